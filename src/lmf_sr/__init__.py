@@ -1,0 +1,1 @@
+"""Arbitrary-scale super-resolution with Latent Modulated Functions."""
