@@ -1,0 +1,62 @@
+"""A fresh model from names: `build(encoder="edsr-baseline", decoder="lm-liif")`.
+
+A name is a YAML file in `conf/encoder` or `conf/decoder`: its `_target_` is the class, its other keys are the class's
+options. A method is added by adding its file and its YAML; there is no other list of methods.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import get_class
+from omegaconf import OmegaConf
+
+from lmf_sr.errors import InputError
+from lmf_sr.model import Model
+
+_PACKAGE = Path(__file__).parent
+CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parents[1] / "conf"  # in a wheel, in a checkout
+
+Choice = str | Mapping[str, Any]
+"""A name, or `{"name": ..., **options}`."""
+
+
+def choices(group: str) -> list[str]:
+    """The names of a configuration group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def build(encoder: Choice = "edsr-baseline", decoder: Choice = "lm-liif") -> Model:
+    """Builds a model with fresh weights.
+
+    Args:
+        encoder: a name of `conf/encoder`, or a mapping with such a `name` and options that override the YAML's.
+        decoder: likewise for `conf/decoder`.
+
+    Raises:
+        InputError: an unknown name or option.
+    """
+    encoder_module, encoder_config = _make("encoder", encoder)
+    decoder_module, decoder_config = _make("decoder", decoder, in_dim=encoder_module.out_dim)
+    return Model(encoder_module, decoder_module, {"encoder": encoder_config, "decoder": decoder_config})
+
+
+def _make(group: str, choice: Choice, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+    """The module, and its name with all its options. The class is always the YAML's own `_target_`, never the mapping's:
+    a configuration that came with a file cannot name code to run."""
+    given = {"name": choice} if isinstance(choice, str) else dict(choice)
+    name = given.pop("name", None)
+    if name not in choices(group):
+        raise InputError(f"there is no {group} {name!r}; choose one of {', '.join(choices(group))}")
+    options = dict(OmegaConf.load(CONF / group / f"{name}.yaml"))
+    target = options.pop("_target_")
+    del options["name"]
+    given.pop("_target_", None)
+    if unknown := given.keys() - options.keys():
+        known = ", ".join(options) or "none"
+        raise InputError(f"{group} {name!r} has no option {', '.join(sorted(unknown))}; its options are: {known}")
+    options.update(given)
+    try:
+        return get_class(target)(**arguments, **options), {"name": name, **options}
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{group} {name!r} cannot be made with {options}: {error}") from error

@@ -1,0 +1,192 @@
+"""Models from files and to files; the only place that knows formats other than ours.
+
+- an *export*: safetensors, with the model's configuration as JSON in the header's metadata;
+- a Lightning checkpoint of `lmf-sr train`;
+- the authors' `.pth` of the LIIF, LTE, CiaoSR and LMF repositories: `{"model": {"name", "args", "sd"}, ...}`.
+
+No file is ever unpickled freely: `.pth` and `.ckpt` are read with `weights_only=True`.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lmf_sr.build import build
+from lmf_sr.errors import InputError
+from lmf_sr.model import Model
+
+FORMAT = "lmf-sr/1"
+WEIGHTS = Path(__file__).parent / "weights"  # what ships: NAME.safetensors
+
+
+def load(source: str | Path) -> Model:
+    """Loads a model, in evaluation mode, on the CPU.
+
+    Args:
+        source: a shipped model's name, or a file: an export (.safetensors), a Lightning checkpoint (.ckpt) or the
+            authors' format (.pth).
+
+    Raises:
+        InputError: no such file or name; a file of another kind; a pickle that would run code; weights that do not fit.
+    """
+    path = Path(source)
+    if not path.is_file():
+        shipped = shipped_models()
+        if str(source) not in shipped:
+            raise InputError(
+                f"there is no checkpoint file {str(source)!r} and no shipped model of that name"
+                + (f"; shipped are: {', '.join(shipped)}" if shipped else "")
+            )
+        path = WEIGHTS / f"{source}.safetensors"
+    config, weights = _read_export(path) if path.suffix == ".safetensors" else _read_pickled(path)
+    model = build(**config)
+    _fill(model, weights, path)
+    return model.eval()
+
+
+def shipped_models() -> list[str]:
+    """The names `load` takes without a file."""
+    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+
+
+def export(model: Model, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
+    """Writes a model as safetensors with its configuration inside; atomically."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    weights = {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(weights, partial, {"format": FORMAT, "config": json.dumps(model.config)})
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"cannot write {path}: {error}") from error
+
+
+def _read_export(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} is not a readable safetensors file: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path} has format {metadata.get('format')!r}, not {FORMAT!r}: it was not exported by lmf-sr")
+    try:
+        config = json.loads(metadata["config"])
+        return {"encoder": config["encoder"], "decoder": config["decoder"]}, weights
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} holds no usable configuration: {error!r}") from error
+
+
+def _read_pickled(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+            raise InputError(f"{path} is refused: its pickle asks to run code, not only to hold weights") from error
+        raise InputError(f"{path} is not a readable checkpoint: it is damaged or of another kind") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise InputError(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from error
+    if isinstance(content, Mapping) and "model" in content:
+        return from_authors(content["model"], path)
+    if isinstance(content, Mapping) and "state_dict" in content:
+        prefix = "model."
+        weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
+        try:
+            config = content["hyper_parameters"]["model"]
+            return {"encoder": config["encoder"], "decoder": config["decoder"]}, weights
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path} is a Lightning checkpoint, but not one of lmf-sr train") from error
+    raise InputError(
+        f"{path} holds neither an lmf-sr checkpoint nor the authors' {{'model': {{'name', 'args', 'sd'}}}}"
+    )
+
+
+def _fill(model: Model, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Loads the weights, all of them and no others."""
+    own = model.state_dict()
+    problems = {
+        "is missing": sorted(own.keys() - weights.keys()),
+        "has the unknown": sorted(weights.keys() - own.keys()),
+        "has the wrong shape for": sorted(k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape),
+    }
+    method = f"{model.config['decoder']['name']} on {model.config['encoder']['name']}"
+    for what, keys in problems.items():
+        if keys:
+            named = ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
+            raise InputError(f"{path} does not fit {method}: it {what} {named}")
+    model.load_state_dict(weights)
+
+
+# The authors' format
+
+_METHODS = {  # their name: our name, and how their parameters' prefixes are renamed
+    "liif": ("liif", {"imnet.": "mlp."}),
+    "lmliif": ("lm-liif", {"hypernet.": "latent_mlp.", "imnet.": "render_mlp."}),
+}
+_DERIVED = ("sub_mean.", "add_mean.")  # frozen or computed: not weights of the model
+_FIXED = {"local_ensemble": True, "feat_unfold": True, "cell_decode": True, "mod_input": True}  # all we implement
+_RDN = {"A": {"D": 20, "C": 6, "G": 32}, "B": {"D": 16, "C": 8, "G": 64}}
+
+
+def from_authors(model: Any, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Configuration and weights, in our names, of the authors' `{"name", "args", "sd"}`."""
+    try:
+        name, args, weights = model["name"], model["args"], model["sd"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} is not in the authors' format: 'model' holds no name, args and sd") from error
+    if name not in _METHODS:
+        raise InputError(f"{path} holds the method {name!r}; known are {', '.join(_METHODS)}")
+    for option, value in _FIXED.items():
+        if args.get(option, value) != value:
+            raise InputError(f"{path} was trained with {option}={args[option]}; only {value} is implemented")
+    decoder, renames = _METHODS[name]
+    try:
+        config = {
+            "encoder": _encoder_config(args),
+            "decoder": {"name": decoder, **_decoder_options(name, args, weights)},
+        }
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} lacks the argument {error} of method {name!r}") from error
+    return config, {
+        _renamed(key, renames): value for key, value in weights.items() if not any(part in key for part in _DERIVED)
+    }
+
+
+def _encoder_config(args: Mapping[str, Any]) -> dict[str, Any]:
+    spec = args["encoder_spec"] if "encoder_spec" in args else args["encoder"]
+    name, given = spec["name"], spec.get("args") or {}
+    if name == "rdn":
+        return {"name": "rdn", **_RDN[given.get("RDNconfig", "B")]}
+    options = {key: given[key] for key in ("n_resblocks", "n_feats", "res_scale") if key in given}
+    return {"name": name, **options}
+
+
+def _decoder_options(name: str, args: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    render = (args.get("imnet_spec") or args["imnet_q"])["args"]
+    if name.startswith("lm"):
+        latent = next(key for key in weights if key.startswith("hypernet") and key.endswith("layers.2.weight"))
+        latent_out, latent_hidden = weights[latent].shape
+        depth, width = render["hidden_depth"], render["hidden_dim"]
+        return {"depth": depth, "width": width, "code_dim": latent_out - 2 * depth * width, "hidden": latent_hidden}
+    hidden = render["hidden_list"]
+    return {"depth": len(hidden), "width": hidden[0]}
+
+
+def _renamed(key: str, renames: Mapping[str, str]) -> str:
+    if key.startswith("encoder."):
+        return key.replace("encoder.head.0.", "encoder.head.")
+    for theirs, ours in renames.items():
+        if key.startswith(theirs):
+            return "decoder." + ours + key.removeprefix(theirs)
+    return "decoder." + key

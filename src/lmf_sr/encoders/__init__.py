@@ -1,0 +1,11 @@
+"""Encoders: LR image to features."""
+
+from torch import nn
+
+
+class Encoder(nn.Module):
+    """The contract of every encoder: (B, 3, h, w), normalised to [-1, 1], to (B, `out_dim`, h, w)."""
+
+    out_dim: int
+    receptive_halo: int | None
+    """LR pixels around a region beyond which nothing influences its features; None where there is no such number."""

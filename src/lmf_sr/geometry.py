@@ -1,0 +1,164 @@
+"""Coordinates, cells, corners and ensemble weights: the geometry every method shares.
+
+Pixel `i` of `n` along an axis sits at `-1 + (2i + 1) / n`; points are (row, column) in [-1, 1]. A query at `p` is decoded
+by the four latents around it. Along one axis of `n` latents these are, for t = -1 and +1, the latent `v_t` nearest to
+
+    p + t * offset + 1e-6,     offset = 1/n (half the distance between latents), clamped to [-1 + 1e-6, 1 - 1e-6],
+
+and `rel_t = (p - v_t) * n`, so that neighbouring latents are 2 apart. The local ensemble weighs a corner by the area of the
+rectangle to the *opposite* corner (Chen et al., LIIF, CVPR 2021, section 3.2). That is bilinear interpolation, hence
+separable, and computed so: the weight along one axis is
+
+    w_t = |rel_{-t}| / (|rel_-| + |rel_+|),     1/2 each where both corners are the same latent.
+
+Everything about a regular output grid therefore follows from its rows and its columns separately (`Grid`), which is
+computed in float64: at 30 000 pixels float32 has only some 500 steps between neighbouring coordinates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from lmf_sr.errors import InputError
+
+EPS = 1e-6  # ties between two latents go to the later one, as in LIIF's code
+TRAINING_SCALE = 4.0  # the largest scale seen in training; cells do not shrink below its cell
+
+Region = tuple[float, float, float, float]
+"""A window of the image plane: (top, left, height, width) as fractions of the image."""
+
+
+def pixel_centers(n: int, start: float = 0.0, extent: float = 1.0) -> Float[Tensor, " n"]:
+    """Centres of `n` pixels that cover the fraction [start, start + extent] of an axis, in [-1, 1] coordinates, float64."""
+    return -1 + 2 * start + (2 * torch.arange(n, dtype=torch.float64) + 1) * (extent / n)
+
+
+def relative_cell(cell: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Float[Tensor, "*N 2"]:
+    """The cell in units of which LR pixels are 2 apart: `cell * (h, w)`."""
+    return cell * cell.new_tensor(lr_size)
+
+
+def clip_cell(cell: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Float[Tensor, "*N 2"]:
+    """The cell a model is shown at test time: never smaller than that of the largest training scale.
+
+    With the scale `s = sqrt(HW / hw)`, the cell is multiplied by `max(s / 4, 1)`, keeping its aspect.
+    """
+    h, w = lr_size
+    scale = (4 / (cell.prod(-1, keepdim=True) * h * w)).sqrt()
+    return cell * (scale / TRAINING_SCALE).clamp(min=1)
+
+
+class Corners(NamedTuple):
+    """The two latents around each point along one axis, in the order t = -1, +1."""
+
+    at: Int[Tensor, "*N 2"]  # index of the latent
+    rel: Float[Tensor, "*N 2"]
+    weight: Float[Tensor, "*N 2"]
+
+
+def axis_corners(p: Float[Tensor, "*N"], n: int, offset: float | Float[Tensor, "*M"] | None = None) -> Corners:
+    """The corners of points `p` on an axis of `n` latents.
+
+    Args:
+        p: coordinates in [-1, 1].
+        n: number of latents along the axis.
+        offset: distance at which the two latents are looked for; `1/n` unless given (CiaoSR has its own).
+    """
+    reach = 1 / n if offset is None else offset
+    around = torch.stack([p - reach, p + reach], dim=-1) + EPS
+    around = around.clamp(-1 + EPS, 1 - EPS)
+    index = (((around + 1) * n - 1) / 2).round().clamp(0, n - 1)
+    center = (2 * index + 1) / n - 1
+    rel = (p.unsqueeze(-1) - center) * n
+    opposite = rel.abs().flip(-1)
+    total = opposite.sum(-1, keepdim=True)
+    weight = torch.where(total > 0, opposite / total, 0.5)
+    return Corners(index.long(), rel, weight)
+
+
+class FourCorners(NamedTuple):
+    """The four latents around each query, in the order (-,-), (-,+), (+,-), (+,+); first sign = row."""
+
+    at: Int[Tensor, "B Q 4"]  # row * w + column
+    rel: Float[Tensor, "B Q 4 2"]
+    weight: Float[Tensor, "B Q 4"]
+
+
+def four_corners(
+    coords: Float[Tensor, "B Q 2"], lr_size: tuple[int, ...], offset: Float[Tensor, "B 2"] | None = None
+) -> FourCorners:
+    """The corners of each query, with their relative coordinates and ensemble weights."""
+    h, w = lr_size
+    row_offset, col_offset = (None, None) if offset is None else offset.unsqueeze(1).unbind(-1)
+    rows = axis_corners(coords[..., 0], h, row_offset)
+    cols = axis_corners(coords[..., 1], w, col_offset)
+    first, second = (0, 0, 1, 1), (0, 1, 0, 1)
+    return FourCorners(
+        at=rows.at[..., first] * w + cols.at[..., second],
+        rel=torch.stack([rows.rel[..., first], cols.rel[..., second]], dim=-1),
+        weight=rows.weight[..., first] * cols.weight[..., second],
+    )
+
+
+def gather(latents: Float[Tensor, "B h w C"], index: Int[Tensor, B * Q]) -> Float[Tensor, "B *Q C"]:
+    """The latents at flat positions `row * w + column`."""
+    B, h, w, C = latents.shape
+    first = torch.arange(B, device=index.device).view(B, *[1] * (index.ndim - 1)) * (h * w)
+    return F.embedding(index + first, latents.reshape(B * h * w, C))
+
+
+def ensemble(values: Float[Tensor, "B Q 4 C"], weight: Float[Tensor, "B Q 4"]) -> Float[Tensor, "B Q C"]:
+    """The local ensemble: the weighted sum over the four corners."""
+    return (values * weight.unsqueeze(-1)).sum(-2)
+
+
+def sample_bilinear(image: Float[Tensor, "B C h w"], coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q C"]:
+    """The image read bilinearly at points, clamped at the border: the LR skip of LTE, CiaoSR and their conversions."""
+    grid = coords.to(image.dtype).flip(-1).unsqueeze(1)  # grid_sample wants (x, y)
+    values = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return values.squeeze(2).transpose(1, 2)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular grid of output pixels: the coordinates of its rows and columns, and the size of a pixel."""
+
+    rows: Float[Tensor, " H"]
+    cols: Float[Tensor, " W"]
+    cell: tuple[float, float]
+
+    @classmethod
+    def over(cls, height: int, width: int, region: Region = (0.0, 0.0, 1.0, 1.0)) -> Grid:
+        """`height` x `width` pixels over a window of the image plane.
+
+        Raises:
+            InputError: a size below 1, or a region of no extent.
+        """
+        top, left, extent_h, extent_w = region
+        if height < 1 or width < 1:
+            raise InputError(f"cannot render {height} x {width} pixels: height and width must be at least 1")
+        if not (extent_h > 0 and extent_w > 0):
+            raise InputError(f"region {region} is empty: it is (top, left, height, width) in fractions of the image")
+        return cls(
+            pixel_centers(height, top, extent_h),
+            pixel_centers(width, left, extent_w),
+            (2 * extent_h / height, 2 * extent_w / width),
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return len(self.rows), len(self.cols)
+
+    def band(self, start: int, stop: int) -> Grid:
+        """The rows from `start` up to `stop`."""
+        return replace(self, rows=self.rows[start:stop])
+
+    def coords(self, device: torch.device | str | None = None) -> Float[Tensor, "HW 2"]:
+        """All points in row-major order."""
+        return torch.cartesian_prod(self.rows.to(device), self.cols.to(device)).view(-1, 2)

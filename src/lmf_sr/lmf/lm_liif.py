@@ -1,0 +1,30 @@
+"""LM-LIIF, the LMF conversion of LIIF (He & Jin, CVPR 2024).
+
+    latent MLP input     [U(F), relative cell]
+    render MLP input     [z, rel, relative cell],     z the compressed code (16)
+
+with L = 6 (8 with SwinIR) hidden layers, and no LR skip.
+"""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from lmf_sr.decoders.layers import linear_on_unfold
+from lmf_sr.lmf.conversion import LinearFirst
+
+
+class LMLIIF(LinearFirst):
+    lr_skip = False
+    sees_cell = True
+
+    def __init__(
+        self, in_dim: int, depth: int = 6, width: int = 16, code_dim: int = 16, hidden: int | None = None
+    ) -> None:
+        super().__init__(9 * in_dim + 2, code_dim, depth, width, hidden)
+
+    def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
+        first, last = self.latent_mlp.linears
+        hidden = linear_on_unfold(features, first.weight[:, :-2], first.bias)
+        hidden = hidden + F.linear(cell, first.weight[:, -2:])[:, None, None]
+        return last(hidden.relu_())

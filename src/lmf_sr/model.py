@@ -1,0 +1,150 @@
+"""`Model`, an encoder and a decoder; `ContinuousImage`, a picture encoded once and rendered at any size.
+
+features = encoder(lr)                        once per image
+state    = decoder.prepare(features, cell)    once per image and cell
+rgb      = decoder.query(state, coords)       once per output pixel        (+ the bilinear LR image, for some methods)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lmf_sr.decoders import Decoder
+from lmf_sr.encoders import Encoder
+from lmf_sr.errors import InputError
+from lmf_sr.geometry import Grid, Region, clip_cell, sample_bilinear
+from lmf_sr.rendering.direct import render_direct
+
+
+class Model(nn.Module):
+    """Computes on normalised tensors; differentiable.
+
+    `config` is what `lmf_sr.build` needs to make the same architecture again.
+    """
+
+    def __init__(self, encoder: Encoder, decoder: Decoder, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.encoder: Encoder = encoder
+        self.decoder: Decoder = decoder
+        self.config = config
+
+    def forward(
+        self,
+        lr: Float[Tensor, "B 3 h w"],
+        coords: Float[Tensor, "B Q 2"],
+        cell: Float[
+            Tensor,
+            (
+                B  # Q 2
+            ),
+        ]
+        | Float[Tensor, 2],
+    ) -> Float[Tensor, "B Q 3"]:
+        """RGB at points.
+
+        Args:
+            lr: LR image, RGB in [-1, 1].
+            coords: (row, column) in [-1, 1].
+            cell: size of the output pixel at each point, or one for all points of an image, or one for all; taken as it is (`geometry.clip_cell` is for
+                test time). LMF decoders use the first query's cell of each image.
+
+        Returns:
+            Normalised, unclamped RGB.
+        """
+        if cell.ndim == 1:
+            cell = cell.expand(lr.shape[0], 1, 2)
+        state = self.decoder.prepare(self.encoder(lr), cell)
+        rgb = self.decoder.query(state, coords)
+        return rgb + sample_bilinear(lr, coords) if self.decoder.lr_skip else rgb
+
+    @torch.inference_mode()
+    def encode(self, image: Float[Tensor, "*B 3 h w"]) -> ContinuousImage:
+        """Encodes a picture, RGB in [0, 1], with or without a batch axis, on the model's device."""
+        first = next(self.parameters())
+        lr = (image.to(first.device, first.dtype).reshape(-1, *image.shape[-3:]) - 0.5) / 0.5
+        return ContinuousImage(self, lr, self.encoder(lr))
+
+
+class ContinuousImage:
+    """An encoded picture: any size, any window, any points, any number of times. Made by `Model.encode`.
+
+    >>> import lmf_sr, torch
+    >>> model = lmf_sr.build(encoder="edsr-baseline", decoder="lm-liif")
+    >>> image = model.encode(torch.rand(3, 24, 32))
+    >>> image.render(60, 80).shape
+    torch.Size([1, 3, 60, 80])
+    >>> image.render(50, 50, region=(0.25, 0.25, 0.5, 0.5)).shape
+    torch.Size([1, 3, 50, 50])
+    """
+
+    def __init__(self, model: Model, lr: Float[Tensor, "B 3 h w"], features: Float[Tensor, "B C h w"]) -> None:
+        self.model, self.lr, self.features = model, lr, features
+        self._prepared: tuple[Tensor, Any] | None = None  # the last cell and its state: windows of one zoom share it
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the LR picture."""
+        h, w = self.lr.shape[-2:]
+        return h, w
+
+    @torch.inference_mode()
+    def render(
+        self, height: int, width: int, region: Region = (0.0, 0.0, 1.0, 1.0), clamp: bool = True
+    ) -> Float[Tensor, "B 3 H W"]:
+        """Renders `height` x `width` pixels of the whole picture or of a window.
+
+        Args:
+            region: (top, left, height, width) as fractions of the picture. It may reach over the border, where the
+                outermost latents are extrapolated.
+            clamp: whether to clamp to [0, 1].
+
+        Returns:
+            RGB in [0, 1].
+
+        Raises:
+            InputError: a size below 1, or an empty region.
+        """
+        grid = Grid.over(height, width, region)
+        state = self._state(self.lr.new_tensor(grid.cell).expand(self.lr.shape[0], 1, 2))
+        return to_pixels(render_direct(self.model.decoder, state, self.lr, grid), clamp)
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        coords: Float[Tensor, "B Q 2"],
+        cell: Float[Tensor, "B Q 2"] | Float[Tensor, 2],
+        clamp: bool = True,
+    ) -> Float[Tensor, "B Q 3"]:
+        """RGB in [0, 1] at points (row, column) in [-1, 1], for output pixels of size `cell`."""
+        if coords.shape[0] != self.lr.shape[0]:
+            raise InputError(f"coords are for {coords.shape[0]} pictures, but {self.lr.shape[0]} were encoded")
+        cell = cell.to(self.lr)
+        state = self._state(cell if cell.ndim == 3 else cell.expand(self.lr.shape[0], 1, 2))
+        rgb = self.model.decoder.query(state, coords.to(self.lr.device))
+        if self.model.decoder.lr_skip:
+            rgb = rgb + sample_bilinear(self.lr, coords.to(self.lr.device))
+        return to_pixels(rgb, clamp)
+
+    def _state(
+        self,
+        cell: Float[
+            Tensor,
+            (
+                B  # Q 2
+            ),
+        ],
+    ) -> Any:
+        cell = clip_cell(cell, self.size)
+        if self._prepared is None or not torch.equal(self._prepared[0], cell):
+            self._prepared = cell, self.model.decoder.prepare(self.features, cell)
+        return self._prepared[1]
+
+
+def to_pixels(rgb: Float[Tensor, "*S"], clamp: bool) -> Float[Tensor, "*S"]:
+    """Normalised values to [0, 1]."""
+    rgb = rgb * 0.5 + 0.5
+    return rgb.clamp(0, 1) if clamp else rgb

@@ -1,0 +1,1 @@
+"""How a decoder's state becomes a grid of pixels."""

@@ -1,0 +1,40 @@
+"""The direct renderer: every pixel of a grid is a query, in chunks, for any decoder. The reference for all faster paths.
+
+Memory beyond the output is bounded by `QUERIES_PER_CHUNK`, whatever the size of the output.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lmf_sr.decoders import Decoder
+from lmf_sr.geometry import Grid, sample_bilinear
+
+QUERIES_PER_CHUNK = 16384
+
+
+def render_direct(decoder: Decoder, state: tuple, lr: Float[Tensor, "B 3 h w"], grid: Grid) -> Float[Tensor, "B 3 H W"]:
+    """Renders a grid from a prepared state.
+
+    Args:
+        decoder: any decoder.
+        state: what `decoder.prepare` made for the grid's cell.
+        lr: the normalised LR image, for methods with an LR skip.
+        grid: the pixels to render.
+
+    Returns:
+        Normalised, unclamped RGB.
+    """
+    H, W = grid.size
+    B = lr.shape[0]
+    out = lr.new_empty(B, 3, H * W)
+    cols = grid.cols.to(lr.device)
+    rows = grid.rows.to(lr.device)
+    for start in range(0, H * W, QUERIES_PER_CHUNK):
+        pixels = torch.arange(start, min(start + QUERIES_PER_CHUNK, H * W), device=lr.device)
+        coords = torch.stack([rows[pixels // W], cols[pixels % W]], dim=-1).expand(B, -1, -1)
+        rgb = decoder.query(state, coords)
+        if decoder.lr_skip:
+            rgb = rgb + sample_bilinear(lr, coords)
+        out[:, :, start : start + len(pixels)] = rgb.transpose(1, 2)
+    return out.view(B, 3, H, W)

@@ -1,0 +1,78 @@
+"""The authors' outputs on random weights (see golden/README.md): what decides whether a method is right."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import lmf_sr
+from lmf_sr.geometry import Grid
+from lmf_sr.model import Model
+from lmf_sr.plain import plain_form
+
+GOLDEN = Path(__file__).parent / "golden"
+INDEX = json.loads((GOLDEN / "index.json").read_text())
+METHODS = ["liif", "lmliif"]
+TOLERANCE = 1e-5
+CASES = [(m, c) for m in METHODS for c in INDEX[m]["cases"] if not c.startswith("cmsr")]
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def method(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def golden(method: str) -> tuple[Model, dict[str, torch.Tensor]]:
+    return lmf_sr.load(GOLDEN / f"{method}.pth"), load_file(GOLDEN / f"{method}.safetensors")
+
+
+def inner(height: int, width: int, lr_size: tuple[int, int]) -> torch.Tensor:
+    """Which pixels are further than one LR pixel from the border: where case x3 is compared."""
+    grid = Grid.over(height, width)
+    rows, cols = grid.rows.abs() < 1 - 2 / lr_size[0], grid.cols.abs() < 1 - 2 / lr_size[1]
+    return torch.outer(rows, cols).flatten()
+
+
+@pytest.mark.parametrize("form", ["factored", "plain"])
+@pytest.mark.parametrize(("method", "case"), CASES)
+def test_pixels(method: str, case: str, form: str) -> None:
+    model, data = golden(method)
+    if form == "plain":
+        model.decoder = plain_form(model.decoder)
+    about = INDEX[method]["cases"][case]
+    lr, expected = data[f"{case}.lr"], data[f"{case}.rgb"]
+    if about["query"] == "points":
+        coords, cell = data[f"{case}.coord"], data[f"{case}.cell"]
+        keep = torch.ones(coords.shape[1], dtype=torch.bool)
+    else:
+        grid = Grid.over(about["height"], about["width"])
+        coords = grid.coords().expand(lr.shape[0], -1, -1)
+        cell = torch.tensor(grid.cell) * about["cell_scale"]
+        keep = inner(*grid.size, lr.shape[-2:]) if case == "x3" else torch.ones(len(grid.coords()), dtype=torch.bool)
+    with torch.no_grad():
+        rgb = model(lr, coords, cell)
+    assert (rgb - expected)[:, keep].abs().max() < TOLERANCE
+
+
+@pytest.mark.parametrize("case", ["x2", "odd", "x8"])
+def test_render_is_what_the_authors_test_with(method: str, case: str) -> None:
+    """Grid, cell and its clipping come out of `render` as the authors' test script makes them."""
+    model, data = golden(method)
+    about = INDEX[method]["cases"][case]
+    rendered = model.encode(data[f"{case}.lr"] * 0.5 + 0.5).render(about["height"], about["width"], clamp=False)
+    expected = data[f"{case}.rgb"].transpose(1, 2).view_as(rendered) * 0.5 + 0.5
+    torch.testing.assert_close(rendered, expected, atol=TOLERANCE, rtol=0)
+
+
+def test_features(method: str) -> None:
+    model, data = golden(method)
+    with torch.no_grad():
+        features = model.encoder(data["features.lr"])
+    torch.testing.assert_close(features, data["features.out"], atol=TOLERANCE, rtol=0)
+
+
+def test_decoder_parameters(method: str) -> None:
+    model, _ = golden(method)
+    assert sum(p.numel() for p in model.decoder.parameters()) == INDEX[method]["decoder_params"]
