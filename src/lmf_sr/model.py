@@ -36,20 +36,14 @@ class Model(nn.Module):
         self,
         lr: Float[Tensor, "B 3 h w"],
         coords: Float[Tensor, "B Q 2"],
-        cell: Float[
-            Tensor,
-            (
-                B  # Q 2
-            ),
-        ]
-        | Float[Tensor, 2],
+        cell: Float[Tensor, "B #Q 2"] | Float[Tensor, "2"],
     ) -> Float[Tensor, "B Q 3"]:
         """RGB at points.
 
         Args:
             lr: LR image, RGB in [-1, 1].
             coords: (row, column) in [-1, 1].
-            cell: size of the output pixel at each point, or one for all points of an image, or one for all; taken as it is (`geometry.clip_cell` is for
+            cell: size of the output pixel at each point, or one for all; taken as it is (`geometry.clip_cell` is for
                 test time). LMF decoders use the first query's cell of each image.
 
         Returns:
@@ -116,7 +110,7 @@ class ContinuousImage:
     def sample(
         self,
         coords: Float[Tensor, "B Q 2"],
-        cell: Float[Tensor, "B Q 2"] | Float[Tensor, 2],
+        cell: Float[Tensor, "B #Q 2"] | Float[Tensor, "2"],
         clamp: bool = True,
     ) -> Float[Tensor, "B Q 3"]:
         """RGB in [0, 1] at points (row, column) in [-1, 1], for output pixels of size `cell`."""
