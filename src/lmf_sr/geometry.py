@@ -106,7 +106,7 @@ def four_corners(
     )
 
 
-def gather(latents: Float[Tensor, "B h w C"], index: Int[Tensor, B * Q]) -> Float[Tensor, "B *Q C"]:
+def gather(latents: Float[Tensor, "B h w C"], index: Int[Tensor, "B *Q"]) -> Float[Tensor, "B *Q C"]:
     """The latents at flat positions `row * w + column`."""
     B, h, w, C = latents.shape
     first = torch.arange(B, device=index.device).view(B, *[1] * (index.ndim - 1)) * (h * w)

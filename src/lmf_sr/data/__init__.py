@@ -1,1 +1,18 @@
 """Images to train and to evaluate on."""
+
+from lmf_sr.data.evaluation import Pair, PairedImages
+from lmf_sr.data.module import SuperResolutionData
+from lmf_sr.data.sampling import Sample, Sampling
+from lmf_sr.data.sources import Benchmark, Embedded, Folder, Source
+
+__all__ = [
+    "Benchmark",
+    "Embedded",
+    "Folder",
+    "Pair",
+    "PairedImages",
+    "Sample",
+    "Sampling",
+    "Source",
+    "SuperResolutionData",
+]

@@ -1,12 +1,14 @@
 """Evaluation images: at a scale s, HR images and the LR images they are judged from.
 
-The LR image of a set's own files is taken where there is one (MATLAB's bicubic, `LR_bicubic/X2/babyx2.png`), and its HR
-image cropped to s times its size. Otherwise the HR image is cropped to `round(floor(H/s) s)` and Pillow's bicubic reduces
-it to `floor(H/s)`, so that any scale of at least 1 can be asked for.
+The LR image is the set's own file where there is one (MATLAB's bicubic, `LR_bicubic/X2/babyx2.png`), and the HR image is
+cropped to s times its size. Otherwise the HR image is cropped to `round(floor(H/s) s)` and Pillow's bicubic reduces it to
+`floor(H/s)`, so that any scale of at least 1 can be asked for.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from lmf_sr.errors import InputError
-from lmf_sr.images import HELD_OUT, embedded_photographs, list_images, read_rgb8, resize_pillow
+from lmf_sr.images import read_rgb8, resize_pillow
 
 HighRes = UInt8[Tensor, "3 H W"]
 LowRes = UInt8[Tensor, "3 h w"]
@@ -24,6 +26,7 @@ class Pair(NamedTuple):
     """One evaluation image at one scale."""
 
     name: str
+    scale: float
     lr: LowRes
     hr: HighRes
 
@@ -31,7 +34,7 @@ class Pair(NamedTuple):
 class PairedImages:
     """The HR images of one set, by name, paired with an LR image for any scale.
 
-    Files are read when their turn comes, so that a large set does not have to fit in memory; tensors are used as they are.
+    Files are read when their turn comes, so that a large set need not fit in memory; `decoded` reads them once and for all.
     """
 
     def __init__(self, name: str, images: Mapping[str, Path | HighRes], lr_folder: Path | None = None) -> None:
@@ -42,8 +45,13 @@ class PairedImages:
 
     @classmethod
     def of_files(cls, name: str, files: Sequence[Path], lr_folder: Path | None = None) -> "PairedImages":
-        """The images of these files, each named by its file's stem."""
-        return cls(name, {file.stem: file for file in files}, lr_folder)
+        """The images of these files, each named by its stem, or by its whole name where two share a stem."""
+        stems = Counter(file.stem for file in files)
+        return cls(name, {file.stem if stems[file.stem] == 1 else file.name: file for file in files}, lr_folder)
+
+    def decoded(self) -> "PairedImages":
+        """The same set with its HR images in memory."""
+        return PairedImages(self.name, decode(self.images), self.lr_folder)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -65,7 +73,7 @@ class PairedImages:
         if not 1 <= scale < math.inf:
             raise InputError(f"scale {scale:g} cannot be evaluated: a scale is a number of at least 1")
         image = self.images[name]
-        hr = read_rgb8(image) if isinstance(image, Path) else image
+        hr = image if isinstance(image, Tensor) else read_rgb8(image)
         own = self._own_lr(name, scale)
         return _pair_with(own, name, hr, scale) if own else _reduce(name, hr, scale)
 
@@ -76,23 +84,11 @@ class PairedImages:
         return file if file.is_file() else None
 
 
-def embedded_set() -> PairedImages:
-    """The embedded photographs that are held out from training."""
-    photographs = embedded_photographs()
-    return PairedImages("embedded", {name: photographs[name] for name in HELD_OUT})
-
-
-def folder_set(root: Path) -> PairedImages:
-    """Every image of a folder. Raises InputError if it is missing or holds none."""
-    return PairedImages.of_files(root.name, list_images(root))
-
-
-def benchmark_sets(root: Path, names: Sequence[str]) -> list[PairedImages]:
-    """Benchmark sets in the EDSR layout: `root/Set5/HR/*.png`, and `root/Set5/LR_bicubic/X2/*x2.png` where the set has it.
-
-    Raises InputError if a set's HR folder is missing or empty.
-    """
-    return [PairedImages.of_files(name, list_images(root / name / "HR"), root / name / "LR_bicubic") for name in names]
+def decode(images: Mapping[str, Path | HighRes]) -> dict[str, HighRes]:
+    """The images as uint8 in memory, several files at a time. Raises InputError, naming the file, if one cannot be read."""
+    with ThreadPoolExecutor() as readers:
+        pixels = readers.map(lambda image: image if isinstance(image, Tensor) else read_rgb8(image), images.values())
+        return dict(zip(images, pixels, strict=True))
 
 
 def _pair_with(file: Path, name: str, hr: HighRes, scale: float) -> Pair:
@@ -103,7 +99,7 @@ def _pair_with(file: Path, name: str, hr: HighRes, scale: float) -> Pair:
             f"{file} is {lr.shape[1]} x {lr.shape[2]} pixels, too large to be the x{scale:g} LR image of {name}, "
             f"whose HR image is {hr.shape[1]} x {hr.shape[2]}: check that both come from the same set"
         )
-    return Pair(name, lr, hr[:, :height, :width])
+    return Pair(name, scale, lr, hr[:, :height, :width])
 
 
 def _reduce(name: str, hr: HighRes, scale: float) -> Pair:
@@ -115,4 +111,4 @@ def _reduce(name: str, hr: HighRes, scale: float) -> Pair:
             "leave it out or ask for a smaller scale"
         )
     hr = hr[:, : round(height * scale), : round(width * scale)]
-    return Pair(name, resize_pillow(hr, height, width), hr)
+    return Pair(name, scale, resize_pillow(hr, height, width), hr)
