@@ -1,0 +1,24 @@
+"""Images: files, colour, bicubic resampling by Pillow's and MATLAB's rules, the embedded photographs."""
+
+from lmf_sr.images.colour import denormalise, luma, normalise
+from lmf_sr.images.embedded import HELD_OUT, TRAIN, embedded_photographs
+from lmf_sr.images.files import IMAGE_SUFFIXES, Picture, list_images, read_picture, read_rgb8, write_picture
+from lmf_sr.images.resample import imresize, imresize_by, resize_pillow
+
+__all__ = [
+    "HELD_OUT",
+    "IMAGE_SUFFIXES",
+    "TRAIN",
+    "Picture",
+    "denormalise",
+    "embedded_photographs",
+    "imresize",
+    "imresize_by",
+    "list_images",
+    "luma",
+    "normalise",
+    "read_picture",
+    "read_rgb8",
+    "resize_pillow",
+    "write_picture",
+]

@@ -1,0 +1,91 @@
+"""From samples to an image file, in the format of its suffix; 16-bit PNG is spelt out here, as Pillow cannot write it."""
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from lmf_sr.errors import InputError
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
+
+
+def encode(
+    path: Path, samples: NDArray[Any], quality: int, icc_profile: bytes | None = None, exif: bytes | None = None
+) -> None:
+    """Write uint8 or uint16 (PNG, TIFF) samples of shape (H, W, 1 to 4) in the format of the suffix.
+
+    InputError where the format cannot hold the picture or the file cannot be written; an existing file then stays.
+    """
+    file_format = FORMATS[path.suffix.lower()]
+    with _replacing(path) as file:
+        if file_format == "TIFF":
+            _encode_tiff(file, samples, icc_profile)
+        elif samples.dtype == np.uint16:
+            _encode_png16(file, samples, icc_profile, exif)
+        else:
+            image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+            options = {"JPEG": {"quality": quality, "subsampling": 0}, "WEBP": {"quality": quality}}.get(
+                file_format, {}
+            )
+            image.save(file, file_format, icc_profile=icc_profile, exif=exif or b"", **options)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file beside `path` that takes its place once it is complete."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(path)
+    except (OSError, ValueError, struct.error) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise InputError(f"cannot write {path}: {reason}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _encode_tiff(file: BinaryIO, samples: NDArray[Any], icc_profile: bytes | None) -> None:
+    channels = samples.shape[2]
+    tifffile.imwrite(
+        file,
+        samples[..., 0] if channels == 1 else samples,
+        photometric="minisblack" if channels < 3 else "rgb",
+        extrasamples=["unassalpha"] if channels in (2, 4) else None,
+        compression="zlib",
+        predictor=True,
+        iccprofile=icc_profile,
+        metadata=None,
+    )
+
+
+def _encode_png16(file: BinaryIO, samples: NDArray[Any], icc_profile: bytes | None, exif: bytes | None) -> None:
+    """PNG (W3C Recommendation, third edition), colour type by the channels, every row by the filter Sub.
+
+    Sub stores each byte as its difference from the same byte of the pixel to the left, which deflates better.
+    """
+    height, width, channels = samples.shape
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    rows = samples.astype(">u2").view(np.uint8).reshape(height, -1)
+    filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)
+    filtered[:, 0] = 1  # the filter's number
+    filtered[:, 1:] = rows
+    filtered[:, 1 + 2 * channels :] -= rows[:, : -2 * channels]
+    chunks = [(b"IHDR", struct.pack(">2I5B", width, height, 16, colour_type, 0, 0, 0))]
+    if icc_profile:
+        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(icc_profile)))
+    if exif:
+        chunks.append((b"eXIf", exif.removeprefix(b"Exif\0\0")))
+    chunks += [(b"IDAT", zlib.compress(filtered.tobytes())), (b"IEND", b"")]
+    file.write(b"\x89PNG\r\n\x1a\n")
+    for name, content in chunks:
+        file.write(struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content)))

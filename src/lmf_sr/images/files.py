@@ -1,0 +1,131 @@
+"""Photographs from and to files.
+
+    path --read_picture--> Picture: RGB and alpha in [0, 1], and what a rewrite should keep --write_picture--> path
+
+`decoding.py` knows the kinds of files there are, `encoding.py` the formats written.
+"""
+
+import os
+import re
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+from torch import Tensor
+
+from lmf_sr.errors import InputError
+from lmf_sr.images.decoding import decode
+from lmf_sr.images.encoding import FORMATS, encode
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".jp2", ".avif")
+
+
+@dataclass
+class Picture:
+    """A photograph and what writing it back should keep.
+
+    `rgb` and `alpha` lie in [0, 1]; alpha is straight (not premultiplied). `bit_depth` (8 or 16) and `grey` describe the
+    source. `exif` is without what resizing makes untrue: orientation, thumbnail, pixel dimensions.
+    """
+
+    rgb: Float[Tensor, "3 H W"]
+    alpha: Float[Tensor, "1 H W"] | None = None
+    bit_depth: int = 8
+    grey: bool = False
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+
+
+def read_picture(path: str | os.PathLike[str]) -> Picture:
+    """Any photograph: grey, palette, transparent, 1 to 16 bits, rotated (set upright), CMYK (converted to sRGB), animated
+    (its first frame). InputError if the file is missing, not an image, damaged or truncated."""
+    samples, image = decode(Path(path))
+    bit_depth = 8 * samples.itemsize
+    planes = torch.from_numpy(samples.astype(np.float32)).permute(2, 0, 1) / (2**bit_depth - 1)
+    grey, transparent = planes.shape[0] < 3, planes.shape[0] % 2 == 0
+    return Picture(
+        rgb=planes[:1].repeat(3, 1, 1) if grey else planes[:3].contiguous(),
+        alpha=planes[-1:].contiguous() if transparent else None,
+        bit_depth=bit_depth,
+        grey=grey,
+        icc_profile=image.info.get("icc_profile"),
+        exif=_exif(image),
+    )
+
+
+def read_rgb8(path: str | os.PathLike[str]) -> UInt8[Tensor, "3 H W"]:
+    """The photograph as 8-bit RGB, for data sets: alpha dropped, 16 bits rounded to 8. Errors as `read_picture`."""
+    samples, _ = decode(Path(path))
+    if samples.dtype == np.uint16:
+        samples = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    rgb = samples[..., :3] if samples.shape[2] >= 3 else samples[..., :1].repeat(3, axis=2)
+    return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+
+
+def write_picture(path: str | os.PathLike[str], picture: Picture, quality: int = 95) -> None:
+    """Write PNG, JPEG, TIFF or WebP, by the suffix, atomically; values are clamped to [0, 1] and rounded to nearest.
+
+    16-bit pictures stay so in PNG and TIFF. Grey ones stay grey, except in WebP and, where transparent, in TIFF. JPEG has no
+    transparency: the picture is composited on white. `quality` (1 to 100) is that of JPEG and WebP. TIFF gets no EXIF.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"cannot write {path}: its suffix must be one of {', '.join(FORMATS)}")
+    if not 1 <= quality <= 100:
+        raise InputError(f"cannot write {path} with quality {quality}: it must lie between 1 and 100")
+    samples = _samples(picture, FORMATS[path.suffix.lower()])
+    encode(path, samples, quality, _matching_profile(picture, grey=samples.shape[2] < 3), picture.exif)
+
+
+def list_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """The image files directly in a folder, in natural order (`2.png` before `10.png`); InputError if there are none."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"no image folder {folder}: {'it is a file' if folder.exists() else 'it does not exist'}")
+    images = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and f.name[0] != "." and f.is_file()]
+    if not images:
+        raise InputError(f"no images in the folder {folder}: it holds no visible {', '.join(IMAGE_SUFFIXES)} file")
+    return sorted(images, key=_natural)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
+def _samples(picture: Picture, file_format: str) -> NDArray[Any]:
+    """What the format can hold of the picture, as integers of shape (H, W, channels)."""
+    rgb, alpha = picture.rgb, picture.alpha
+    if alpha is not None and file_format == "JPEG":
+        rgb, alpha = rgb * alpha + (1 - alpha), None
+    grey = picture.grey and file_format != "WEBP" and not (file_format == "TIFF" and alpha is not None)
+    colour = rgb.mean(0, keepdim=True) if grey else rgb
+    planes = colour if alpha is None else torch.cat([colour, alpha])
+    dtype = np.uint16 if picture.bit_depth == 16 and file_format in ("PNG", "TIFF") else np.uint8
+    levels = (planes.detach().float().cpu().clamp(0, 1) * np.iinfo(dtype).max).round()
+    return np.ascontiguousarray(levels.permute(1, 2, 0).numpy().astype(dtype))
+
+
+def _matching_profile(picture: Picture, grey: bool) -> bytes | None:
+    """The ICC profile, unless it is one for grey (bytes 16 to 19 tell) and the samples are RGB."""
+    profile = picture.icc_profile
+    return None if profile is None or (profile[16:20] == b"GRAY" and not grey) else profile
+
+
+def _exif(image: Image.Image) -> bytes | None:
+    """The EXIF block to keep; a damaged one is dropped."""
+    with suppress(OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        exif = image.getexif()
+        if image.format != "TIFF" and exif:
+            exif.pop(ExifTags.Base.Orientation, None)
+            details = exif.get_ifd(ExifTags.IFD.Exif)
+            details.pop(ExifTags.Base.ExifImageWidth, None)
+            details.pop(ExifTags.Base.ExifImageHeight, None)
+            return exif.tobytes()
+    return None

@@ -1,0 +1,90 @@
+"""Antialiased bicubic resampling, by the two rules the field uses.
+
+Pillow's makes the training pairs; MATLAB's `imresize` made the LR images of the benchmark sets and is the bicubic baseline.
+Along one axis, output pixel i of a resize by s (both counted from 0) is
+
+    y_i = sum_j w_ij x_j,     w_ij ~ k(s' (u_i - j)),     u_i = (i + 1/2) / s - 1/2,     s' = min(s, 1),     sum_j w_ij = 1
+
+with Keys' cubic kernel k, a = -1/2 (R. Keys, "Cubic convolution interpolation for digital image processing", 1981).
+When shrinking, s' widens the kernel to the spacing of the output: that is the antialiasing. The rules differ at the
+border, where MATLAB mirrors the image (the border pixel twice) and Pillow cuts the kernel off, and in rounding.
+"""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped, UInt8
+from PIL import Image
+from torch import Tensor
+
+from lmf_sr.errors import InputError
+
+
+def resize_pillow(image: UInt8[Tensor, "3 h w"], height: int, width: int) -> UInt8[Tensor, "3 H W"]:
+    """Pillow's own 8-bit bicubic: the rule that makes training pairs, and LR images of scales that no benchmark ships."""
+    _check_size(height, width)
+    picture = Image.fromarray(image.permute(1, 2, 0).contiguous().numpy())
+    resized = picture.resize((width, height), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous()
+
+
+def imresize(image: Shaped[Tensor, "*B h w"], height: int, width: int) -> Shaped[Tensor, "*B H W"]:
+    """MATLAB's `imresize(image, [height width])`: bicubic with antialiasing, any number of leading axes.
+
+    Float tensors stay float: nothing is rounded or clamped. On uint8 tensors each of the two passes rounds to nearest
+    and saturates, as MATLAB does.
+    """
+    _check_size(height, width)
+    return _resize(image, (height, width), (height / image.shape[-2], width / image.shape[-1]))
+
+
+def imresize_by(image: Shaped[Tensor, "*B h w"], scale: float) -> Shaped[Tensor, "*B H W"]:
+    """MATLAB's `imresize(image, scale)`: like `imresize` with sides `ceil(scale * side)`.
+
+    The two differ where `scale * side` is no integer: here the sampling grid keeps the scale as given, there it is
+    stretched to the sides asked for.
+    """
+    if not (math.isfinite(scale) and scale > 0):
+        raise InputError(f"cannot resize by {scale}: the scale must be a positive number")
+    height, width = (math.ceil(scale * side) for side in image.shape[-2:])
+    return _resize(image, (height, width), (scale, scale))
+
+
+def _resize(image: Tensor, size: tuple[int, int], scales: tuple[float, float]) -> Tensor:
+    """Resample rows and columns; the axis that shrinks most goes first (MATLAB), rows if equal."""
+    quantised = image.dtype == torch.uint8
+    out = image.double() if quantised else image
+    for axis in sorted((0, 1), key=lambda a: scales[a]):
+        weights = bicubic_weights(image.shape[axis - 2], size[axis], scales[axis]).to(out)
+        out = weights @ out if axis == 0 else out @ weights.T
+        if quantised:
+            out = (out + 0.5).floor().clamp(0, 255)
+    return out.to(image.dtype)
+
+
+def bicubic_weights(length: int, out_length: int, scale: float) -> Float[Tensor, "out_length length"]:
+    """The matrix (w_ij) of MATLAB's resize of one axis, float64; taps beyond the border are added to their mirror image."""
+    shrink = min(scale, 1.0)
+    radius = 2 / shrink
+    centres = (torch.arange(out_length, dtype=torch.float64) + 0.5) / scale - 0.5
+    first = (centres - radius).floor().long()
+    taps = first[:, None] + torch.arange(math.ceil(2 * radius) + 2)
+    values = _cubic(shrink * (centres[:, None] - taps))
+    values = values / values.sum(1, keepdim=True)
+    mirrored = taps.remainder(2 * length)
+    mirrored = torch.where(mirrored < length, mirrored, 2 * length - 1 - mirrored)
+    return torch.zeros(out_length, length, dtype=torch.float64).scatter_add_(1, mirrored, values)
+
+
+def _cubic(x: Tensor) -> Tensor:
+    """Keys' kernel with a = -1/2; zero beyond |x| = 2."""
+    x = x.abs()
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return torch.where(x <= 1, near, torch.where(x <= 2, far, 0.0))
+
+
+def _check_size(height: int, width: int) -> None:
+    if height < 1 or width < 1:
+        raise InputError(f"cannot resize to {height}x{width} (height x width): both sides must be at least 1")
