@@ -1,0 +1,1 @@
+"""Evaluation: protocols and metrics, result records, tables and figures made from records."""

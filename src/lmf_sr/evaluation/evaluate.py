@@ -1,0 +1,57 @@
+"""Evaluation: every image of a set is rendered from its LR image at the size of its HR image, and compared with it."""
+
+import statistics
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+from lmf_sr.data import PairedImages
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation import metrics
+from lmf_sr.evaluation.records import Result
+
+
+class Upscaler(Protocol):
+    """What can be evaluated: a `Model`, or the bicubic baseline."""
+
+    def encode(self, image: Float[Tensor, "3 h w"], /) -> Any:
+        """A picture in [0, 1] to what has `render(height, width) -> (1, 3, height, width)`, clamped to [0, 1]."""
+
+
+def evaluate(
+    model: Upscaler,
+    images: PairedImages,
+    scale: float,
+    protocol: metrics.Protocol,
+    after_image: Callable[[], None] = lambda: None,
+) -> Result:
+    """PSNR and SSIM of each image of a set at one scale, and their means.
+
+    An image that cannot be read or compared is reported among the result's failures, and the others are done.
+
+    Args:
+        model: what upscales.
+        images: the set.
+        scale: how much larger the HR images are than the LR images.
+        protocol: what is compared.
+        after_image: called after each image, for progress bars.
+    """
+    scores: dict[str, dict[str, float]] = {}
+    failures: dict[str, str] = {}
+    for name in images.names():
+        try:
+            pair = images.pair(name, scale)
+            truth = pair.hr / 255
+            height, width = truth.shape[1:]
+            output = model.encode(pair.lr / 255).render(height, width)[0].cpu()
+            scores[name] = {
+                "psnr": metrics.psnr(output, truth, scale, protocol),
+                "ssim": metrics.ssim(output, truth, scale, protocol),
+            }
+        except InputError as error:
+            failures[name] = str(error)
+        after_image()
+    means = {key: statistics.fmean(score[key] for score in scores.values()) for key in ("psnr", "ssim") if scores}
+    return Result(scale, means, set=images.name, images=scores, failures=failures)

@@ -1,0 +1,94 @@
+"""Figures from result rows and pictures; written as PNG, PDF or SVG, by the suffix."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lmf_sr.atomic import replacing
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation.tables import COLUMNS, Row
+from lmf_sr.geometry import Region
+
+# Okabe & Ito (2008): told apart with any colour vision; the markers help in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def against_scale(
+    rows: Sequence[Row], path: Path, metrics: Sequence[str] = ("psnr", "decoder_macs", "decoder_ms"), title: str = ""
+) -> None:
+    """A panel for each metric that some row has, against scale, a line for each model; costs on a logarithmic axis.
+
+    Args:
+        rows: of one set (or of none).
+        path: where to write.
+        metrics: names of `tables.COLUMNS`.
+        title: above the panels.
+    """
+    shown = [name for name in metrics if any(name in row.metrics for row in rows)]
+    models = list(dict.fromkeys(row.model for row in rows))
+    figure = Figure(figsize=(4.2 * len(shown), 3.6), layout="constrained")
+    axes = figure.subplots(1, len(shown), squeeze=False)[0]
+    for ax, name in zip(axes, shown, strict=True):
+        column = COLUMNS[name]
+        for i, model in enumerate(models):
+            points = sorted(
+                (r.scale, r.metrics[name] / column.unit) for r in rows if r.model == model and name in r.metrics
+            )
+            scales, values = zip(*points, strict=True) if points else ((), ())
+            colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+            ax.plot(scales, values, label=model, color=colour, marker=marker, markersize=5, linewidth=1.5)
+        ax.set(xlabel="scale", ylabel=column.title, yscale="linear" if name in ("psnr", "ssim") else "log")
+        ax.grid(color="#dddddd", linewidth=0.6)
+        ax.spines[["top", "right"]].set_visible(False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(models), frameon=False)
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def side_by_side(
+    rows: Sequence[Mapping[str, Float[Tensor, "3 _ _"]]],
+    path: Path,
+    row_titles: Sequence[str] = (),
+    inches: float = 2.0,
+) -> None:
+    """Pictures in [0, 1] beside each other, each under its label, a row of them for each mapping; pixels stay visible.
+
+    Args:
+        rows: label to picture.
+        path: where to write.
+        row_titles: at the left of each row, if given.
+        inches: width of a picture.
+    """
+    columns = max(len(row) for row in rows)
+    figure = Figure(figsize=(inches * columns, (inches + 0.3) * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+        ax.set_frame_on(False)
+    for line, row in zip(axes, rows, strict=True):
+        for ax, (label, picture) in zip(line, row.items(), strict=False):
+            ax.imshow(picture.clamp(0, 1).permute(1, 2, 0).numpy(force=True), interpolation="nearest")
+            ax.set_title(label, fontsize=8)
+    for line, title in zip(axes, row_titles, strict=False):
+        line[0].set_ylabel(title, fontsize=9)
+    _save(figure, path)
+
+
+def crop(picture: Float[Tensor, "3 H W"], region: Region) -> Float[Tensor, "3 H2 W2"]:
+    """The pixels of a window (top, left, height, width), in fractions of the picture, rounded to whole pixels."""
+    H, W = picture.shape[1:]
+    top, left, height, width = region
+    window = picture[:, round(top * H) : round((top + height) * H), round(left * W) : round((left + width) * W)]
+    if window.numel() == 0:
+        raise InputError(f"region {region} holds no pixel of a picture of {H} x {W}")
+    return window
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with replacing(path) as file:
+        figure.savefig(file, format=path.suffix.lstrip("."), dpi=150, bbox_inches="tight")

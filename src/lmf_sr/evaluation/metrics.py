@@ -1,0 +1,87 @@
+"""PSNR and SSIM under the protocols in use.
+
+    PSNR = -10 log10(mean squared error)        of values in [0, 1], after cropping the border
+
+    protocol        compared   cropped from each side   in use for
+    div2k           RGB        scale + 6 pixels         DIV2K-style validation sets (LIIF and its successors)
+    benchmark       luma       scale pixels             Set5, Set14, B100, Urban100
+    benchmark-rgb   RGB        scale pixels             the same sets, as some model zoos report them
+
+SSIM is that of Wang et al. (IEEE TIP 2004) with the 11 x 11 Gaussian window (sigma 1.5), averaged, as their code does, over
+the windows that lie within the picture; of several channels, the mean. Fractional scales crop the next whole pixel.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+from lmf_sr.errors import InputError
+from lmf_sr.images import luma
+
+WINDOW = 11  # pixels, SSIM
+BLACK = 16 / 255  # the luma of black in studio swing: it cancels in PSNR, not in SSIM
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is compared."""
+
+    name: str
+    on_luma: bool
+    extra_crop: int  # pixels cropped from each side beyond the scale
+
+    def crop(self, scale: float) -> int:
+        """Pixels cropped from each side."""
+        return math.ceil(scale) + self.extra_crop
+
+    def view(self, image: Float[Tensor, "3 H W"], scale: float) -> Float[Tensor, "c H2 W2"]:
+        """The part of an image that is compared, in float64.
+
+        Raises InputError if nothing is left.
+        """
+        crop = self.crop(scale)
+        height, width = (side - 2 * crop for side in image.shape[1:])
+        if min(height, width) < 1:
+            raise InputError(
+                f"an image of {image.shape[1]} x {image.shape[2]} pixels has nothing left to compare after protocol "
+                f"{self.name!r} crops {crop} pixels from each side at scale {scale:g}: leave it out or take a smaller scale"
+            )
+        inner = image[:, crop : crop + height, crop : crop + width].double()
+        return luma(inner) + BLACK if self.on_luma else inner
+
+
+DIV2K = Protocol("div2k", on_luma=False, extra_crop=6)
+BENCHMARK = Protocol("benchmark", on_luma=True, extra_crop=0)
+BENCHMARK_RGB = Protocol("benchmark-rgb", on_luma=False, extra_crop=0)
+PROTOCOLS = {protocol.name: protocol for protocol in (DIV2K, BENCHMARK, BENCHMARK_RGB)}
+
+
+def psnr(image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: float, protocol: Protocol) -> float:
+    """PSNR in dB of an image with values in [0, 1]; infinite for equal images.
+
+    Raises InputError if nothing is left after cropping.
+    """
+    compared, expected = protocol.view(image, scale), protocol.view(truth, scale)
+    return peak_signal_noise_ratio(compared, expected, data_range=1.0).item()
+
+
+def ssim(image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: float, protocol: Protocol) -> float:
+    """SSIM of an image with values in [0, 1].
+
+    Raises InputError if less than one window is left after cropping.
+    """
+    compared, expected = protocol.view(image, scale), protocol.view(truth, scale)
+    if min(compared.shape[1:]) < WINDOW:
+        raise InputError(
+            f"SSIM needs {WINDOW} x {WINDOW} pixels, but protocol {protocol.name!r} leaves {compared.shape[1]} x "
+            f"{compared.shape[2]} at scale {scale:g}: leave the image out or take a smaller scale"
+        )
+    _, full = structural_similarity_index_measure(
+        compared[None], expected[None], kernel_size=WINDOW, sigma=1.5, data_range=1.0, return_full_image=True
+    )
+    half = WINDOW // 2
+    return torch.mean(full[..., half:-half, half:-half]).item()

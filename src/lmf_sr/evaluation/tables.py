@@ -1,0 +1,109 @@
+"""Tables from result records: one row for each model, set and scale, in Markdown, CSV and on the terminal.
+
+Several records of one model may each bring some of a row's metrics: an evaluation its PSNR, a profile its cost. A profile
+knows no set; its costs stand beside every set.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from rich.table import Table
+
+from lmf_sr.evaluation.records import Metrics, Record
+
+
+class Column(NamedTuple):
+    """How a metric is shown: its title, and its value divided by `unit`."""
+
+    title: str
+    style: str
+    unit: float = 1
+
+
+COLUMNS = {
+    "psnr": Column("PSNR (dB)", ".2f"),
+    "ssim": Column("SSIM", ".4f"),
+    "encoder_parameters": Column("encoder parameters (k)", ",.1f", 1e3),
+    "decoder_parameters": Column("decoder parameters (k)", ",.1f", 1e3),
+    "encoder_macs": Column("encoder MACs (G)", ",.2f", 1e9),
+    "decoder_macs": Column("decoder MACs, plain form (G)", ",.2f", 1e9),
+    "decoder_macs_as_run": Column("decoder MACs, as run (G)", ",.2f", 1e9),
+    "encoder_ms": Column("encoder (ms)", ",.1f"),
+    "decoder_ms": Column("decoder, as run (ms)", ",.1f"),
+}
+"""Every metric of a record, by name, in the order of the tables."""
+
+
+class Row(NamedTuple):
+    model: str
+    set: str | None
+    scale: float
+    metrics: Metrics
+
+
+def rows(records: Iterable[Record]) -> list[Row]:
+    """The rows of some records, in their order."""
+    joined: dict[tuple[str, str | None, float], Metrics] = {}
+    for record in records:
+        for result in record.results:
+            joined.setdefault((record.model, result.set, result.scale), {}).update(result.metrics)
+    measured_on_a_set = {(model, scale) for model, set_, scale in joined if set_ is not None}
+    return [
+        Row(model, set_, scale, {**joined.get((model, None, scale), {}), **metrics})
+        for (model, set_, scale), metrics in joined.items()
+        if set_ is not None or (model, scale) not in measured_on_a_set
+    ]
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A Markdown table; a cell is empty where a row lacks a metric."""
+    header, *body = _cells(rows)
+    rule = ["---" if title in ("model", "set") else "---:" for title in header]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *body))
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """The same table as CSV, with metrics by their names, in base units and full precision."""
+    shown = _shown(rows)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["model", "set", "scale", *shown])
+    for row in rows:
+        writer.writerow([row.model, row.set or "", row.scale, *(row.metrics.get(name, "") for name in shown)])
+    return out.getvalue()
+
+
+def terminal(rows: Sequence[Row], title: str | None = None) -> Table:
+    """The same table for `rich.print`."""
+    header, *body = _cells(rows)
+    table = Table(title=title, title_justify="left")
+    for name in header:
+        table.add_column(name, justify="left" if name in ("model", "set") else "right")
+    for line in body:
+        table.add_row(*line)
+    return table
+
+
+def _shown(rows: Sequence[Row]) -> list[str]:
+    return [name for name in COLUMNS if any(name in row.metrics for row in rows)]
+
+
+def _cells(rows: Sequence[Row]) -> list[list[str]]:
+    shown, with_sets = _shown(rows), any(row.set is not None for row in rows)
+    header = ["model", *(["set"] if with_sets else []), "scale", *(COLUMNS[name].title for name in shown)]
+    return [header] + [
+        [
+            row.model,
+            *([row.set or ""] if with_sets else []),
+            f"{row.scale:g}",
+            *(_cell(row.metrics, name) for name in shown),
+        ]
+        for row in rows
+    ]
+
+
+def _cell(metrics: Metrics, name: str) -> str:
+    column = COLUMNS[name]
+    return format(metrics[name] / column.unit, column.style) if name in metrics else ""
