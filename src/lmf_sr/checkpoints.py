@@ -13,6 +13,7 @@ import json
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -61,14 +62,14 @@ def shipped_models() -> list[str]:
 def export(model: Model, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
     """Writes a model as safetensors with its configuration inside; atomically."""
     path = Path(path)
-    partial = path.with_name(path.name + ".partial")
     weights = {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, partial, {"format": FORMAT, "config": json.dumps(model.config)})
-        partial.replace(path)
+        with TemporaryDirectory(dir=path.parent) as folder:
+            partial = Path(folder) / path.name
+            save_file(weights, partial, {"format": FORMAT, "config": json.dumps(model.config)})
+            partial.replace(path)
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
         raise InputError(f"cannot write {path}: {error}") from error
 
 
@@ -96,7 +97,7 @@ def _read_pickled(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             raise InputError(f"{path} is refused: its pickle asks to run code, not only to hold weights") from error
         raise InputError(f"{path} is not a readable checkpoint: it is damaged or of another kind") from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise InputError(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{path} is not a readable checkpoint: it is damaged or of another kind") from error
     if isinstance(content, Mapping) and "model" in content:
         return from_authors(content["model"], path)
     if isinstance(content, Mapping) and "state_dict" in content:

@@ -1,0 +1,170 @@
+"""Files to models and back: our export, Lightning's checkpoints, the authors' format, and everything that is not one."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+import lmf_sr
+from lmf_sr.checkpoints import FORMAT, export, load
+from lmf_sr.errors import InputError
+from lmf_sr.model import Model
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture
+def model() -> Model:
+    return lmf_sr.build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}, "lm-liif")
+
+
+def same_weights(a: Model, b: Model) -> bool:
+    ours, theirs = a.state_dict(), b.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
+
+
+def test_export_round_trip(model: Model, tmp_path: Path) -> None:
+    export(model, tmp_path / "new" / "model.safetensors")
+    again = load(tmp_path / "new" / "model.safetensors")
+    assert same_weights(model, again)
+    assert again.config == model.config
+    assert not again.training
+    assert os.listdir(tmp_path / "new") == ["model.safetensors"]
+
+
+def test_half_precision_exports_load_as_float32(model: Model, tmp_path: Path) -> None:
+    export(model, tmp_path / "half.safetensors", dtype=torch.float16)
+    again = load(tmp_path / "half.safetensors")
+    for ours, theirs in zip(model.parameters(), again.parameters(), strict=True):
+        assert theirs.dtype == torch.float32
+        assert torch.equal(ours.half().float(), theirs)
+
+
+def test_an_import_of_the_authors_format_exports_the_same_pixels(tmp_path: Path) -> None:
+    theirs = load(GOLDEN / "lmliif.pth")
+    export(theirs, tmp_path / "ours.safetensors")
+    lr = torch.rand(3, 6, 8)
+    ours = load(tmp_path / "ours.safetensors")
+    assert torch.equal(ours.encode(lr).render(13, 17), theirs.encode(lr).render(13, 17))
+    with safe_open(tmp_path / "ours.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["config"])["decoder"]["name"] == "lm-liif"
+
+
+def test_a_lightning_checkpoint(model: Model, tmp_path: Path) -> None:
+    state = {f"model.{name}": value for name, value in model.state_dict().items()}
+    torch.save({"state_dict": state, "hyper_parameters": {"model": model.config}}, tmp_path / "last.ckpt")
+    assert same_weights(model, load(tmp_path / "last.ckpt"))
+
+
+# What is not a model
+
+
+class Malice:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch /tmp/lmf-sr-was-here",)
+
+
+def authors(**changes: Any) -> dict[str, Any]:
+    content = torch.load(GOLDEN / "lmliif.pth", weights_only=True)
+    content["model"].update(changes)
+    return content
+
+
+def test_a_missing_file() -> None:
+    with pytest.raises(InputError, match=r"no checkpoint file 'nowhere.pth' and no shipped model"):
+        load("nowhere.pth")
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"model": Malice()}, tmp_path / "zip.pth")
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps({"model": Malice()}, protocol=2))
+    for name in ("zip.pth", "plain.pth"):
+        with pytest.raises(InputError, match="refused: its pickle asks to run code"):
+            load(tmp_path / name)
+    assert not Path("/tmp/lmf-sr-was-here").exists()
+
+
+@pytest.mark.parametrize("name", ["junk.pth", "junk.ckpt", "junk.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint at all", bytes(range(256)) * 40])
+def test_junk(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=name):
+        load(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["lmliif.pth", "export.safetensors"])
+def test_a_truncated_checkpoint(tmp_path: Path, model: Model, kind: str) -> None:
+    whole = tmp_path / "export.safetensors"
+    export(model, whole)
+    if kind == "lmliif.pth":
+        whole = GOLDEN / kind
+    part = tmp_path / f"part-{kind}"
+    part.write_bytes(whole.read_bytes()[:-1000])
+    with pytest.raises(InputError, match="part-"):
+        load(part)
+
+
+def test_missing_weights_are_named(tmp_path: Path) -> None:
+    content = authors()
+    del content["model"]["sd"]["imnet.layers.2.bias"]
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(
+        InputError, match=r"does not fit lm-liif on edsr-baseline: it is missing .*render_mlp.layers.2.bias"
+    ):
+        load(tmp_path / "a.pth")
+
+
+def test_unknown_weights_are_named(tmp_path: Path) -> None:
+    content = authors()
+    content["model"]["sd"]["imnet.extra"] = torch.zeros(1)
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"has the unknown decoder.render_mlp.extra"):
+        load(tmp_path / "a.pth")
+
+
+def test_weights_of_another_architecture_are_named(tmp_path: Path, model: Model) -> None:
+    weights = model.state_dict()
+    config = {**model.config, "encoder": {**model.config["encoder"], "n_feats": 16}}
+    save_file(weights, tmp_path / "a.safetensors", {"format": FORMAT, "config": json.dumps(config)})
+    with pytest.raises(InputError, match=r"has the wrong shape for .*encoder"):
+        load(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "metasr"}, "method 'metasr'; known are .*lmliif"),
+        ({"args": {"encoder_spec": {"name": "edsr-baseline", "args": {}}}}, "lacks the argument"),
+        ({"args": {"local_ensemble": False}}, "trained with local_ensemble=False; only True"),
+        ({"args": {"encoder_spec": {"name": "vgg", "args": {}}, "imnet_spec": None}}, "lacks|no encoder"),
+    ],
+)
+def test_methods_that_are_not_ours(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    torch.save(authors(**change), tmp_path / "a.pth")
+    with pytest.raises(InputError, match=message):
+        load(tmp_path / "a.pth")
+
+
+def test_a_safetensors_file_of_somebody_else(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match="not exported by lmf-sr"):
+        load(tmp_path / "a.safetensors")
+
+
+def test_a_checkpoint_of_another_lightning_project(tmp_path: Path) -> None:
+    torch.save({"state_dict": {"net.weight": torch.zeros(1)}, "hyper_parameters": {}}, tmp_path / "a.ckpt")
+    with pytest.raises(InputError, match="not one of lmf-sr train"):
+        load(tmp_path / "a.ckpt")
+
+
+def test_a_failed_export_leaves_nothing(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="cannot write"):
+        export(model, tmp_path / "file" / "model.safetensors")
+    assert os.listdir(tmp_path) == ["file"]

@@ -1,0 +1,99 @@
+"""Model and ContinuousImage: the contract of the library."""
+
+import pytest
+import torch
+
+import lmf_sr
+from lmf_sr.errors import InputError
+from lmf_sr.geometry import Grid
+from lmf_sr.model import Model
+
+TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
+
+
+@pytest.fixture(scope="module", params=["liif", "lm-liif"])
+def model(request: pytest.FixtureRequest) -> Model:
+    torch.manual_seed(0)
+    return lmf_sr.build(TINY, request.param).eval()
+
+
+@pytest.fixture(scope="module")
+def picture() -> torch.Tensor:
+    return torch.rand(2, 3, 7, 11, generator=torch.Generator().manual_seed(1))
+
+
+def test_render_is_the_model_on_a_grid(model: Model, picture: torch.Tensor) -> None:
+    grid = Grid.over(16, 25)
+    coords = grid.coords().float().expand(2, -1, -1)
+    rgb = model(picture * 2 - 1, coords, torch.tensor(grid.cell)).detach() * 0.5 + 0.5
+    rendered = model.encode(picture).render(16, 25, clamp=False)
+    torch.testing.assert_close(rendered.flatten(2).transpose(1, 2), rgb, atol=1e-5, rtol=0)
+
+
+def test_chunks_do_not_show(model: Model, picture: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = model.encode(picture)
+    whole = image.render(20, 31)
+    monkeypatch.setattr("lmf_sr.rendering.direct.QUERIES_PER_CHUNK", 7)
+    torch.testing.assert_close(image.render(20, 31), whole, atol=1e-6, rtol=0)
+
+
+def test_a_region_is_a_window_of_the_whole(model: Model, picture: torch.Tensor) -> None:
+    image = model.encode(picture)
+    whole = image.render(28, 44)
+    window = image.render(14, 11, region=(0.25, 0.5, 0.5, 0.25))
+    torch.testing.assert_close(window, whole[..., 7:21, 22:33], atol=1e-5, rtol=0)
+
+
+def test_sample_reads_what_render_draws(model: Model, picture: torch.Tensor) -> None:
+    """At any scale: beyond x4, both clip the cell."""
+    image = model.encode(picture)
+    grid = Grid.over(70, 66)
+    sampled = image.sample(grid.coords().float().expand(2, -1, -1), torch.tensor(grid.cell))
+    torch.testing.assert_close(sampled.transpose(1, 2).view(2, 3, 70, 66), image.render(70, 66), atol=1e-5, rtol=0)
+
+
+def test_a_picture_without_batch_axis(model: Model, picture: torch.Tensor) -> None:
+    single = model.encode(picture[0]).render(10, 10)
+    assert single.shape == (1, 3, 10, 10)
+    torch.testing.assert_close(single[0], model.encode(picture).render(10, 10)[0], atol=1e-6, rtol=0)
+
+
+def test_images_of_a_batch_do_not_mix(model: Model, picture: torch.Tensor) -> None:
+    changed = torch.stack([picture[0], 1 - picture[1]])
+    before, after = model.encode(picture).render(9, 9), model.encode(changed).render(9, 9)
+    torch.testing.assert_close(before[0], after[0], atol=1e-6, rtol=0)
+    assert not torch.allclose(before[1], after[1])
+
+
+def test_a_zoom_encodes_once(model: Model, picture: torch.Tensor) -> None:
+    calls = []
+    hook = model.encoder.register_forward_hook(lambda *_: calls.append(1))
+    image = model.encode(picture)
+    for top in (0.0, 0.25, 0.5):
+        image.render(8, 8, region=(top, 0.0, 0.5, 0.5))
+    hook.remove()
+    assert len(calls) == 1
+
+
+def test_clamping(model: Model, picture: torch.Tensor) -> None:
+    loud = Model(model.encoder, model.decoder, model.config)
+    image = loud.encode(picture * 100)
+    free = image.render(8, 8, clamp=False)
+    assert free.abs().max() > 1
+    assert torch.equal(image.render(8, 8), free.clamp(0, 1))
+
+
+def test_one_pixel(model: Model) -> None:
+    assert model.encode(torch.rand(3, 1, 1)).render(5, 3).isfinite().all()
+
+
+def test_the_model_is_differentiable(model: Model) -> None:
+    lr = torch.rand(1, 3, 6, 6)
+    model(lr, torch.rand(1, 20, 2), torch.tensor([0.1, 0.1])).sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    model.zero_grad(set_to_none=True)
+
+
+def test_sample_names_a_batch_that_does_not_fit(model: Model, picture: torch.Tensor) -> None:
+    with pytest.raises(InputError, match="coords are for 3 pictures, but 2"):
+        model.encode(picture).sample(torch.zeros(3, 4, 2), torch.tensor([0.1, 0.1]))
