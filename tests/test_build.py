@@ -7,7 +7,7 @@ from lmf_sr.build import build, choices
 from lmf_sr.errors import InputError
 
 
-def parameters(module) -> int:  # noqa: ANN001
+def parameters(module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 

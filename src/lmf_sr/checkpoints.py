@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -92,11 +93,9 @@ def _read_export(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def _read_pickled(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+    except (pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        if isinstance(error, pickle.UnpicklingError) and re.search("GLOBAL|Unsupported", str(error)):
             raise InputError(f"{path} is refused: its pickle asks to run code, not only to hold weights") from error
-        raise InputError(f"{path} is not a readable checkpoint: it is damaged or of another kind") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise InputError(f"{path} is not a readable checkpoint: it is damaged or of another kind") from error
     if isinstance(content, Mapping) and "model" in content:
         return from_authors(content["model"], path)

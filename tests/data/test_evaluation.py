@@ -7,14 +7,22 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from lmf_sr.data.evaluation import PairedImages, benchmark_sets, embedded_set, folder_set
+from lmf_sr.data import PairedImages
+from lmf_sr.data.evaluation import decode
 from lmf_sr.errors import InputError
-from lmf_sr.images import HELD_OUT, read_rgb8, resize_pillow
+from lmf_sr.images import read_rgb8, resize_pillow
 
 
 def photograph(height: int, width: int) -> torch.Tensor:
     return torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def write(path: Path, height: int, width: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(photograph(height, width).permute(1, 2, 0).numpy()).save(path)
+    return path
 
 
 @given(st.integers(8, 60), st.integers(8, 60), st.floats(1, 8))
@@ -27,43 +35,52 @@ def test_hr_is_cropped_to_the_rounded_multiple_and_reduced_by_pillow(height: int
     assert torch.equal(pair.lr, resize_pillow(pair.hr, h, w))
 
 
-def test_a_multiple_in_decimals_loses_nothing_to_rounding() -> None:
+def test_a_scale_in_decimals_loses_nothing_to_rounding() -> None:
     pair = PairedImages("set", {"a": photograph(270, 27)}).pair("a", 2.7)
     assert pair.lr.shape == (3, 100, 10)
     assert pair.hr.shape == (3, 270, 27)
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4, 8, 2.0])
-def test_a_benchmark_sets_own_lr_images_are_used(shared: Path, scale: float) -> None:
-    root = shared / "data" / "benchmark"
-    (set5,) = benchmark_sets(root, ["Set5"])
-    assert len(set5) == 5
-    for pair in set5.pairs(scale):
-        assert torch.equal(pair.lr, read_rgb8(root / f"Set5/LR_bicubic/X{scale:g}/{pair.name}x{scale:g}.png"))
-        assert pair.hr.shape[1:] == tuple(round(side * scale) for side in pair.lr.shape[1:])
+def test_the_sets_own_lr_image_is_preferred_at_its_scale_only(tmp_path: Path) -> None:
+    hr = write(tmp_path / "HR" / "a.png", 21, 30)
+    own = write(tmp_path / "LR_bicubic" / "X2" / "ax2.png", 10, 15)
+    images = PairedImages.of_files("set", [hr], tmp_path / "LR_bicubic")
+    assert images.pair("a", 2.0).hr.shape == (3, 20, 30)
+    assert torch.equal(images.pair("a", 2.0).lr, read_rgb8(own))
+    assert torch.equal(images.pair("a", 3.0).lr, resize_pillow(read_rgb8(hr), 7, 10))
 
 
-def test_scales_a_set_does_not_ship_are_made(shared: Path) -> None:
-    (set5,) = benchmark_sets(shared / "data" / "benchmark", ["Set5"])
-    pair = set5.pair("butterfly", 2.5)
-    assert torch.equal(pair.lr, resize_pillow(pair.hr, *pair.lr.shape[1:]))
+def test_an_lr_image_too_large_for_its_hr_image_is_refused(tmp_path: Path) -> None:
+    hr = write(tmp_path / "HR" / "a.png", 21, 30)
+    write(tmp_path / "LR_bicubic" / "X2" / "ax2.png", 11, 15)
+    with pytest.raises(InputError, match=r"ax2.png is 11 x 15 pixels, too large to be the x2 LR image of a"):
+        PairedImages.of_files("set", [hr], tmp_path / "LR_bicubic").pair("a", 2.0)
 
 
-def test_the_embedded_set_is_what_training_never_sees() -> None:
-    assert embedded_set().names() == list(HELD_OUT)
+def test_pairs_come_in_order_and_know_their_scale() -> None:
+    images = PairedImages("set", {name: photograph(8, 8) for name in "cab"})
+    assert [(pair.name, pair.scale) for pair in images.pairs(2.0)] == [("c", 2.0), ("a", 2.0), ("b", 2.0)]
+    assert len(images) == 3
 
 
-def test_bad_scales_and_sizes_are_named() -> None:
-    images = PairedImages("set", {"a": photograph(10, 4)})
-    for scale in (0.5, 0, -2, math.nan, math.inf):
-        with pytest.raises(InputError, match="at least 1"):
-            images.pair("a", scale)
-    with pytest.raises(InputError, match="a is 10 x 4 pixels"):
-        images.pair("a", 5)
+def test_files_that_share_a_stem_keep_apart(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.png", "a.jpg", "b.png")]
+    assert PairedImages.of_files("set", files).names() == ["a.png", "a.jpg", "b"]
 
 
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Set6"):
-        benchmark_sets(tmp_path, ["Set6"])
-    with pytest.raises(InputError, match="nowhere"):
-        folder_set(tmp_path / "nowhere")
+@pytest.mark.parametrize("scale", [0.5, 0.0, -2.0, math.nan, math.inf])
+def test_a_scale_under_1_is_refused(scale: float) -> None:
+    with pytest.raises(InputError, match="at least 1"):
+        PairedImages("set", {"a": photograph(8, 8)}).pair("a", scale)
+
+
+def test_a_scale_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="a is 10 x 4 pixels, which leaves nothing at scale 5"):
+        PairedImages("set", {"a": photograph(10, 4)}).pair("a", 5.0)
+
+
+def test_decoding_names_the_file_it_cannot_read(tmp_path: Path) -> None:
+    files = [write(tmp_path / f"{i}.png", 8, 8) for i in range(4)]
+    files[2].write_bytes(files[2].read_bytes()[:60])
+    with pytest.raises(InputError, match=r"2\.png"):
+        decode({file.name: file for file in files})

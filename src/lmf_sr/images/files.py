@@ -66,7 +66,7 @@ def read_rgb8(path: str | os.PathLike[str]) -> UInt8[Tensor, "3 H W"]:
     if samples.dtype == np.uint16:
         samples = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
     rgb = samples[..., :3] if samples.shape[2] >= 3 else samples[..., :1].repeat(3, axis=2)
-    return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+    return torch.from_numpy(rgb.transpose(2, 0, 1).copy())
 
 
 def write_picture(path: str | os.PathLike[str], picture: Picture, quality: int = 95) -> None:

@@ -39,7 +39,7 @@ def imresize(image: Shaped[Tensor, "*B h w"], height: int, width: int) -> Shaped
     return _resize(image, (height, width), (height / image.shape[-2], width / image.shape[-1]))
 
 
-def imresize_by(image: Shaped[Tensor, "*B h w"], scale: float) -> Shaped[Tensor, "*B H W"]:
+def imresize_by(image: Shaped[Tensor, "*B h w"], scale: float | int) -> Shaped[Tensor, "*B H W"]:
     """MATLAB's `imresize(image, scale)`: like `imresize` with sides `ceil(scale * side)`.
 
     The two differ where `scale * side` is no integer: here the sampling grid keeps the scale as given, there it is
