@@ -130,12 +130,47 @@ def _fill(model: Model, weights: Mapping[str, Tensor], path: Path) -> None:
 
 # The authors' format
 
+_CROSS_SCALE = {
+    "cs_attn.conv_assembly.": "cross_scale.embed.",
+    "cs_attn.conv_match_1.": "cross_scale.match.",
+    "cs_attn.conv_match_2.": "cross_scale.reference.",
+    "cs_attn.down.": "cross_scale.down.",
+}
+_ATTENTION = {"imnet_k.": "key_mlp.", "imnet_v.": "value_mlp.", **_CROSS_SCALE}
+_LMF = {"hypernet.": "latent_mlp.", "imnet.": "render_mlp."}
 _METHODS = {  # their name: our name, and how their parameters' prefixes are renamed
     "liif": ("liif", {"imnet.": "mlp."}),
-    "lmliif": ("lm-liif", {"hypernet.": "latent_mlp.", "imnet.": "render_mlp."}),
+    "lte": ("lte", {"imnet.": "mlp."}),
+    "ciaosr": ("ciaosr", {"imnet_q.": "rgb_mlp.", **_ATTENTION}),
+    "lmliif": ("lm-liif", _LMF),
+    "lmlte": ("lm-lte", {"imphase.": "render_phase.", **_LMF}),
+    "lmciaosr": (
+        "lm-ciaosr",
+        {"prenet_q.": "query_mlp.", "hypernet_q.": "latent_mlp.", "imnet_q.": "render_mlp.", **_ATTENTION},
+    ),
 }
-_DERIVED = ("sub_mean.", "add_mean.")  # frozen or computed: not weights of the model
-_FIXED = {"local_ensemble": True, "feat_unfold": True, "cell_decode": True, "mod_input": True}  # all we implement
+_ENCODERS = {  # the same for encoders: parts of their parameters' names
+    "encoder.head.0.": "encoder.head.",
+    "encoder.patch_embed.norm.": "encoder.norm_first.",
+    ".residual_group.": ".",
+}
+_DERIVED = (  # frozen or computed: not weights of the model
+    "sub_mean.",
+    "add_mean.",
+    "cs_attn.escape_NaN",
+    ".attn_mask",
+    ".relative_position_index",
+)
+_FIXED = {  # all we implement
+    "local_ensemble": True,
+    "feat_unfold": True,
+    "cell_decode": True,
+    "mod_input": True,
+    "local_size": 2,
+    "non_local_attn": True,
+    "multi_scale": [2],
+    "softmax_scale": 1,
+}
 _RDN = {"A": {"D": 20, "C": 6, "G": 32}, "B": {"D": 16, "C": 8, "G": 64}}
 
 
@@ -174,18 +209,24 @@ def _encoder_config(args: Mapping[str, Any]) -> dict[str, Any]:
 
 def _decoder_options(name: str, args: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
     render = (args.get("imnet_spec") or args["imnet_q"])["args"]
+    options: dict[str, Any] = {"fourier_dim": args["hidden_dim"]} if name.endswith("lte") else {}
     if name.startswith("lm"):
         latent = next(key for key in weights if key.startswith("hypernet") and key.endswith("layers.2.weight"))
         latent_out, latent_hidden = weights[latent].shape
         depth, width = render["hidden_depth"], render["hidden_dim"]
-        return {"depth": depth, "width": width, "code_dim": latent_out - 2 * depth * width, "hidden": latent_hidden}
+        if name == "lmciaosr":
+            options["attention_width"] = args["imnet_k"]["args"]["hidden_list"][0]
+        code_dim = latent_out - 2 * depth * width
+        return {"depth": depth, "width": width, "code_dim": code_dim, "hidden": latent_hidden, **options}
     hidden = render["hidden_list"]
-    return {"depth": len(hidden), "width": hidden[0]}
+    return {"depth": len(hidden), "width": hidden[0], **options}
 
 
 def _renamed(key: str, renames: Mapping[str, str]) -> str:
     if key.startswith("encoder."):
-        return key.replace("encoder.head.0.", "encoder.head.")
+        for theirs, ours in _ENCODERS.items():
+            key = key.replace(theirs, ours)
+        return key
     for theirs, ours in renames.items():
         if key.startswith(theirs):
             return "decoder." + ours + key.removeprefix(theirs)

@@ -73,13 +73,23 @@ def axis_corners(p: Float[Tensor, "*N"], n: int, offset: float | Float[Tensor, "
     reach = 1 / n if offset is None else offset
     around = torch.stack([p - reach, p + reach], dim=-1) + EPS
     around = around.clamp(-1 + EPS, 1 - EPS)
-    index = (((around + 1) * n - 1) / 2).round().clamp(0, n - 1)
+    index = _nearest(around, n)
     center = (2 * index + 1) / n - 1
     rel = (p.unsqueeze(-1) - center) * n
     opposite = rel.abs().flip(-1)
     total = opposite.sum(-1, keepdim=True)
     weight = torch.where(total > 0, opposite / total, 0.5)
     return Corners(index.long(), rel, weight)
+
+
+def _nearest(p: Float[Tensor, "*N"], n: int) -> Float[Tensor, "*N"]:
+    return (((p + 1) * n - 1) / 2).round().clamp(0, n - 1)
+
+
+def nearest(coords: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Int[Tensor, "*N"]:
+    """The latent nearest to each point, as a flat position `row * w + column`."""
+    h, w = lr_size
+    return (_nearest(coords[..., 0], h) * w + _nearest(coords[..., 1], w)).long()
 
 
 class FourCorners(NamedTuple):

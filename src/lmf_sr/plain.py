@@ -5,26 +5,38 @@ the papers count and time: the whole MLP at each of the four corners of every pi
 the "plain" row of the tables; everything else runs the factored forms, which give the same pixels for less work.
 """
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders import Decoder
+from lmf_sr.decoders.ciaosr import CiaoSR, corner_reach
 from lmf_sr.decoders.layers import unfold3x3
 from lmf_sr.decoders.liif import LIIF
-from lmf_sr.geometry import ensemble, four_corners, gather, relative_cell
+from lmf_sr.decoders.lte import LTE, fourier, waves
+from lmf_sr.geometry import ensemble, four_corners, gather, nearest, relative_cell
+from lmf_sr.lmf.conversion import Conversion
+from lmf_sr.lmf.lm_ciaosr import LMCiaoSR
 from lmf_sr.lmf.lm_liif import LMLIIF
+
+D = TypeVar("D", bound=Decoder)
 
 
 def plain_form(decoder: Decoder) -> Decoder:
-    """The plain form of a decoder, on the same parameters."""
-    if isinstance(decoder, LIIF):
-        return PlainLIIF(decoder)
-    if isinstance(decoder, LMLIIF):
-        return PlainLMLIIF(decoder)
-    raise TypeError(f"{type(decoder).__name__} has no plain form")
+    """The plain form of a decoder, on the same parameters; the decoder itself where it has nothing factored."""
+    for of, plain in (
+        (LIIF, PlainLIIF),
+        (LTE, PlainLTE),
+        (CiaoSR, PlainCiaoSR),
+        (LMLIIF, PlainLMLIIF),
+        (LMCiaoSR, PlainLMCiaoSR),
+        (Conversion, PlainConversion),
+    ):
+        if isinstance(decoder, of):
+            return plain(decoder)
+    return decoder
 
 
 class PlainState(NamedTuple):
@@ -32,12 +44,14 @@ class PlainState(NamedTuple):
     cell: Float[Tensor, "B #Q 2"]  # relative
 
 
-class PlainLIIF(Decoder):
-    def __init__(self, decoder: LIIF) -> None:
+class Plain(Decoder, Generic[D]):
+    def __init__(self, decoder: D) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.decoder: D = decoder
         self.lr_skip = decoder.lr_skip
 
+
+class PlainLIIF(Plain[LIIF]):
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> PlainState:
         return PlainState(unfold3x3(features), relative_cell(cell, features.shape[-2:]))
 
@@ -49,17 +63,57 @@ class PlainLIIF(Decoder):
         return ensemble(self.decoder.mlp(inputs), corners.weight.to(rel.dtype))
 
 
-class PlainLMLIIF(Decoder):
-    def __init__(self, decoder: LMLIIF) -> None:
-        super().__init__()
-        self.decoder = decoder
-        self.lr_skip = decoder.lr_skip
+class PlainLTE(Plain[LTE]):
+    def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> PlainState:
+        d = self.decoder
+        return PlainState(waves(d.coef, d.freq, features), relative_cell(cell, features.shape[-2:]))
+
+    def query(self, state: PlainState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
+        corners = four_corners(coords, state.latents.shape[1:3])
+        rel = corners.rel.to(state.latents.dtype)
+        phase = self.decoder.phase(state.cell.unsqueeze(2).expand_as(rel))
+        inputs = fourier(gather(state.latents, corners.at), rel, phase)
+        return ensemble(self.decoder.mlp(inputs), corners.weight.to(rel.dtype))
+
+
+class PlainCiaoSRState(NamedTuple):
+    values: Float[Tensor, "B h w C"]  # [U(F), N(F)]
+    cell: Float[Tensor, "B #Q 2"]  # relative
+    reach: Float[Tensor, "B 2"]
+
+
+class PlainCiaoSR(Plain[CiaoSR]):
+    def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> PlainCiaoSRState:
+        size = features.shape[-2:]
+        values = torch.cat([unfold3x3(features), self.decoder.cross_scale(features).permute(0, 2, 3, 1)], dim=-1)
+        return PlainCiaoSRState(values, relative_cell(cell, size), corner_reach(cell[:, 0], size))
+
+    def query(self, state: PlainCiaoSRState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
+        size, channels = state.values.shape[1:3], state.values.shape[3] // 10 * 9
+        corners = four_corners(coords, size, state.reach)
+        rel = corners.rel.to(state.values.dtype)
+        cell = state.cell.unsqueeze(2).expand_as(rel)
+        query = gather(state.values, nearest(coords, size))[..., :channels]
+        value = gather(state.values, corners.at)
+        key = value[..., :channels]
+        key = self.decoder.key_mlp(torch.cat([key, rel, cell], dim=-1)) * key
+        value = self.decoder.value_mlp(torch.cat([value, rel, cell], dim=-1)) * value
+        attention = (query.unsqueeze(2) * key).sum(-1).softmax(-1)
+        return self.decoder.rgb_mlp(ensemble(value, attention))
+
+
+C = TypeVar("C", bound=Conversion)
+
+
+class PlainConversion(Plain[C]):
+    """Any conversion: the whole modulated render MLP at every corner."""
+
+    def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
+        return self.decoder.latents(features, cell)
 
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> PlainState:
-        unfolded = unfold3x3(features)
         cell = relative_cell(cell[:, :1], features.shape[-2:])
-        inputs = torch.cat([unfolded, cell.unsqueeze(1).expand(*unfolded.shape[:3], 2)], dim=-1)
-        return PlainState(self.decoder.latent_mlp(inputs), cell)
+        return PlainState(self.latents(features, cell[:, 0]), cell)
 
     def query(self, state: PlainState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
         corners = four_corners(coords, state.latents.shape[1:3])
@@ -67,8 +121,37 @@ class PlainLMLIIF(Decoder):
         d = self.decoder
         sizes = [d.depth * d.width, d.depth * d.width, d.code_dim]
         alpha, beta, code = gather(state.latents, corners.at).split(sizes, dim=-1)
-        y = torch.cat([code, rel, state.cell.unsqueeze(2).expand_as(rel)], dim=-1)
+        y = d.render_input(code, rel, state.cell.unsqueeze(2).expand_as(rel))
         *hidden, last = d.render_mlp.linears
         for layer, a, b in zip(hidden, alpha.split(d.width, -1), beta.split(d.width, -1), strict=True):
             y = torch.relu(layer(y) * (1 + a) + b)
         return ensemble(last(y), corners.weight.to(rel.dtype))
+
+
+class PlainLMLIIF(PlainConversion[LMLIIF]):
+    def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
+        unfolded = unfold3x3(features)
+        cell = cell[:, None, None].expand(*unfolded.shape[:3], 2)
+        return self.decoder.latent_mlp(torch.cat([unfolded, cell], dim=-1))
+
+
+class PlainLMCiaoSR(PlainConversion[LMCiaoSR]):
+    def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
+        B, dim, h, w = features.shape
+        unfolded = unfold3x3(features)
+        block = unfolded.reshape(B, h, w, 3, 3, dim)
+        nonlocal_ = self.decoder.cross_scale(features).permute(0, 2, 3, 1)
+        cell = cell[:, None, None].expand(B, h, w, 2)
+        query = self.decoder.query_mlp(unfolded)
+        logits, values = [], []
+        for i in (-1, 1):
+            for j in (-1, 1):
+                t, l = max(j, 0), max(i, 0)
+                key = block[..., t : t + 2, l : l + 2, :].flatten(-3)
+                value = torch.cat([key, nonlocal_], dim=-1)
+                rel = features.new_tensor([-i / h, -j / w]).expand(B, h, w, 2)
+                key = self.decoder.key_mlp(torch.cat([key, rel, cell], dim=-1)) * key
+                logits.append((query * key).sum(-1))
+                values.append(self.decoder.value_mlp(torch.cat([value, rel, cell], dim=-1)) * value)
+        attention = torch.stack(logits, dim=-1).softmax(-1)
+        return self.decoder.latent_mlp((torch.stack(values, dim=-2) * attention.unsqueeze(-1)).sum(-2))

@@ -1,7 +1,8 @@
-"""What the decoders are made of: the MLP, and a linear layer on 3x3 neighbourhoods, which is a convolution."""
+"""What the decoders are made of: MLPs, and a linear layer on 3x3 neighbourhoods, which is a convolution."""
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -24,6 +25,44 @@ class MLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "*N i"]) -> Float[Tensor, "*N o"]:
         return self.layers(x)
+
+
+class CornerMLP(MLP):
+    """An MLP fed `[x, rel, relative cell]`. What its first layer makes of x, `first`, may be computed elsewhere."""
+
+    def __init__(self, in_dim: int, hidden: Sequence[int], out_dim: int) -> None:
+        """`in_dim` is the size of x."""
+        super().__init__(in_dim + 4, hidden, out_dim)
+
+    @property
+    def first_weight(self) -> Float[Tensor, "d i"]:
+        """The first layer's weight on x."""
+        return self.linears[0].weight[:, :-4]
+
+    @property
+    def first_bias(self) -> Float[Tensor, " d"]:
+        return self.linears[0].bias
+
+    def hidden_from(
+        self, first: Float[Tensor, "*N d"], rel: Float[Tensor, "*#N 2"], cell: Float[Tensor, "*#N 2"]
+    ) -> Float[Tensor, "*N d"]:
+        """The last hidden layer's output, given `first_weight x + first_bias`."""
+        of_rel, of_cell = self.linears[0].weight[:, -4:].split(2, dim=1)
+        y = (first + F.linear(rel, of_rel) + F.linear(cell, of_cell)).relu_()
+        for layer in self.linears[1:-1]:
+            y = layer(y).relu_()
+        return y
+
+    def forward_from(
+        self, first: Float[Tensor, "*N d"], rel: Float[Tensor, "*#N 2"], cell: Float[Tensor, "*#N 2"]
+    ) -> Float[Tensor, "*N o"]:
+        """`forward`, given `first_weight x + first_bias`."""
+        return self.linears[-1](self.hidden_from(first, rel, cell))
+
+
+def softmax(logits: Float[Tensor, "*N"], dim: int) -> Float[Tensor, "*N"]:
+    """Softmax in float32 at least: autocast's half precision is too coarse for large logits."""
+    return logits.softmax(dim, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
 def unfold3x3(features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B h w 9*C"]:

@@ -11,12 +11,11 @@ so the last layer runs once, after the ensemble. (`plain.py` has the literal for
 
 from typing import NamedTuple
 
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders import Decoder
-from lmf_sr.decoders.layers import MLP, linear_on_unfold
+from lmf_sr.decoders.layers import CornerMLP, linear_on_unfold
 from lmf_sr.geometry import ensemble, four_corners, gather, relative_cell
 
 
@@ -31,21 +30,14 @@ class LIIF(Decoder):
     def __init__(self, in_dim: int, width: int = 256, depth: int = 4) -> None:
         """`depth` hidden layers of `width` on `in_dim` features."""
         super().__init__()
-        self.mlp = MLP(9 * in_dim + 4, [width] * depth, 3)
+        self.mlp = CornerMLP(9 * in_dim, [width] * depth, 3)
 
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> LIIFState:
-        first = self.mlp.linears[0]
-        at_lr = linear_on_unfold(features, first.weight[:, :-4], first.bias)
-        return LIIFState(at_lr, relative_cell(cell, at_lr.shape[1:3]))
+        first = linear_on_unfold(features, self.mlp.first_weight, self.mlp.first_bias)
+        return LIIFState(first, relative_cell(cell, features.shape[-2:]))
 
     def query(self, state: LIIFState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
         corners = four_corners(coords, state.first.shape[1:3])
-        first, *hidden, last = self.mlp.linears
-        of_rel, of_cell = first.weight[:, -4:].split(2, dim=1)
         dtype = state.first.dtype
-        y = gather(state.first, corners.at)
-        y = y + F.linear(corners.rel.to(dtype), of_rel) + F.linear(state.cell, of_cell).unsqueeze(2)
-        y = y.relu_()
-        for layer in hidden:
-            y = layer(y).relu_()
-        return last(ensemble(y, corners.weight.to(dtype)))
+        y = self.mlp.hidden_from(gather(state.first, corners.at), corners.rel.to(dtype), state.cell.unsqueeze(2))
+        return self.mlp.linears[-1](ensemble(y, corners.weight.to(dtype)))

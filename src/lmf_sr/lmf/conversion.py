@@ -15,7 +15,7 @@ and, where the first layer is linear in the code (LM-LIIF, LM-CiaoSR), W_0 [code
 W_cell cell, whose first and last terms join offset_0: at HR the first layer sees only `rel` (`LinearFirst`). The weights of
 the ensemble sum to 1, so the last layer runs once per pixel, after it. (`plain.py` has the literal form.)
 
-A conversion says what its latent MLP reads (`latents`) and what its render MLP is fed (`input_at_hr`).
+A conversion says what its latent MLP reads (`latents`) and what its render MLP is fed (`render_input`); nothing else.
 """
 
 from typing import NamedTuple
@@ -70,22 +70,30 @@ class Conversion(Decoder):
         """The latent MLP's output `[alpha, beta, code]` at every LR position, for the relative cell of each image."""
         raise NotImplementedError
 
+    def render_input(
+        self, code: Float[Tensor, "*N K"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]
+    ) -> Float[Tensor, "*N i"]:
+        """The render MLP's input y_0, per corner of a query."""
+        raise NotImplementedError
+
+    # What it may define: a part of W_0 y_0 that is known at LR (`LinearFirst`)
+
     def input_at_lr(
         self, code: Float[Tensor, "B h w K"], cell: Float[Tensor, "B 2"]
     ) -> tuple[Float[Tensor, "B h w D"] | None, Float[Tensor, "B h w k"]]:
         """Splits the code's work: the part of `W_0 y_0` known at LR (None if there is none), and the code left for HR."""
-        raise NotImplementedError
+        return None, code
 
     def input_at_hr(
-        self, code: Float[Tensor, "*N k"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*N 2"]
+        self, code: Float[Tensor, "*N k"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]
     ) -> Float[Tensor, "*N i"]:
         """What `render_weights[0]` multiplies, per corner of a query."""
-        raise NotImplementedError
+        return self.render_input(code, rel, cell)
 
     @property
     def render_weights(self) -> list[Float[Tensor, "o i"]]:
         """The matrices applied at HR: W_0 on `input_at_hr`, then W_1 .. W_{L-1}, and the last layer's W_L."""
-        raise NotImplementedError
+        return [layer.weight for layer in self.render_mlp.linears]
 
     # The two steps
 
@@ -132,6 +140,11 @@ class LinearFirst(Conversion):
     def __init__(self, latent_dim: int, code_dim: int, depth: int, width: int, hidden: int | None) -> None:
         super().__init__(latent_dim, code_dim, code_dim + (4 if self.sees_cell else 2), depth, width, hidden)
 
+    def render_input(
+        self, code: Float[Tensor, "*N K"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]
+    ) -> Float[Tensor, "*N i"]:
+        return torch.cat([code, rel, cell.expand_as(rel)] if self.sees_cell else [code, rel], dim=-1)
+
     def input_at_lr(
         self, code: Float[Tensor, "B h w K"], cell: Float[Tensor, "B 2"]
     ) -> tuple[Float[Tensor, "B h w D"], Float[Tensor, "B h w 0"]]:
@@ -148,5 +161,5 @@ class LinearFirst(Conversion):
 
     @property
     def render_weights(self) -> list[Float[Tensor, "o i"]]:
-        first, *others = [layer.weight for layer in self.render_mlp.linears]
+        first, *others = super().render_weights
         return [first[:, self.code_dim : self.code_dim + 2], *others]

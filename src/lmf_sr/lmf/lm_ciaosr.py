@@ -1,0 +1,64 @@
+"""LM-CiaoSR, the LMF conversion of CiaoSR (He & Jin, CVPR 2024).
+
+    latent MLP input     z (320), attended at every LR position
+    render MLP input     [z_c, rel],     z_c the compressed code (32)
+
+with L = 8 hidden layers; the bilinear LR image is added. The attention is CiaoSR's, with the query q = MLP(U(F)) (256) and
+four keys cut out of U(F) (576): read as a block of 3 x 3 x 64, the corner (i, j) in {-1, +1}^2 takes the 2 x 2 x 64 at
+rows (j+1)/2.. and columns (i+1)/2... (U(F) is not laid out so: a quirk, kept for the published weights.) The value is the key
+followed by N(F), and rel = (-i/h, -j/w).
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from lmf_sr.decoders.ciaosr import attend
+from lmf_sr.decoders.cross_scale import CrossScaleAttention
+from lmf_sr.decoders.layers import MLP, CornerMLP, unfold3x3
+from lmf_sr.lmf.conversion import LinearFirst
+
+CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+
+
+class LMCiaoSR(LinearFirst):
+    lr_skip = True
+    sees_cell = False
+
+    def __init__(
+        self,
+        in_dim: int,
+        depth: int = 8,
+        width: int = 16,
+        code_dim: int = 32,
+        hidden: int | None = None,
+        attention_width: int = 256,
+    ) -> None:
+        super().__init__(5 * in_dim, code_dim, depth, width, hidden)
+        self.query_mlp = MLP(9 * in_dim, [attention_width], 4 * in_dim)
+        self.key_mlp = CornerMLP(4 * in_dim, [attention_width], 4 * in_dim)
+        self.value_mlp = CornerMLP(5 * in_dim, [attention_width], 5 * in_dim)
+        self.cross_scale = CrossScaleAttention(in_dim)
+
+    def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
+        C, h, w = features.shape[1:]
+        unfolded = unfold3x3(features)
+        nonlocal_ = self.cross_scale(features).permute(0, 2, 3, 1)
+
+        def part(t: int) -> Float[Tensor, "B h w k"]:
+            i, j = CORNERS[t]
+            row, col = (j + 1) // 2, (i + 1) // 2
+            return unfolded.unflatten(-1, (3, 3, C))[..., row : row + 2, col : col + 2, :].flatten(-3)
+
+        def modulated(mlp: CornerMLP, x: Float[Tensor, "B h w n"], t: int) -> Float[Tensor, "B h w n"]:
+            i, j = CORNERS[t]
+            rel = features.new_tensor([-i / h, -j / w])
+            return mlp.forward_from(F.linear(x, mlp.first_weight, mlp.first_bias), rel, cell[:, None, None]) * x
+
+        z = attend(
+            self.query_mlp(unfolded),
+            key=lambda t: modulated(self.key_mlp, part(t), t),
+            value=lambda t: modulated(self.value_mlp, torch.cat([part(t), nonlocal_], dim=-1), t),
+        )
+        return self.latent_mlp(z)

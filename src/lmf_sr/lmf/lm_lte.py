@@ -1,0 +1,42 @@
+"""LM-LTE, the LMF conversion of LTE (He & Jin, CVPR 2024).
+
+    latent MLP input     coef * [cos(pi g), sin(pi g)],        g_k = freq[2k] + freq[2k+1] + phase_k           (128)
+    render MLP input     coef_c * [cos(pi f), sin(pi f)],      f_k = freq_c[2k] rel_row + freq_c[2k+1] rel_col + phase'_k
+
+with coef and freq convolutions of the features as in LTE, the code [coef_c, freq_c] (16 + 16), phase and phase' linear in the
+relative cell, and L = 8 hidden layers. The bilinear LR image is added.
+"""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lmf_sr.decoders.lte import fourier, waves
+from lmf_sr.lmf.conversion import Conversion
+
+
+class LMLTE(Conversion):
+    lr_skip = True
+
+    def __init__(
+        self,
+        in_dim: int,
+        depth: int = 8,
+        width: int = 16,
+        code_dim: int = 32,
+        hidden: int | None = None,
+        fourier_dim: int = 128,
+    ) -> None:
+        super().__init__(fourier_dim, code_dim, code_dim // 2, depth, width, hidden)
+        self.coef = nn.Conv2d(in_dim, fourier_dim, 3, padding=1)
+        self.freq = nn.Conv2d(in_dim, fourier_dim, 3, padding=1)
+        self.phase = nn.Linear(2, fourier_dim // 2, bias=False)
+        self.render_phase = nn.Linear(2, code_dim // 4, bias=False)
+
+    def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
+        phase = self.phase(cell)[:, None, None]
+        return self.latent_mlp(fourier(waves(self.coef, self.freq, features), features.new_ones(2), phase))
+
+    def render_input(
+        self, code: Float[Tensor, "*N K"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]
+    ) -> Float[Tensor, "*N i"]:
+        return fourier(code, rel, self.render_phase(cell))
