@@ -1,0 +1,86 @@
+"""The choices of `conf/data`: which files they train, validate and evaluate on."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from PIL import Image
+
+from lmf_sr.build import CONF
+from lmf_sr.data import Benchmark, Embedded, Folder
+from lmf_sr.errors import InputError
+from lmf_sr.images import HELD_OUT, TRAIN, read_rgb8
+
+
+def fill(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True)
+    for name in names:
+        Image.new("RGB", (12, 8), name and (len(name), 0, 0)).save(folder / name)
+
+
+def test_embedded_photographs_are_split_into_training_and_held_out() -> None:
+    assert list(Embedded().training()) == list(TRAIN)
+    assert Embedded().validation().names() == list(HELD_OUT)
+    assert not {*TRAIN} & {*HELD_OUT}
+
+
+def test_a_folder_holds_out_images_spread_over_it(tmp_path: Path) -> None:
+    fill(tmp_path / "photos", *(f"{i:02}.png" for i in range(20)))
+    source = Folder(tmp_path / "photos", held_out=4)
+    assert source.validation().names() == ["02", "07", "12", "17"]
+    trained_on = {Path(name).stem for name in source.training()}
+    assert trained_on == {f"{i:02}" for i in range(20)} - {"02", "07", "12", "17"}
+    (everything,) = source.evaluation()
+    assert len(everything) == 20
+
+
+def test_div2k_brings_its_own_validation_part_and_lr_images(tmp_path: Path) -> None:
+    fill(tmp_path / "DIV2K_train_HR", "0001.png", "0002.png")
+    fill(tmp_path / "DIV2K_valid_HR", "0801.png")
+    fill(tmp_path / "DIV2K_valid_LR_bicubic" / "X1", "0801x1.png")
+    source = Folder(tmp_path)
+    assert [Path(name).name for name in source.training()] == ["0001.png", "0002.png"]
+    assert source.validation().names() == source.evaluation()[0].names() == ["0801"]
+    own = read_rgb8(tmp_path / "DIV2K_valid_LR_bicubic" / "X1" / "0801x1.png")
+    assert torch.equal(source.validation().pair("0801", 1.0).lr, own)
+
+
+def test_benchmark_sets_are_named_and_evaluated_in_order(tmp_path: Path) -> None:
+    fill(tmp_path / "Set5" / "HR", "baby.png")
+    fill(tmp_path / "Set14" / "HR", "zebra.png", "comic.png")
+    sets = Benchmark(tmp_path, ["Set14", "Set5"]).evaluation()
+    assert [(images.name, images.names()) for images in sets] == [("Set14", ["comic", "zebra"]), ("Set5", ["baby"])]
+
+
+def test_the_shipped_lr_images_of_set5_are_used(shared: Path) -> None:
+    root = shared / "data" / "benchmark"
+    (set5,) = Benchmark(root, ["Set5"]).evaluation()
+    for scale in (2.0, 3.0, 4.0, 8.0):
+        for pair in set5.pairs(scale):
+            assert torch.equal(pair.lr, read_rgb8(root / f"Set5/LR_bicubic/X{scale:g}/{pair.name}x{scale:g}.png"))
+            assert pair.hr.shape[1:] == tuple(round(side * scale) for side in pair.lr.shape[1:])
+
+
+def test_bad_roots_are_named(tmp_path: Path) -> None:
+    fill(tmp_path / "empty")
+    fill(tmp_path / "two", "a.png", "b.png")
+    for source, message in [
+        (Folder(tmp_path / "nowhere"), "nowhere"),
+        (Folder(tmp_path / "empty"), "empty"),
+        (Folder(tmp_path / "two", held_out=2), "holds 2 images, of which 2 cannot be held out"),
+        (Benchmark(tmp_path, ["Set6"]), "Set6"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            source.validation().pairs(2.0)
+    with pytest.raises(InputError, match="for evaluation only"):
+        Benchmark(tmp_path).training()
+
+
+@pytest.mark.parametrize(("choice", "made"), [("embedded", Embedded), ("folder", Folder), ("benchmark", Benchmark)])
+def test_each_choice_of_the_configuration_is_one_of_them(choice: str, made: type) -> None:
+    config = OmegaConf.load(CONF / "data" / f"{choice}.yaml")
+    if OmegaConf.is_missing(config, "root"):
+        config.root = "somewhere"
+    assert isinstance(instantiate(config), made)
