@@ -74,7 +74,7 @@ def axis_corners(p: Float[Tensor, "*N"], n: int, offset: float | Float[Tensor, "
     around = torch.stack([p - reach, p + reach], dim=-1) + EPS
     around = around.clamp(-1 + EPS, 1 - EPS)
     index = _nearest(around, n)
-    center = (2 * index + 1) / n - 1
+    center = index * (2 / n) + (1 / n - 1)
     rel = (p.unsqueeze(-1) - center) * n
     opposite = rel.abs().flip(-1)
     total = opposite.sum(-1, keepdim=True)
