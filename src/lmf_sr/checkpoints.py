@@ -14,14 +14,14 @@ import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from lmf_sr.atomic import replacing
 from lmf_sr.build import build
 from lmf_sr.errors import InputError
 from lmf_sr.model import Model
@@ -62,16 +62,9 @@ def shipped_models() -> list[str]:
 
 def export(model: Model, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
     """Writes a model as safetensors with its configuration inside; atomically."""
-    path = Path(path)
     weights = {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=path.parent) as folder:
-            partial = Path(folder) / path.name
-            save_file(weights, partial, {"format": FORMAT, "config": json.dumps(model.config)})
-            partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot write {path}: {error}") from error
+    with replacing(path) as file:
+        file.write(save(weights, {"format": FORMAT, "config": json.dumps(model.config)}))
 
 
 def _read_export(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
