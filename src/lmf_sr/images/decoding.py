@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
+from jaxtyping import UInt8, UInt16
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import PLANAR_CONFIGURATION, TiffImageFile
 
@@ -26,16 +26,17 @@ from lmf_sr.errors import InputError
 LARGE = 2**27
 PIXELS_PER_BYTE = 100
 
+Samples: TypeAlias = UInt8[np.ndarray, "H W C"] | UInt16[np.ndarray, "H W C"]  # grey; grey and alpha; RGB; RGBA
 
-def decode(path: Path) -> tuple[NDArray[Any], Image.Image]:
-    """The samples, upright, uint8 or uint16, of shape (H, W, 1 to 4): grey, grey and alpha, RGB, RGBA.
 
-    With them comes the Pillow image that carries the profile and EXIF. InputError if the file is missing, not an image,
-    damaged or truncated.
+def decode(path: Path) -> tuple[Samples, Image.Image]:
+    """The samples, upright, and the Pillow image that carries the profile and EXIF.
+
+    InputError if the file is missing, not an image, damaged or truncated.
     """
     with _readable(path):
-        image = _open(path)
-        return _sixteen_bit_colour(path, image) or _common(path, image)
+        content = path.read_bytes()
+        return _sixteen_bit_colour(content) or _any_other(content)
 
 
 @contextmanager
@@ -44,8 +45,10 @@ def _readable(path: Path) -> Iterator[None]:
     pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         yield
-    except (InputError, MemoryError):
+    except MemoryError:
         raise
+    except InputError as error:
+        raise InputError(f"cannot read {path}: {error}") from None
     except FileNotFoundError:
         raise InputError(f"no image {path}: the file does not exist") from None
     except UnidentifiedImageError:
@@ -55,17 +58,17 @@ def _readable(path: Path) -> Iterator[None]:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else f"damaged or unsupported: {error}"
         raise InputError(f"cannot read {path}: {reason}") from error
     finally:
-        Image.MAX_IMAGE_PIXELS = pillow_limit
+        if pillow_limit is not None:  # None if another thread lifted it, which then restores it
+            Image.MAX_IMAGE_PIXELS = pillow_limit
 
 
-def _open(path: Path) -> ImageFile.ImageFile:
+def _open(content: bytes) -> ImageFile.ImageFile:
     """Read the header, and refuse a decompression bomb."""
-    image = Image.open(path)
-    pixels, size = image.width * image.height, path.stat().st_size
-    if pixels > max(LARGE, PIXELS_PER_BYTE * size):
+    image = Image.open(BytesIO(content))
+    if image.width * image.height > max(LARGE, PIXELS_PER_BYTE * len(content)):
         raise InputError(
-            f"cannot read {path}: its {size} bytes claim to hold {image.width}x{image.height} pixels, far more than a "
-            "photograph packs; if it is one, write it again with less compression"
+            f"its {len(content)} bytes claim to hold {image.width}x{image.height} pixels, far more than a photograph "
+            "packs; if it is one, write it again with less compression"
         )
     return image
 
@@ -77,11 +80,12 @@ def _set_upright(image: Image.Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _common(path: Path, image: Image.Image) -> tuple[NDArray[Any], Image.Image]:
+def _any_other(content: bytes) -> tuple[Samples, Image.Image]:
     """Every kind but 16-bit colour."""
+    image: Image.Image = _open(content)
     _set_upright(image)
     if image.mode.startswith(("I", "F")):
-        return _key_to_alpha(_sixteen_bit_grey(path, image), image), image
+        return _key_to_alpha(_sixteen_bit_grey(image), image), image
     if image.mode == "CMYK":
         image = _cmyk_to_srgb(image)
     grey = image.mode in ("1", "L", "LA", "La")
@@ -101,36 +105,36 @@ def _cmyk_to_srgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _sixteen_bit_grey(path: Path, image: Image.Image) -> NDArray[np.uint16]:
+def _sixteen_bit_grey(image: Image.Image) -> UInt16[np.ndarray, "H W C"]:
     values = np.asarray(image)
     if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65535:
         raise InputError(
-            f"cannot read {path}: its samples are {values.dtype} from {values.min()} to {values.max()}; "
-            "convert it to 8 or 16 bits per sample"
+            f"its samples are {values.dtype} from {values.min()} to {values.max()}; convert them to 8 or 16 bits"
         )
     return values.astype(np.uint16)[..., None]
 
 
-def _sixteen_bit_colour(path: Path, image: Image.Image) -> tuple[NDArray[Any], Image.Image] | None:
+def _sixteen_bit_colour(content: bytes) -> tuple[Samples, Image.Image] | None:
     """16-bit RGB, RGBA, or grey with alpha; None where the file holds anything else.
 
     Pillow has a 16-bit colour decoder for each byte order, and each keeps what it takes for the high byte. Decoding by both
     hence yields both bytes of every sample. Grey with alpha passes unread as the four bytes of RGBA.
     """
+    image: Image.Image = _open(content)
     if isinstance(image, TiffImageFile) and image.tag_v2.get(PLANAR_CONFIGURATION) == 2:
-        separate = tifffile.imread(path, key=0)
+        separate = tifffile.imread(BytesIO(content), key=0)
         return (np.moveaxis(separate, 0, -1), image) if separate.dtype == np.uint16 else None
     layout = _layout(image)
     if layout == "LA;16B":
-        image = _decode_as("RGBA", path)
-        return np.asarray(image).view(">u2"), image
+        image = _decode_as("RGBA", content)
+        return np.asarray(image).view(">u2").astype(np.uint16), image
     colour = re.fullmatch("(RGBA?;16)([BLN])", layout)
     if colour is None:
         return None
-    image, other = _decode_as(f"{colour[1]}B", path), _decode_as(f"{colour[1]}L", path)
+    image, other = _decode_as(f"{colour[1]}B", content), _decode_as(f"{colour[1]}L", content)
     byte_order = {"B": ">", "L": "<", "N": "="}[colour[2]]
     samples = np.stack([np.asarray(image), np.asarray(other)], axis=-1).view(f"{byte_order}u2")[..., 0]
-    return _key_to_alpha(samples, image), image
+    return _key_to_alpha(samples.astype(np.uint16), image), image
 
 
 def _layout(image: Image.Image) -> str:
@@ -141,15 +145,15 @@ def _layout(image: Image.Image) -> str:
     return layout if isinstance(layout, str) else ""
 
 
-def _decode_as(layout: str, path: Path) -> Image.Image:
+def _decode_as(layout: str, content: bytes) -> Image.Image:
     """Decode with the samples taken to lie in the file as `layout` says."""
-    image = _open(path)
+    image = _open(content)
     image.tile = [t._replace(args=(layout, *t.args[1:]) if isinstance(t.args, tuple) else layout) for t in image.tile]
     _set_upright(image)
     return image
 
 
-def _key_to_alpha(samples: NDArray[np.uint16], image: Image.Image) -> NDArray[np.uint16]:
+def _key_to_alpha(samples: UInt16[np.ndarray, "H W C"], image: Image.Image) -> UInt16[np.ndarray, "H W C2"]:
     """The one colour that a PNG may declare transparent, as an alpha channel."""
     key = image.info.get("transparency")
     if key is None:

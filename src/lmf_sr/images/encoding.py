@@ -6,22 +6,22 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
 from PIL import Image
 
 from lmf_sr.errors import InputError
+from lmf_sr.images.decoding import Samples
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
 
 
 def encode(
-    path: Path, samples: NDArray[Any], quality: int, icc_profile: bytes | None = None, exif: bytes | None = None
+    path: Path, samples: Samples, quality: int, icc_profile: bytes | None = None, exif: bytes | None = None
 ) -> None:
-    """Write uint8 or uint16 (PNG, TIFF) samples of shape (H, W, 1 to 4) in the format of the suffix.
+    """Write samples (16-bit ones: only PNG and TIFF) in the format of the suffix.
 
     InputError where the format cannot hold the picture or the file cannot be written; an existing file then stays.
     """
@@ -54,7 +54,7 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
 
 
-def _encode_tiff(file: BinaryIO, samples: NDArray[Any], icc_profile: bytes | None) -> None:
+def _encode_tiff(file: BinaryIO, samples: Samples, icc_profile: bytes | None) -> None:
     channels = samples.shape[2]
     tifffile.imwrite(
         file,
@@ -68,7 +68,7 @@ def _encode_tiff(file: BinaryIO, samples: NDArray[Any], icc_profile: bytes | Non
     )
 
 
-def _encode_png16(file: BinaryIO, samples: NDArray[Any], icc_profile: bytes | None, exif: bytes | None) -> None:
+def _encode_png16(file: BinaryIO, samples: Samples, icc_profile: bytes | None, exif: bytes | None) -> None:
     """PNG (W3C Recommendation, third edition), colour type by the channels, every row by the filter Sub.
 
     Sub stores each byte as its difference from the same byte of the pixel to the left, which deflates better.

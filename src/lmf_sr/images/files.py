@@ -11,17 +11,15 @@ import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from torch import Tensor
 
 from lmf_sr.errors import InputError
-from lmf_sr.images.decoding import decode
+from lmf_sr.images.decoding import Samples, decode
 from lmf_sr.images.encoding import FORMATS, encode
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".jp2", ".avif")
@@ -99,8 +97,8 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
-def _samples(picture: Picture, file_format: str) -> NDArray[Any]:
-    """What the format can hold of the picture, as integers of shape (H, W, channels)."""
+def _samples(picture: Picture, file_format: str) -> Samples:
+    """What the format can hold of the picture, as integers."""
     rgb, alpha = picture.rgb, picture.alpha
     if alpha is not None and file_format == "JPEG":
         rgb, alpha = rgb * alpha + (1 - alpha), None

@@ -48,7 +48,7 @@ def imresize_by(image: Shaped[Tensor, "*B h w"], scale: float | int) -> Shaped[T
     if not (math.isfinite(scale) and scale > 0):
         raise InputError(f"cannot resize by {scale}: the scale must be a positive number")
     height, width = (math.ceil(scale * side) for side in image.shape[-2:])
-    return _resize(image, (height, width), (scale, scale))
+    return _resize(image, (height, width), (float(scale), float(scale)))
 
 
 def _resize(image: Tensor, size: tuple[int, int], scales: tuple[float, float]) -> Tensor:

@@ -1,0 +1,24 @@
+"""Luma and value ranges."""
+
+import torch
+
+from lmf_sr.images import denormalise, luma, normalise
+
+
+def test_luma_of_the_primaries() -> None:
+    primaries = torch.eye(3).reshape(3, 3, 1)  # columns of pixels: red, green, blue
+    torch.testing.assert_close(luma(primaries).flatten(), torch.tensor([65.738, 129.057, 25.064]) / 256)
+
+
+def test_luma_keeps_leading_axes() -> None:
+    image = torch.rand(2, 5, 3, 4, 6)
+    assert luma(image).shape == (2, 5, 1, 4, 6)
+    torch.testing.assert_close(luma(image)[1, 2], luma(image[1, 2]))
+
+
+def test_normalise_spans_minus_one_to_one() -> None:
+    assert normalise(torch.tensor([0.0, 0.5, 1.0])).tolist() == [-1, 0, 1]
+
+
+def test_denormalise_is_the_inverse_and_does_not_clamp() -> None:
+    assert denormalise(torch.tensor([-1.0, 0.0, 1.0, 3.0])).tolist() == [0, 0.5, 1, 2]

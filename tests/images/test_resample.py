@@ -1,0 +1,137 @@
+"""Bicubic resampling: MATLAB's files to the pixel, Pillow's results to the bit, and the closed forms in between."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lmf_sr.errors import InputError
+from lmf_sr.images import imresize, imresize_by, list_images, luma, read_rgb8, resize_pillow
+from lmf_sr.images.resample import bicubic_weights
+
+sides = st.integers(1, 40)
+quick = settings(deadline=None, max_examples=30)
+
+
+def pairs(shared: Path, name: str, scale: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The HR images of a benchmark set, cropped to a multiple of the scale, and MATLAB's LR images of them."""
+    found = []
+    for path in list_images(shared / "data" / "benchmark" / name / "HR"):
+        hr = read_rgb8(path)
+        hr = hr[:, : hr.shape[1] // scale * scale, : hr.shape[2] // scale * scale]
+        found.append((hr, read_rgb8(path.parents[1] / "LR_bicubic" / f"X{scale}" / f"{path.stem}x{scale}.png")))
+    return found
+
+
+class TestMatlab:
+    @pytest.mark.parametrize("scale", [2, 3, 4])
+    def test_reproduces_matlabs_files(self, shared: Path, scale: int) -> None:
+        for hr, lr in pairs(shared, "Set5", scale):
+            by_scale = imresize_by(hr, 1 / scale)
+            by_size = imresize(hr, hr.shape[1] // scale, hr.shape[2] // scale)
+            assert torch.equal(by_scale, lr)
+            assert torch.equal(by_size, lr)
+
+    @pytest.mark.parametrize("scale", [2, 3, 4])
+    def test_float_input_rounded_once_is_within_a_grey_level(self, shared: Path, scale: int) -> None:
+        for hr, lr in pairs(shared, "Set5", scale):
+            mine = (imresize_by(hr.float() / 255, 1 / scale) * 255).round().clamp(0, 255)
+            assert ((mine - lr.float()).abs() <= 1).float().mean() >= 0.999
+
+    @pytest.mark.parametrize(("scale", "expected"), [(2, 33.66), (3, 30.39), (4, 28.42)])
+    def test_bicubic_upscaling_scores_as_the_field_reports(self, shared: Path, scale: int, expected: float) -> None:
+        scores = []
+        for hr, lr in pairs(shared, "Set5", scale):
+            sr = imresize_by(lr.float() / 255, scale).clamp(0, 1)
+            error = (luma(sr) - luma(hr.float() / 255))[..., scale:-scale, scale:-scale]
+            scores.append(-10 * error.square().mean().log10().item())
+        assert np.mean(scores) == pytest.approx(expected, abs=0.03)
+
+    def test_weights_worked_out_by_hand(self) -> None:
+        """Twofold: taps at +-1/4, 3/4, 5/4, 7/4 of the kernel; halving: at +-1/4, 3/4 ... of it stretched by two."""
+        up = torch.tensor([-0.0234375, 0.2265625, 0.8671875, -0.0703125], dtype=torch.float64)
+        torch.testing.assert_close(bicubic_weights(8, 16, 2.0)[8, 2:6], up)
+        down = torch.tensor([-3, -9, 29, 111, 111, 29, -9, -3], dtype=torch.float64) / 256
+        torch.testing.assert_close(bicubic_weights(16, 8, 0.5)[4, 5:13], down)
+
+    def test_border_is_mirrored(self) -> None:
+        image = torch.rand(1, 9, 7, dtype=torch.float64)
+        mirrored = torch.cat([image.flip(1), image, image.flip(1)], dim=1)
+        torch.testing.assert_close(imresize(mirrored, 54, 7)[:, 18:36], imresize(image, 18, 7))
+
+    @given(h=sides, w=sides, height=sides, width=sides)
+    @quick
+    def test_constants_are_preserved(self, h: int, w: int, height: int, width: int) -> None:
+        assert torch.equal(
+            imresize(torch.full((3, h, w), 77, dtype=torch.uint8), height, width),
+            torch.full((3, height, width), 77, dtype=torch.uint8),
+        )
+        torch.testing.assert_close(imresize(torch.ones(2, 3, h, w), height, width), torch.ones(2, 3, height, width))
+
+    @given(h=sides, w=sides, seed=st.integers(0, 9))
+    @quick
+    def test_identity(self, h: int, w: int, seed: int) -> None:
+        image = torch.rand(3, h, w, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(imresize(image, h, w), image)
+        assert torch.equal(imresize_by(image, 1.0), image)
+
+    @given(length=st.integers(30, 60), out_length=st.integers(7, 200))
+    @quick
+    def test_ramps_are_preserved_when_enlarging(self, length: int, out_length: int) -> None:
+        ramp = torch.arange(length, dtype=torch.float64).expand(1, 1, length)
+        positions = (torch.arange(out_length) + 0.5) * length / out_length - 0.5
+        inside = (positions >= 2) & (positions <= length - 3)
+        if out_length >= length:
+            torch.testing.assert_close(
+                imresize(ramp, 1, out_length)[0, 0, inside], positions[inside].double(), atol=1e-4, rtol=0
+            )
+
+    @given(h=sides, w=sides, height=sides, width=sides, seed=st.integers(0, 9))
+    @quick
+    def test_rows_and_columns_are_alike(self, h: int, w: int, height: int, width: int, seed: int) -> None:
+        image = torch.rand(h, w, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        torch.testing.assert_close(imresize(image, height, width).mT, imresize(image.mT, width, height))
+
+    def test_antialiasing(self) -> None:
+        """The finest checkerboard shrinks to grey, not to black or white."""
+        board = (torch.arange(64)[:, None] + torch.arange(64)).remainder(2).float()
+        torch.testing.assert_close(imresize(board, 13, 13), torch.full((13, 13), 0.5), atol=0.02, rtol=0)
+
+    def test_scale_and_size_differ_where_the_size_is_rounded_up(self) -> None:
+        image = torch.rand(3, 10, 10, dtype=torch.float64)
+        by_scale = imresize_by(image, 0.33)
+        assert by_scale.shape == (3, 4, 4)
+        assert (by_scale - imresize(image, 4, 4)).abs().max() > 1e-3
+
+    @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+    def test_bad_scale(self, scale: float) -> None:
+        with pytest.raises(InputError, match="the scale must be a positive number"):
+            imresize_by(torch.zeros(3, 4, 4), scale)
+
+    @pytest.mark.parametrize("size", [(0, 4), (4, -1)])
+    def test_bad_size(self, size: tuple[int, int]) -> None:
+        with pytest.raises(InputError, match=f"{size[0]}x{size[1]}"):
+            imresize(torch.zeros(3, 4, 4), *size)
+
+
+class TestPillow:
+    @given(h=sides, w=sides, height=sides, width=sides, seed=st.integers(0, 9))
+    @quick
+    def test_is_pillows_own(self, h: int, w: int, height: int, width: int, seed: int) -> None:
+        image = np.random.default_rng(seed).integers(0, 256, (h, w, 3), np.uint8)
+        expected = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+        resized = resize_pillow(torch.from_numpy(image).permute(2, 0, 1), height, width)
+        assert np.array_equal(resized.permute(1, 2, 0).numpy(), expected)
+
+    def test_agrees_with_matlabs_rule_away_from_the_border(self) -> None:
+        image = torch.from_numpy(np.random.default_rng(0).integers(64, 192, (3, 64, 96), np.uint8))  # nothing saturates
+        difference = resize_pillow(image, 32, 48).int() - imresize(image, 32, 48).int()
+        assert difference[:, 2:-2, 2:-2].abs().max() <= 1
+
+    def test_bad_size(self) -> None:
+        with pytest.raises(InputError, match="0x4"):
+            resize_pillow(torch.zeros(3, 4, 4, dtype=torch.uint8), 0, 4)
