@@ -83,13 +83,18 @@ def _read_export(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise InputError(f"{path} holds no usable configuration: {error!r}") from error
 
 
-def _read_pickled(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def unpickle(path: Path) -> Any:
+    """What a pickled file holds, read as data. Raises InputError if it cannot be read, or would run code."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         if isinstance(error, pickle.UnpicklingError) and re.search("GLOBAL|Unsupported", str(error)):
             raise InputError(f"{path} is refused: its pickle asks to run code, not only to hold weights") from error
         raise InputError(f"{path} is not a readable checkpoint: it is damaged or of another kind") from error
+
+
+def _read_pickled(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    content = unpickle(path)
     if isinstance(content, Mapping) and "model" in content:
         return from_authors(content["model"], path)
     if isinstance(content, Mapping) and "state_dict" in content:
