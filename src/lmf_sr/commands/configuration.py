@@ -1,0 +1,80 @@
+"""What several verbs ask of a configuration: the model, the scales, the device."""
+
+import math
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from lmf_sr.build import build
+from lmf_sr.checkpoints import load, shipped_models
+from lmf_sr.errors import InputError
+from lmf_sr.model import Model
+
+
+def name_of(model: Model) -> str:
+    """Encoder and decoder, as in `edsr-baseline-lm-liif`."""
+    return f"{model.config['encoder']['name']}-{model.config['decoder']['name']}"
+
+
+def trained_model(cfg: DictConfig) -> Model:
+    """The checkpoint `ckpt`; without one, the shipped model of the `encoder` and `decoder` chosen.
+
+    Raises:
+        InputError: no such file or model, or one that is not of the encoder, decoder or option given on the command line.
+    """
+    if cfg.ckpt is None:
+        name = f"{cfg.encoder.name}-{cfg.decoder.name}"
+        if name not in shipped_models():
+            shipped = ", ".join(shipped_models()) or "none"
+            raise InputError(f"no trained {name} ships with lmf-sr (shipped: {shipped}): give one as ckpt=FILE")
+        return load(name)
+    model = load(cfg.ckpt)
+    for key in HydraConfig.get().overrides.task:
+        _check_agreement(model, cfg, key.partition("=")[0])
+    return model
+
+
+def configured_model(cfg: DictConfig) -> Model:
+    """The checkpoint `ckpt`; without one, a fresh model of the `encoder` and `decoder` chosen."""
+    if cfg.ckpt is not None:
+        return trained_model(cfg)
+    torch.manual_seed(cfg.seed)
+    return build(as_dict(cfg.encoder), as_dict(cfg.decoder)).eval()
+
+
+def as_dict(cfg: DictConfig) -> dict[str, Any]:
+    """The configuration, or a part of it, with nothing left to resolve."""
+    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+
+
+def scales(value: Any) -> list[float]:
+    """One scale or a list of them. Raises InputError for what is no number of at least 1."""
+    values = list(value) if OmegaConf.is_list(value) else [value]
+    for scale in values:
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale < math.inf:
+            raise InputError(f"scale {scale} makes no picture larger: a scale is a number of at least 1")
+    if not values:
+        raise InputError("scale=[] holds no scale: give at least one, as in scale=[2,3.5]")
+    return [float(scale) for scale in values]
+
+
+def device_named(name: str) -> torch.device:
+    """`auto` is a GPU where there is one. Raises InputError for a device that is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {name!r} is not available here: {str(error).splitlines()[0]}") from error
+
+
+def _check_agreement(model: Model, cfg: DictConfig, key: str) -> None:
+    """A part or an option of it, named on the command line, must be that of the checkpoint."""
+    part, _, option = key.partition(".")
+    if part in ("encoder", "decoder"):
+        option = option or "name"
+        asked, found = cfg[part][option], model.config[part].get(option)
+        if asked != found:
+            raise InputError(f"{cfg.ckpt} holds a model with {part} {option} {found!r}, not {asked!r}: leave {key} out")

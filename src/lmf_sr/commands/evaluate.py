@@ -1,0 +1,68 @@
+"""`lmf-sr evaluate`: PSNR and SSIM of a model on sets of images; a table on the terminal, a record in the job's folder."""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+import rich
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.progress import Progress
+
+from lmf_sr.commands import hydra_app
+from lmf_sr.commands.configuration import as_dict, device_named, name_of, scales, trained_model
+from lmf_sr.data import Source
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation.baseline import Bicubic
+from lmf_sr.evaluation.evaluate import Upscaler, evaluate
+from lmf_sr.evaluation.metrics import PROTOCOLS, Protocol
+from lmf_sr.evaluation.records import Stopwatch, write_record
+from lmf_sr.evaluation.tables import rows, terminal
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs the verb."""
+    hydra_app.run("evaluate", job, arguments)
+
+
+def job(cfg: DictConfig) -> None:
+    """One evaluation. Raises InputError, once all is done and written, if some images could not be evaluated."""
+    watch, folder = Stopwatch(), hydra_app.job_folder()
+    if cfg.cmsr.mse_threshold is not None:
+        raise InputError(f"cmsr.mse_threshold={cfg.cmsr.mse_threshold} needs a Scale2Mod table: choose cmsr=off")
+    wanted = scales(cfg.scale)
+    name, model = _upscaler(cfg)
+    source: Source = instantiate(cfg.data)
+    protocol = _protocol(cfg.protocol or source.protocol)
+    sets = source.evaluation()
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("evaluating", total=len(wanted) * sum(map(len, sets)))
+        after_image = partial(progress.advance, task)
+        results = [evaluate(model, images, scale, protocol, after_image) for images in sets for scale in wanted]
+    record = watch.record("evaluate", name, results, as_dict(cfg), cfg.seed)
+    write_record(record, folder / "result.json")
+    rich.print(terminal(rows([record]), title=f"protocol {protocol.name}"))
+    print(f"written: {folder / 'result.json'}")
+
+    failures = [(r.set, image, r.scale, why) for r in results for image, why in r.failures.items()]
+    for set_, image, scale, why in failures:
+        print(f"lmf-sr: {set_}/{image} at scale {scale:g}: {why}", file=sys.stderr)
+    if failures:
+        raise InputError(
+            f"{len(failures)} evaluations of images failed, named above; the means are those of the others"
+        )
+
+
+def _upscaler(cfg: DictConfig) -> tuple[str, Upscaler]:
+    if cfg.ckpt == "bicubic":
+        return "bicubic", Bicubic()
+    model = trained_model(cfg).to(device_named(cfg.device))
+    return name_of(model), model
+
+
+def _protocol(name: str) -> Protocol:
+    if name not in PROTOCOLS:
+        raise InputError(f"there is no protocol {name!r}; choose one of {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]

@@ -1,0 +1,75 @@
+"""`lmf-sr VERB ...`: finds the verb, and turns what the user can mend into one sentence on stderr.
+
+Exit status: 0 done; 2 bad input; 130 interrupted. A verb is a module of this package with `main(arguments)`, imported only
+when asked for, so that help does not wait for PyTorch.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import NamedTuple
+
+from lmf_sr.errors import InputError
+
+
+class Verb(NamedTuple):
+    module: str
+    does: str
+
+
+VERBS = {
+    "train": Verb("train", "train a model; Ctrl-C keeps a checkpoint, and training resumes from it exactly"),
+    "evaluate": Verb("evaluate", "PSNR and SSIM of a model on benchmark sets or folders, at any scales"),
+    "profile": Verb("profile", "parameters, multiply-accumulates and latency of a model, without data"),
+    "upscale": Verb("upscale", "make pictures larger, by any factor or to any size"),
+    "import": Verb("import_", "turn the authors' checkpoint into a safetensors file of this project"),
+}
+
+HELP = f"""\
+lmf-sr: super-resolution at any scale, with Latent Modulated Functions
+
+usage: lmf-sr VERB ...
+       lmf-sr VERB --help
+
+verbs:
+{chr(10).join(f"  {name:10}{verb.does}" for name, verb in VERBS.items())}
+
+examples:
+  lmf-sr train data=folder data.root=photos encoder=edsr-baseline decoder=lm-liif
+  lmf-sr evaluate ckpt=last.ckpt data=benchmark data.root=benchmark data.sets=[Set5] scale=4
+  lmf-sr evaluate -m ckpt=last.ckpt scale=2,3,4              one job for each scale
+  lmf-sr profile encoder=edsr-baseline decoder=liif
+  lmf-sr upscale photo.jpg --scale 3.7 --model last.ckpt
+  lmf-sr import authors.pth --output model.safetensors
+
+options:
+  -h, --help     this page
+  --version      the version
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit status."""
+    verb, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if verb in ("-h", "--help"):
+        print(HELP, end="")
+        return 0
+    if verb == "--version":
+        print(f"lmf-sr {version('lmf-sr')}")
+        return 0
+    try:
+        if verb not in VERBS:
+            raise InputError(f"there is no verb {verb!r}; choose one of {', '.join(VERBS)}")
+        import_module(f"lmf_sr.commands.{VERBS[verb].module}").main(rest)
+    except InputError as error:
+        print(f"lmf-sr: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as interrupt:  # its argument, if any, says what was kept
+        print(": ".join(["lmf-sr: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""`lmf-sr upscale`: pictures made larger by a model, by any factor or to any size.
+
+Colour goes through the model, a band of rows at a time; transparency is upscaled bicubically. A picture that fails does not
+stop the others: the failures are listed at the end.
+"""
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from lmf_sr.checkpoints import load, shipped_models
+from lmf_sr.commands.configuration import device_named
+from lmf_sr.errors import InputError
+from lmf_sr.images import IMAGE_SUFFIXES, imresize, list_images, read_picture, write_picture
+from lmf_sr.images.encoding import FORMATS
+from lmf_sr.model import Model
+
+DEFAULT_MODEL = "edsr-baseline-lm-liif"
+PIXELS_PER_BAND = 2**20
+
+EPILOG = """\
+Files may be grey, RGB or CMYK, with a palette or transparency, 8 or 16 bits, rotated by EXIF. Bit depth, transparency,
+colour profile and EXIF are kept as far as the written format can.
+
+Without --output, photo.jpg at scale 3.7 becomes photo_x3.7.jpg beside it, and the pictures of a folder photos/ go to
+photos_x3.7/. Formats that are read but not written become PNG.
+
+examples:
+  lmf-sr upscale photo.jpg --scale 3.7
+  lmf-sr upscale photo.jpg --size 1920x1080 --output large.png --model last.ckpt
+  lmf-sr upscale photos/ more/cat.webp --size x2160 --output large/
+"""
+
+
+class Task(NamedTuple):
+    source: Path
+    output: Path
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs the verb.
+
+    Raises:
+        InputError: arguments that make no sense; or, once all else is done, pictures that failed.
+        KeyboardInterrupt: saying what is done.
+    """
+    options = _parser().parse_args(arguments)
+    if options.scale is not None and not 1 <= options.scale < math.inf:
+        raise InputError(f"--scale {options.scale:g} makes no picture larger: it must be a number of at least 1")
+    tasks = _plan(options.pictures, options.output, options.format, label=options.size or f"x{options.scale:g}")
+    model = _load(options.model).to(device_named(options.device))
+
+    failures: list[InputError] = []
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("", total=len(tasks))
+        for done, task in enumerate(tasks):
+            progress.update(bar, description=task.source.name)
+            try:
+                _upscale(model, task, options, lambda share: progress.advance(bar, share))
+            except InputError as error:
+                failures.append(error)
+            except KeyboardInterrupt:
+                kept = done - len(failures)
+                raise KeyboardInterrupt(f"{kept} of {len(tasks)} pictures are done and kept") from None
+            progress.update(bar, completed=done + 1)
+    if len(tasks) == 1 and failures:
+        raise failures[0]
+    for failure in failures:
+        print(f"lmf-sr: {failure}", file=sys.stderr)
+    if failures:
+        raise InputError(f"{len(failures)} of {len(tasks)} pictures failed, named above; the others are done")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lmf-sr upscale",
+        description="Make pictures larger, by any factor or to any size.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("pictures", metavar="PICTURE", nargs="+", type=Path, help="a file, or a folder of files")
+    size = parser.add_mutually_exclusive_group(required=True)
+    size.add_argument("--scale", type=float, help="factor of at least 1, such as 3.7")
+    size.add_argument(
+        "--size",
+        type=_size,
+        metavar="WxH",
+        help="width and height in pixels, as in 1920x1080; 1920x or x1080 keep the aspect",
+    )
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="shipped name or checkpoint file (default: %(default)s)")
+    parser.add_argument("--output", "-o", type=Path, help="folder to write to or, for a single picture, file")
+    parser.add_argument("--format", choices=("png", "jpg", "tif", "webp"), help="format to write (default: as read)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: %(default)s)")
+    return parser
+
+
+def _size(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*x([1-9]\d*)?|x[1-9]\d*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not WxH, Wx or xH, as in 1920x1080, 1920x or x1080")
+    return text
+
+
+def _load(name: str) -> Model:
+    if name == DEFAULT_MODEL and name not in shipped_models() and not Path(name).is_file():
+        raise InputError("no trained model ships with this version of lmf-sr: name a checkpoint with --model FILE")
+    return load(name)
+
+
+def _plan(pictures: Sequence[Path], output: Path | None, written_format: str | None, label: str) -> list[Task]:
+    """What becomes what. Raises InputError where that would overwrite an input, or write one file twice."""
+    names_file = output is not None and output.suffix.lower() in IMAGE_SUFFIXES and not output.is_dir()
+    if output is not None and names_file:
+        if len(pictures) > 1 or pictures[0].is_dir():
+            raise InputError(f"--output {output} is one file, but there may be several pictures: name a folder")
+        tasks = [Task(pictures[0], output)]
+    else:
+        tasks = []
+        for given in pictures:
+            if given.is_dir():
+                folder = output or given.with_name(f"{given.resolve().name}_{label}")
+                tasks += [Task(file, folder / _name(file, "", written_format)) for file in list_images(given)]
+            else:
+                folder, mark = (output, "") if output else (given.parent, f"_{label}")
+                tasks.append(Task(given, folder / _name(given, mark, written_format)))
+    sources = {task.source.resolve() for task in tasks}
+    taken: dict[Path, Path] = {}
+    for source, target in tasks:
+        if target.resolve() in sources:
+            raise InputError(f"{target} would overwrite an input: name another --output")
+        if target.resolve() in taken:
+            raise InputError(f"{taken[target.resolve()]} and {source} would both become {target}: upscale them apart")
+        taken[target.resolve()] = source
+    return tasks
+
+
+def _name(file: Path, mark: str, written_format: str | None) -> str:
+    suffix = f".{written_format}" if written_format else file.suffix if file.suffix.lower() in FORMATS else ".png"
+    return f"{file.stem}{mark}{suffix}"
+
+
+def _upscale(model: Model, task: Task, options: argparse.Namespace, advance: Callable[[float], None]) -> None:
+    """One picture; `advance` is told each share of it that is done."""
+    picture = read_picture(task.source)
+    h, w = picture.rgb.shape[1:]
+    height, width = _target_size(h, w, options.scale, options.size)
+    if height < h or width < w:
+        raise InputError(
+            f"{task.source} is {w}x{h} pixels, larger than the {width}x{height} asked for: nothing to upscale"
+        )
+    rgb = _render(model, picture.rgb, height, width, advance)
+    alpha = None if picture.alpha is None else imresize(picture.alpha, height, width).clamp(0, 1)
+    try:
+        task.output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {task.output.parent}: {error.strerror}") from error
+    write_picture(task.output, replace(picture, rgb=rgb, alpha=alpha))
+
+
+def _target_size(h: int, w: int, scale: float | None, size: str | None) -> tuple[int, int]:
+    """Height and width of the output; a side that `size` leaves out follows from the other."""
+    if size is None:
+        assert scale is not None
+        return round(h * scale), round(w * scale)
+    width, height = (int(side or 0) for side in size.split("x"))
+    return height or round(h * width / w), width or round(w * height / h)
+
+
+def _render(
+    model: Model, rgb: Float[Tensor, "3 h w"], height: int, width: int, advance: Callable[[float], None]
+) -> Float[Tensor, "3 {height} {width}"]:
+    image = model.encode(rgb)
+    rows = max(1, PIXELS_PER_BAND // width)
+    bands = []
+    for top in range(0, height, rows):
+        count = min(rows, height - top)
+        bands.append(image.render(count, width, region=(top / height, 0, count / height, 1))[0].cpu())
+        advance(count / height)
+    return torch.cat(bands, dim=1)

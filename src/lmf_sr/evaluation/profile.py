@@ -1,0 +1,32 @@
+"""What a model costs at each of several scales, as results that stand beside those of an evaluation."""
+
+from collections.abc import Iterator, Sequence
+
+from lmf_sr.evaluation.records import Metrics, Result
+from lmf_sr.model import Model
+from lmf_sr.profiling import Size, count_decoder_macs, count_encoder_macs, count_parameters, measure_latency
+
+
+def profile(
+    model: Model,
+    lr_size: Size,
+    scales: Sequence[float],
+    latency: bool = True,
+    warmup: int = 1,
+    repeats: int = 5,
+    budget_s: float = 20,
+) -> Iterator[Result]:
+    """Parameters, MACs and, if asked for, latency (`measure_latency` explains its options) of one LR picture per scale."""
+    parameters, encoder_macs = count_parameters(model), count_encoder_macs(model, lr_size)
+    for scale in scales:
+        hr_size = round(lr_size[0] * scale), round(lr_size[1] * scale)
+        metrics: Metrics = {
+            "encoder_parameters": parameters.encoder,
+            "decoder_parameters": parameters.decoder,
+            "encoder_macs": encoder_macs,
+            "decoder_macs": count_decoder_macs(model, lr_size, hr_size, plain=True),
+            "decoder_macs_as_run": count_decoder_macs(model, lr_size, hr_size, plain=False),
+        }
+        if latency:
+            metrics |= measure_latency(model, lr_size, hr_size, warmup, repeats, budget_s)._asdict()
+        yield Result(scale, metrics)
