@@ -110,6 +110,11 @@ class Conversion(Decoder):
         rows = torch.cat([gain, torch.addcmul(beta, gain, bias), code], dim=-1)
         return LMFState(rows, beta.abs().mean(-1), cell)
 
+    def at_cell(self, state: LMFState, cell: Float[Tensor, "B 2"]) -> LMFState:
+        """The state with the same modulations and another cell in the render input: what CMSR's coarser grids are rendered
+        from, and `prepare` at that cell but for its latent MLP."""
+        return state._replace(cell=relative_cell(cell, state.rows.shape[1:3]))
+
     def query(self, state: LMFState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
         corners = four_corners(coords, state.rows.shape[1:3])
         dtype = state.rows.dtype
@@ -144,6 +149,16 @@ class LinearFirst(Conversion):
         self, code: Float[Tensor, "*N K"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]
     ) -> Float[Tensor, "*N i"]:
         return torch.cat([code, rel, cell.expand_as(rel)] if self.sees_cell else [code, rel], dim=-1)
+
+    def at_cell(self, state: LMFState, cell: Float[Tensor, "B 2"]) -> LMFState:
+        moved = super().at_cell(state, cell)
+        if not self.sees_cell:
+            return moved
+        known = F.linear(moved.cell - state.cell, self.render_mlp.linears[0].weight[:, self.code_dim + 2 :])
+        rows = state.rows.clone()
+        gain, offset, _ = self.split_rows(rows)
+        offset[..., 0, :].addcmul_(gain[..., 0, :], known[:, None, None])
+        return moved._replace(rows=rows)
 
     def input_at_lr(
         self, code: Float[Tensor, "B h w K"], cell: Float[Tensor, "B 2"]
