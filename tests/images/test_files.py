@@ -423,9 +423,22 @@ class TestWriting:
         with pytest.raises(InputError, match=f"quality {quality}: it must lie between 1 and 100"):
             write_picture(tmp_path / "a.jpg", Picture(torch.zeros(3, 4, 4)), quality=quality)
 
-    def test_missing_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match=r"cannot write .*No such file"):
-            write_picture(tmp_path / "none" / "a.png", Picture(torch.zeros(3, 4, 4)))
+    def test_where_nothing_can_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(InputError, match=r"cannot write .*a\.png"):
+            write_picture(tmp_path / "file" / "a.png", Picture(torch.zeros(3, 4, 4)))
+
+    def test_long_sixteen_bit_files_come_in_chunks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("lmf_sr.images.encoding.CHUNK", 100)
+        samples = noise(9, 9, 3, dtype=np.uint16)
+        write_picture(tmp_path / "a.png", Picture(planes(samples), bit_depth=16))
+        assert (tmp_path / "a.png").read_bytes().count(b"IDAT") > 2
+        assert_sixteen_bit(read_picture(tmp_path / "a.png"), samples)
+
+    @pytest.mark.parametrize(("suffix", "width"), [(".jpg", 65536), (".webp", 16384)])
+    def test_too_large_for_the_format(self, tmp_path: Path, suffix: str, width: int) -> None:
+        with pytest.raises(InputError, match=rf"cannot write .*a\{suffix}"):
+            write_picture(tmp_path / f"a{suffix}", Picture(torch.zeros(3, 1, width)))
 
     def test_a_failed_write_leaves_the_old_file_and_nothing_else(self, tmp_path: Path) -> None:
         write_picture(tmp_path / "a.webp", Picture(torch.zeros(3, 4, 4)))

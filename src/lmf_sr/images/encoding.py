@@ -1,10 +1,7 @@
 """From samples to an image file, in the format of its suffix; 16-bit PNG is spelt out here, as Pillow cannot write it."""
 
-import os
 import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,10 +9,13 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from lmf_sr.atomic import replacing
 from lmf_sr.errors import InputError
 from lmf_sr.images.decoding import Samples
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
+PNG_LEVEL = 4  # of deflate: half the time of the usual 6 for 4 % more bytes on photographs
+CHUNK = 2**30  # bytes; a PNG chunk ends at 2^31 - 1
 
 
 def encode(
@@ -26,32 +26,27 @@ def encode(
     InputError where the format cannot hold the picture or the file cannot be written; an existing file then stays.
     """
     file_format = FORMATS[path.suffix.lower()]
-    with _replacing(path) as file:
-        if file_format == "TIFF":
-            _encode_tiff(file, samples, icc_profile)
-        elif samples.dtype == np.uint16:
-            _encode_png16(file, samples, icc_profile, exif)
-        else:
-            image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
-            options = {"JPEG": {"quality": quality, "subsampling": 0}, "WEBP": {"quality": quality}}.get(
-                file_format, {}
-            )
-            image.save(file, file_format, icc_profile=icc_profile, exif=exif or b"", **options)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file beside `path` that takes its place once it is complete."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file:
-            yield file
-        partial.replace(path)
-    except (OSError, ValueError, struct.error) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or error
-        raise InputError(f"cannot write {path}: {reason}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+        with replacing(path) as file:
+            if file_format == "TIFF":
+                _encode_tiff(file, samples, icc_profile)
+            elif samples.dtype == np.uint16:
+                _encode_png16(file, samples, icc_profile, exif)
+            else:
+                image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+                image.save(
+                    file, file_format, icc_profile=icc_profile, exif=exif or b"", **_options(file_format, quality)
+                )
+    except InputError:
+        raise
+    except ValueError as error:  # Pillow: the format has no room for so many pixels
+        raise InputError(f"cannot write {path}: {error}") from error
+
+
+def _options(file_format: str, quality: int) -> dict[str, int]:
+    if file_format == "PNG":
+        return {"compress_level": PNG_LEVEL}
+    return {"quality": quality, "subsampling": 0} if file_format == "JPEG" else {"quality": quality}
 
 
 def _encode_tiff(file: BinaryIO, samples: Samples, icc_profile: bytes | None) -> None:
@@ -85,7 +80,9 @@ def _encode_png16(file: BinaryIO, samples: Samples, icc_profile: bytes | None, e
         chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(icc_profile)))
     if exif:
         chunks.append((b"eXIf", exif.removeprefix(b"Exif\0\0")))
-    chunks += [(b"IDAT", zlib.compress(filtered.tobytes())), (b"IEND", b"")]
+    pixels = zlib.compress(filtered.tobytes(), PNG_LEVEL)
+    chunks += [(b"IDAT", pixels[start : start + CHUNK]) for start in range(0, len(pixels), CHUNK)]
+    chunks.append((b"IEND", b""))
     file.write(b"\x89PNG\r\n\x1a\n")
     for name, content in chunks:
         file.write(struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content)))
