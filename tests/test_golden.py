@@ -14,7 +14,8 @@ from lmf_sr.plain import plain_form
 
 GOLDEN = Path(__file__).parent / "golden"
 INDEX = json.loads((GOLDEN / "index.json").read_text())
-METHODS = ["liif", "lmliif"]
+METHODS = ["liif", "lte", "ciaosr", "lmliif", "lmlte", "lmciaosr"]
+CONVERSIONS = ["lmliif", "lmlte", "lmciaosr"]
 TOLERANCE = 1e-5
 CASES = [(m, c) for m in METHODS for c in INDEX[m]["cases"] if not c.startswith("cmsr")]
 
@@ -24,8 +25,10 @@ def method(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def golden(method: str) -> tuple[Model, dict[str, torch.Tensor]]:
-    return lmf_sr.load(GOLDEN / f"{method}.pth"), load_file(GOLDEN / f"{method}.safetensors")
+def golden(method: str, request: pytest.FixtureRequest) -> tuple[Model, dict[str, torch.Tensor]]:
+    """The model and its vectors. CiaoSR's are too large to be kept here, and are read beside the checkout."""
+    folder = GOLDEN if method != "ciaosr" else request.getfixturevalue("shared") / "golden"
+    return lmf_sr.load(folder / f"{method}.pth"), load_file(folder / f"{method}.safetensors")
 
 
 def inner(height: int, width: int, lr_size: tuple[int, int]) -> torch.Tensor:
@@ -37,8 +40,8 @@ def inner(height: int, width: int, lr_size: tuple[int, int]) -> torch.Tensor:
 
 @pytest.mark.parametrize("form", ["factored", "plain"])
 @pytest.mark.parametrize(("method", "case"), CASES)
-def test_pixels(method: str, case: str, form: str) -> None:
-    model, data = golden(method)
+def test_pixels(method: str, case: str, form: str, request: pytest.FixtureRequest) -> None:
+    model, data = golden(method, request)
     if form == "plain":
         model.decoder = plain_form(model.decoder)
     about = INDEX[method]["cases"][case]
@@ -57,22 +60,51 @@ def test_pixels(method: str, case: str, form: str) -> None:
 
 
 @pytest.mark.parametrize("case", ["x2", "odd", "x8"])
-def test_render_is_what_the_authors_test_with(method: str, case: str) -> None:
+def test_render_is_what_the_authors_test_with(method: str, case: str, request: pytest.FixtureRequest) -> None:
     """Grid, cell and its clipping come out of `render` as the authors' test script makes them."""
-    model, data = golden(method)
+    model, data = golden(method, request)
     about = INDEX[method]["cases"][case]
     rendered = model.encode(data[f"{case}.lr"] * 0.5 + 0.5).render(about["height"], about["width"], clamp=False)
     expected = data[f"{case}.rgb"].transpose(1, 2).view_as(rendered) * 0.5 + 0.5
     torch.testing.assert_close(rendered, expected, atol=TOLERANCE, rtol=0)
 
 
-def test_features(method: str) -> None:
-    model, data = golden(method)
+def test_features(method: str, request: pytest.FixtureRequest) -> None:
+    model, data = golden(method, request)
     with torch.no_grad():
         features = model.encoder(data["features.lr"])
     torch.testing.assert_close(features, data["features.out"], atol=TOLERANCE, rtol=0)
 
 
-def test_decoder_parameters(method: str) -> None:
-    model, _ = golden(method)
+@pytest.mark.parametrize("method", CONVERSIONS)
+def test_latents(method: str, request: pytest.FixtureRequest) -> None:
+    model, data = golden(method, request)
+    lr = data["x3.lr"]
+    cell = torch.full((len(lr), 2), 2 / 3)
+    with torch.no_grad():
+        latents = model.decoder.latents(model.encoder(lr), cell)
+    torch.testing.assert_close(latents.permute(0, 3, 1, 2), data["x3.latents"], atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("case", ["cmsr_x6", "cmsr_x8"])
+@pytest.mark.parametrize("method", CONVERSIONS)
+def test_intensity(method: str, case: str, request: pytest.FixtureRequest) -> None:
+    model, data = golden(method, request)
+    about, lr = INDEX[method]["cases"][case], data[f"{case}.lr"]
+    cell = torch.tensor([[[2 / about["height"], 2 / about["width"]]]]) * about["cell_scale"]
+    with torch.no_grad():
+        state = model.decoder.prepare(model.encoder(lr), cell)
+    torch.testing.assert_close(state.intensity, data[f"{case}.intensity"], atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("method", ["ciaosr", "lmciaosr"])
+def test_cross_scale_attention(method: str, request: pytest.FixtureRequest) -> None:
+    model, data = golden(method, request)
+    with torch.no_grad():
+        found = model.decoder.cross_scale(model.encoder(data["nonlocal.lr"]))
+    torch.testing.assert_close(found, data["nonlocal.out"], atol=TOLERANCE, rtol=0)
+
+
+def test_decoder_parameters(method: str, request: pytest.FixtureRequest) -> None:
+    model, _ = golden(method, request)
     assert sum(p.numel() for p in model.decoder.parameters()) == INDEX[method]["decoder_params"]

@@ -5,6 +5,7 @@ the papers count and time: the whole MLP at each of the four corners of every pi
 the "plain" row of the tables; everything else runs the factored forms, which give the same pixels for less work.
 """
 
+from functools import singledispatch
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
@@ -20,22 +21,14 @@ from lmf_sr.geometry import ensemble, four_corners, gather, nearest, relative_ce
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.lmf.lm_ciaosr import LMCiaoSR
 from lmf_sr.lmf.lm_liif import LMLIIF
+from lmf_sr.lmf.lm_lte import LMLTE
 
 D = TypeVar("D", bound=Decoder)
 
 
+@singledispatch
 def plain_form(decoder: Decoder) -> Decoder:
     """The plain form of a decoder, on the same parameters; the decoder itself where it has nothing factored."""
-    for of, plain in (
-        (LIIF, PlainLIIF),
-        (LTE, PlainLTE),
-        (CiaoSR, PlainCiaoSR),
-        (LMLIIF, PlainLMLIIF),
-        (LMCiaoSR, PlainLMCiaoSR),
-        (Conversion, PlainConversion),
-    ):
-        if isinstance(decoder, of):
-            return plain(decoder)
     return decoder
 
 
@@ -51,6 +44,7 @@ class Plain(Decoder, Generic[D]):
         self.lr_skip = decoder.lr_skip
 
 
+@plain_form.register(LIIF)
 class PlainLIIF(Plain[LIIF]):
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> PlainState:
         return PlainState(unfold3x3(features), relative_cell(cell, features.shape[-2:]))
@@ -63,6 +57,7 @@ class PlainLIIF(Plain[LIIF]):
         return ensemble(self.decoder.mlp(inputs), corners.weight.to(rel.dtype))
 
 
+@plain_form.register(LTE)
 class PlainLTE(Plain[LTE]):
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> PlainState:
         d = self.decoder
@@ -82,6 +77,7 @@ class PlainCiaoSRState(NamedTuple):
     reach: Float[Tensor, "B 2"]
 
 
+@plain_form.register(CiaoSR)
 class PlainCiaoSR(Plain[CiaoSR]):
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> PlainCiaoSRState:
         size = features.shape[-2:]
@@ -105,6 +101,7 @@ class PlainCiaoSR(Plain[CiaoSR]):
 C = TypeVar("C", bound=Conversion)
 
 
+@plain_form.register(Conversion)
 class PlainConversion(Plain[C]):
     """Any conversion: the whole modulated render MLP at every corner."""
 
@@ -128,6 +125,7 @@ class PlainConversion(Plain[C]):
         return ensemble(last(y), corners.weight.to(rel.dtype))
 
 
+@plain_form.register(LMLIIF)
 class PlainLMLIIF(PlainConversion[LMLIIF]):
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
         unfolded = unfold3x3(features)
@@ -135,6 +133,15 @@ class PlainLMLIIF(PlainConversion[LMLIIF]):
         return self.decoder.latent_mlp(torch.cat([unfolded, cell], dim=-1))
 
 
+class PlainLMLTE(PlainConversion[LMLTE]):
+    def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
+        d = self.decoder
+        coefficients = waves(d.coef, d.freq, features)
+        phase = d.phase(cell[:, None, None].expand(*coefficients.shape[:3], 2))
+        return d.latent_mlp(fourier(coefficients, features.new_ones(2), phase))
+
+
+@plain_form.register(LMCiaoSR)
 class PlainLMCiaoSR(PlainConversion[LMCiaoSR]):
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
         B, dim, h, w = features.shape

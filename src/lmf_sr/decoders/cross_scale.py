@@ -47,7 +47,8 @@ class CrossScaleAttention(nn.Module):
         features = pad_to_even(features)
         H, W = features.shape[-2:]
         queries = F.unfold(self.match(features), kernel_size=3, padding=1)
-        keys = F.normalize(F.unfold(self.reference(F.avg_pool2d(features, 2)), kernel_size=3, padding=1), dim=1, eps=1e-4)
+        keys = F.unfold(self.reference(F.avg_pool2d(features, 2)), kernel_size=3, padding=1)
+        keys = F.normalize(keys, dim=1, eps=1e-4)
         patches = F.unfold(self.embed(features), kernel_size=6, stride=2, padding=2)
         attention = softmax(10 * (keys.transpose(1, 2) @ queries), dim=1)
         enlarged = F.fold(patches @ attention, (2 * H, 2 * W), kernel_size=6, stride=2, padding=2)

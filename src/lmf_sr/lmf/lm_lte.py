@@ -3,8 +3,8 @@
     latent MLP input     coef * [cos(pi g), sin(pi g)],        g_k = freq[2k] + freq[2k+1] + phase_k           (128)
     render MLP input     coef_c * [cos(pi f), sin(pi f)],      f_k = freq_c[2k] rel_row + freq_c[2k+1] rel_col + phase'_k
 
-with coef and freq convolutions of the features as in LTE, the code [coef_c, freq_c] (16 + 16), phase and phase' linear in the
-relative cell, and L = 8 hidden layers. The bilinear LR image is added.
+with coef and freq convolutions of the features as in LTE, the code [coef_c, freq_c] (16 + 16), phase and phase' linear in
+the relative cell, and L = 8 hidden layers. The bilinear LR image is added.
 """
 
 from jaxtyping import Float
