@@ -30,14 +30,16 @@ def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
         InputError: from the job, or for arguments that describe none.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of being printed
-    sys.argv = [f"lmf-sr {verb}", *arguments]  # where Hydra looks for them
     failures: list[InputError] = []
+    given, sys.argv = sys.argv, [f"lmf-sr {verb}", *arguments]  # where Hydra looks for them
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(_reporting(verb, job, failures))()
     except InputError as error:  # the first one that Hydra met in a sweep; `_reporting` has named each
         raise InputError(f"the sweep is incomplete, though its other jobs are done: {error}") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise _explained(error, verb) from error
+    finally:
+        sys.argv = given
     if failures:
         raise failures[0]
 
