@@ -133,6 +133,7 @@ class PlainLMLIIF(PlainConversion[LMLIIF]):
         return self.decoder.latent_mlp(torch.cat([unfolded, cell], dim=-1))
 
 
+@plain_form.register(LMLTE)
 class PlainLMLTE(PlainConversion[LMLTE]):
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
         d = self.decoder
