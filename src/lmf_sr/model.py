@@ -17,6 +17,9 @@ from lmf_sr.decoders import Decoder
 from lmf_sr.encoders import Encoder
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import Grid, Region, clip_cell, sample_bilinear
+from lmf_sr.lmf.cmsr import Scale2Mod
+from lmf_sr.lmf.conversion import Conversion
+from lmf_sr.rendering.cmsr import render_cmsr
 from lmf_sr.rendering.direct import render_direct
 
 
@@ -78,6 +81,7 @@ class ContinuousImage:
     def __init__(self, model: Model, lr: Float[Tensor, "B 3 h w"], features: Float[Tensor, "B C h w"]) -> None:
         self.model, self.lr, self.features = model, lr, features
         self._prepared: tuple[Tensor, Any] | None = None  # the last cell and its state: windows of one zoom share it
+        self._table: Scale2Mod | None = None  # the last table, found to be the model's own
 
     @property
     def size(self) -> tuple[int, int]:
@@ -87,7 +91,12 @@ class ContinuousImage:
 
     @torch.inference_mode()
     def render(
-        self, height: int, width: int, region: Region = (0.0, 0.0, 1.0, 1.0), clamp: bool = True
+        self,
+        height: int,
+        width: int,
+        region: Region = (0.0, 0.0, 1.0, 1.0),
+        clamp: bool = True,
+        cmsr: Scale2Mod | None = None,
     ) -> Float[Tensor, "B 3 H W"]:
         """Renders `height` x `width` pixels of the whole picture or of a window.
 
@@ -95,16 +104,22 @@ class ContinuousImage:
             region: (top, left, height, width) as fractions of the picture. It may reach over the border, where the
                 outermost latents are extrapolated.
             clamp: whether to clamp to [0, 1].
+            cmsr: the Scale2Mod table by which, beyond scale 4, each place is rendered only as finely as it needs.
 
         Returns:
             RGB in [0, 1].
 
         Raises:
-            InputError: a size below 1, or an empty region.
+            InputError: a size below 1, an empty region, a table of other weights or for a decoder that is no LMF conversion.
         """
         grid = Grid.over(height, width, region)
+        conversion = None if cmsr is None else self._conversion_for(cmsr)
         state = self._state(self.lr.new_tensor(grid.cell).expand(self.lr.shape[0], 1, 2))
-        return to_pixels(render_direct(self.model.decoder, state, self.lr, grid), clamp)
+        if cmsr is None or conversion is None:
+            rgb = render_direct(self.model.decoder, state, self.lr, grid)
+        else:
+            rgb = render_cmsr(conversion, state, self.lr, grid, cmsr)
+        return to_pixels(rgb, clamp)
 
     @torch.inference_mode()
     def sample(
@@ -123,19 +138,24 @@ class ContinuousImage:
             rgb = rgb + sample_bilinear(self.lr, coords.to(self.lr.device))
         return to_pixels(rgb, clamp)
 
-    def _state(
-        self,
-        cell: Float[
-            Tensor,
-            (
-                B  # Q 2
-            ),
-        ],
-    ) -> Any:
+    def _state(self, cell: Float[Tensor, "B #Q 2"]) -> Any:
         cell = clip_cell(cell, self.size)
         if self._prepared is None or not torch.equal(self._prepared[0], cell):
             self._prepared = cell, self.model.decoder.prepare(self.features, cell)
         return self._prepared[1]
+
+    def _conversion_for(self, table: Scale2Mod) -> Conversion:
+        """The decoder, found to be one that the table is for."""
+        decoder = self.model.decoder
+        if not isinstance(decoder, Conversion):
+            name = self.model.config["decoder"]["name"]
+            raise InputError(
+                f"decoder {name!r} has no modulations to go by: CMSR needs one of the LMF conversions (lm-...)"
+            )
+        if self._table is not table:
+            table.check(self.model)
+            self._table = table
+        return decoder
 
 
 def to_pixels(rgb: Float[Tensor, "*S"], clamp: bool) -> Float[Tensor, "*S"]:

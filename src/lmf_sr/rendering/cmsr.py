@@ -1,0 +1,155 @@
+"""Rendering with a Scale2Mod table: each latent's pixels only as finely as its modulation intensity asks for.
+
+For the levels s_0 < s_1 < ... of a target grid (`lmf/cmsr.py`), starting from the LR image:
+
+    picture <- picture, upsampled bilinearly to floor(h s_i) x floor(w s_i) pixels
+    picture <- rendered there, where the nearest latent is of level i, with the cell of that grid
+
+and at last to the target grid. The modulations stay those of the target's cell. A level at the target scale is rendered on
+the target grid itself.
+
+A window of the picture needs a window of each level: that which bilinear interpolation to the next one reads, so that a
+window costs in proportion to its pixels and equals the same window of the whole. Windows that reach over the border are
+rendered in full, since out there is nothing to interpolate.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from lmf_sr.geometry import Grid, axis_corners, clip_cell, sample_bilinear
+from lmf_sr.lmf.cmsr import Level, Scale2Mod, level_map
+from lmf_sr.lmf.conversion import Conversion, LMFState
+from lmf_sr.rendering.direct import QUERIES_PER_CHUNK, render_direct
+
+
+class LevelGrid(NamedTuple):
+    """A level, and the part of its grid that is needed."""
+
+    level: Level
+    grid: Grid
+
+
+def render_cmsr(
+    decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"], grid: Grid, table: Scale2Mod
+) -> Float[Tensor, "B 3 H W"]:
+    """Renders a grid from a prepared state, as `render_direct` does, but with CMSR.
+
+    Args:
+        decoder: an LMF conversion.
+        state: what `decoder.prepare` made for the grid's cell.
+        lr: the normalised LR image.
+        grid: the pixels to render.
+        table: says which latents are rendered how finely.
+
+    Returns:
+        Normalised, unclamped RGB.
+    """
+    plan = level_grids(table, grid, lr.shape[-2:])
+    if plan[0].grid is grid:
+        return render_direct(decoder, state, lr, grid)
+    levels = level_map(state.intensity, tuple(level for level, _ in plan))
+    picture, over = lr, Grid.over(*lr.shape[-2:])
+    for number, (_, window) in enumerate(plan):
+        picture = upsample(picture, over, window)
+        cell = clip_cell(lr.new_tensor(window.cell), lr.shape[-2:]).expand(lr.shape[0], 2)
+        render_latents(decoder, decoder.at_cell(state, cell), lr, window, levels == number, picture)
+        over = window
+    return upsample(picture, over, grid)
+
+
+def level_grids(table: Scale2Mod, grid: Grid, lr_size: tuple[int, ...]) -> list[LevelGrid]:
+    """The levels of a target grid, each with what is needed of its grid; coarse to fine."""
+    h, w = lr_size
+    scale = math.sqrt(4 / (grid.cell[0] * grid.cell[1] * h * w))
+    levels = table.levels(scale) if _within_picture(grid) else (Level(scale, math.inf),)
+    plan: list[LevelGrid] = []
+    finer = grid
+    for level in reversed(levels):
+        if level.scale < scale:
+            finer = _read_by(finer, Grid.over(math.floor(h * level.scale), math.floor(w * level.scale)))
+        plan.insert(0, LevelGrid(level, finer))
+    return plan
+
+
+def upsample(picture: Float[Tensor, "B C h w"], source: Grid, target: Grid) -> Float[Tensor, "B C H W"]:
+    """A picture on the grid `source`, read bilinearly at the pixels of `target`, clamped at the border of `source`."""
+    if source is target:
+        return picture
+    (top, bottom), (left, right) = _extent(source.rows, source.cell[0]), _extent(source.cols, source.cell[1])
+    rows = (2 * target.rows - top - bottom) / (bottom - top)
+    cols = (2 * target.cols - left - right) / (right - left)
+    if _is_regular(rows) and _is_regular(cols):
+        return F.interpolate(picture, size=target.size, mode="bilinear", align_corners=False)
+    coords = torch.cartesian_prod(rows, cols).to(picture.device).expand(picture.shape[0], -1, -1)
+    return sample_bilinear(picture, coords).transpose(1, 2).unflatten(-1, target.size)
+
+
+def render_latents(
+    decoder: Conversion,
+    state: LMFState,
+    lr: Float[Tensor, "B 3 h w"],
+    grid: Grid,
+    chosen: Bool[Tensor, "B h w"],
+    out: Float[Tensor, "B 3 H W"],
+) -> None:
+    """Renders those pixels of a grid into `out` whose nearest latent is chosen; the direct path."""
+    rows, cols = nearest_on_axes(grid, lr.shape[-2:])
+    row_coords, col_coords = grid.rows.to(lr.device), grid.cols.to(lr.device)
+    rows, cols, W = rows.to(lr.device), cols.to(lr.device), len(grid.cols)
+    for b, flat in enumerate(out.flatten(2)):
+        one = LMFState(*(part[b : b + 1] for part in state))
+        for pixels in chosen[b][rows][:, cols].flatten().nonzero()[:, 0].split(QUERIES_PER_CHUNK):
+            coords = torch.stack([row_coords[pixels // W], col_coords[pixels % W]], dim=-1)[None]
+            rgb = decoder.query(one, coords)
+            if decoder.lr_skip:
+                rgb = rgb + sample_bilinear(lr[b : b + 1], coords)
+            flat[:, pixels] = rgb[0].T
+
+
+def nearest_on_axes(grid: Grid, lr_size: tuple[int, ...]) -> tuple[Int[Tensor, " H"], Int[Tensor, " W"]]:
+    """The row of latents nearest to each row of the grid, and the column likewise; of two as near the later."""
+    h, w = lr_size
+    return axis_corners(grid.rows, h, offset=0.0).at[:, 0], axis_corners(grid.cols, w, offset=0.0).at[:, 0]
+
+
+def pixels_per_level(plan: list[LevelGrid], levels: Int[Tensor, "B h w"]) -> Iterator[int]:
+    """How many pixels are rendered at each level, where `levels` is the latents' `level_map`."""
+    for number, (_, grid) in enumerate(plan):
+        rows, cols = nearest_on_axes(grid, levels.shape[-2:])
+        of_row = rows.bincount(minlength=levels.shape[-2]).to(levels.device)
+        of_col = cols.bincount(minlength=levels.shape[-1]).to(levels.device)
+        yield int((of_row[:, None] * of_col * (levels == number)).sum())
+
+
+def _within_picture(grid: Grid) -> bool:
+    return all(axis[0] > -1 and axis[-1] < 1 for axis in (grid.rows, grid.cols))
+
+
+def _read_by(target: Grid, whole: Grid) -> Grid:
+    """The part of a whole grid that bilinear interpolation to `target` reads."""
+    (top, bottom), (left, right) = (
+        _span(at, len(of)) for at, of in ((target.rows, whole.rows), (target.cols, whole.cols))
+    )
+    return replace(whole, rows=whole.rows[top:bottom], cols=whole.cols[left:right])
+
+
+def _span(at: Float[Tensor, " N"], n: int) -> tuple[int, int]:
+    """First pixel, and the one after the last, of `n` on an axis, that interpolation at increasing coordinates reads."""
+    first, last = (math.floor((float(p) + 1) * n / 2 - 0.5) for p in (at[0], at[-1]))
+    return min(max(first, 0), n - 1), min(last + 2, n)
+
+
+def _extent(axis: Float[Tensor, " N"], cell: float) -> tuple[float, float]:
+    return float(axis[0]) - cell / 2, float(axis[-1]) + cell / 2
+
+
+def _is_regular(axis: Float[Tensor, " N"]) -> bool:
+    """Whether these are the pixel centres of the whole of [-1, 1]."""
+    return abs(float(axis[0]) + 1 - 1 / len(axis)) < 1e-9 and abs(float(axis[-1]) - 1 + 1 / len(axis)) < 1e-9

@@ -1,0 +1,152 @@
+"""Scale2Mod tables: what they say at any scale, files, and whose they are."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lmf_sr
+from lmf_sr.errors import InputError
+from lmf_sr.lmf.cmsr import Level, Scale2Mod, authors_table, fingerprint, level_map
+
+TABLE = Scale2Mod.of({6: {1: 0.32, 2: 0.41, 4: 0.55, 6: 1}, 12: {1: 0.3, 4: 0.5, 6: 1}, 18: {2: 0.4, 16: 0.48}})
+TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 4}
+
+
+def test_levels_of_a_tabulated_target() -> None:
+    assert TABLE.levels(6.0) == (Level(1, 0.32), Level(2, 0.41), Level(4, 0.55), Level(6, math.inf))
+
+
+def test_a_coarse_level_without_limit_ends_the_levels() -> None:
+    """The authors' x12 goes up to x6 only: finer is not worth it anywhere."""
+    assert TABLE.levels(12.0)[-1] == Level(6, math.inf)
+
+
+def test_a_row_that_ends_with_a_limit_is_continued_by_the_target() -> None:
+    assert TABLE.levels(18.0) == (Level(2, 0.4), Level(16, 0.48), Level(18, math.inf))
+
+
+def test_between_two_targets_the_finer_is_taken() -> None:
+    assert TABLE.levels(6.5) == TABLE.levels(12.0)
+    assert TABLE.levels(5.0) == (Level(1, 0.32), Level(2, 0.41), Level(4, 0.55), Level(5, math.inf))
+
+
+def test_above_the_last_target_the_last_is_taken() -> None:
+    assert TABLE.levels(30.0) == (Level(2, 0.4), Level(16, 0.48), Level(30, math.inf))
+    alone = Scale2Mod.of({6: {2: 0.4, 6: 1}})
+    assert alone.levels(8.0) == (Level(2, 0.4), Level(8, math.inf))
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.5, 4.0])
+def test_within_the_training_scales_all_is_rendered_in_full(scale: float) -> None:
+    assert Scale2Mod.of({2: {1: 0.3, 2: 1}, 6: {2: 0.4, 6: 1}}).levels(scale) == (Level(scale, math.inf),)
+
+
+def test_rounding_of_a_scale_does_not_change_its_row() -> None:
+    assert [level.scale for level in TABLE.levels(6 + 1e-9)][:-1] == [1, 2, 4]
+    assert [level.scale for level in TABLE.levels(6 - 1e-9)][:-1] == [1, 2, 4]
+
+
+@given(scale=st.floats(1, 40))
+def test_levels_are_sound_at_any_scale(scale: float) -> None:
+    levels = TABLE.levels(scale)
+    scales, limits = zip(*levels, strict=True)
+    assert list(scales) == sorted(set(scales))
+    assert list(limits) == sorted(limits)
+    assert scales[-1] <= scale
+    assert limits[-1] == math.inf
+
+
+def test_level_map() -> None:
+    """A limit itself belongs to the finer level; the last level takes all that is left."""
+    intensity = torch.tensor([[[0.0, 0.31, 0.32, 0.4, 0.55, 7.0]]])
+    assert level_map(intensity, TABLE.levels(6.0)).tolist() == [[[0, 0, 1, 1, 3, 3]]]
+    assert level_map(intensity, (Level(3, math.inf),)).tolist() == [[[0] * 6]]
+
+
+@pytest.mark.parametrize("name", ["table.yaml", "table.json"])
+def test_a_table_survives_its_file(tmp_path: Path, name: str) -> None:
+    table = Scale2Mod.of(
+        {6: {1: 0.32, 1.5: 0.4}, 7.5: {4: 0.5, 6: 1}},
+        mse_threshold=1e-6,
+        aggregation="pooled",
+        images=24,
+        fingerprint="0123456789abcdef",
+        model="edsr-baseline-lm-liif",
+    )
+    table.save(tmp_path / name)
+    assert Scale2Mod.load(tmp_path / name) == table
+
+
+def test_the_authors_tables() -> None:
+    assert authors_table("lm-liif").levels(8.0) == (
+        Level(1, 0.33),
+        Level(2, 0.38),
+        Level(4, 0.56),
+        Level(6, 0.6),
+        Level(8, math.inf),
+    )
+    assert authors_table("lm-lte").levels(12.0)[1] == Level(2, 0.155)
+    assert authors_table("lm-ciaosr").levels(18.0)[-2] == Level(16, 0.48)
+    assert authors_table("lm-liif").mse_threshold == 2e-5
+    with pytest.raises(InputError, match="'liif', only for lm-ciaosr, lm-liif, lm-lte"):
+        authors_table("liif")
+
+
+def test_a_table_serves_the_weights_it_was_made_for_only() -> None:
+    torch.manual_seed(0)
+    model = lmf_sr.build(TINY, "lm-liif")
+    table = Scale2Mod.of({6: {2: 0.4, 6: 1}}, fingerprint=fingerprint(model), model="mine")
+    table.check(model)
+    with torch.no_grad():
+        next(model.decoder.parameters())[0] += 1e-6
+    with pytest.raises(InputError, match=r"made for weights [0-9a-f]{16} \(mine\), but the model's are [0-9a-f]{16}"):
+        table.check(model)
+    authors_table("lm-liif").check(model)
+
+
+@pytest.mark.parametrize(
+    ("targets", "reason"),
+    [
+        ({}, "at least one target"),
+        ({0.5: {1: 1}}, "target scale 0.5 .* at least 1"),
+        ({6: {}}, "no decode scales"),
+        ({6: {8: 1}}, "decode scale 8 of target scale 6 is not between 1 and 6"),
+        ({6: {1: 0}}, "must be positive"),
+        ({6: {2: 0.3, 1: 1}}, "scales must rise"),
+        ({6: {1: 0.3, 2: 0.2}}, "intensities must not fall"),
+        ({6: {1: 1, 2: 1}}, "only the last may be without limit"),
+        ({6: {1: math.nan}}, "must be positive"),
+    ],
+)
+def test_a_table_that_makes_no_sense_is_refused(targets: dict, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        Scale2Mod.of(targets)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[1, 2]", "no Scale2Mod table"),
+        ("a: [", "neither YAML nor JSON"),
+        ("targets: 3", "no Scale2Mod table"),
+        ("targets: {6: {x: 1}}", "no Scale2Mod table"),
+        ("targets: {6: {8: 1}}", "decode scale 8"),
+        ("mse_threshold: much\ntargets: {6: {1: 1}}", "no Scale2Mod table"),
+        ("", "no Scale2Mod table"),
+    ],
+)
+def test_a_file_without_a_table_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "table.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=reason) as error:
+        Scale2Mod.load(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot read .*nowhere\.yaml"):
+        Scale2Mod.load(tmp_path / "nowhere.yaml")
