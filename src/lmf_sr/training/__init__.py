@@ -1,0 +1,1 @@
+"""Training: a LightningModule around any `Model`, its callbacks and its checkpoint files."""

@@ -1,0 +1,69 @@
+"""`last.ckpt`, from which a run resumes exactly: its state at the latest validation, at its end, or where it was stopped."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from lmf_sr.training.module import SuperResolution, diverged
+
+STOPPING = b"\nlmf-sr: stopping after this step; interrupt again to stop at once\n"
+
+
+class LastCheckpoint(Checkpoint):
+    """Keeps `last.ckpt`; on Ctrl-C or SIGTERM, ends the step, writes the file and raises KeyboardInterrupt.
+
+    Only finite weights are ever written. A second signal stops at once and leaves the file as it was. (Lightning's
+    `ModelCheckpoint` keeps the best state beside it; its own last state is that of the best, or one amid a step.)
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def on_train_start(self, trainer: Trainer, pl_module: SuperResolution) -> None:
+        self.stop_asked_for = False
+        self.saved_step = trainer.global_step
+        self.handlers: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():  # only there can signals be handled
+            self.handlers = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: SuperResolution, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        accumulating = (batch_idx + 1) % trainer.accumulate_grad_batches
+        if not accumulating and trainer.strategy.reduce_boolean_decision(self.stop_asked_for, all=False):
+            self._save(trainer, pl_module)
+            raise KeyboardInterrupt(f"step {trainer.global_step} is kept in {self.path}")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: SuperResolution) -> None:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._save(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: SuperResolution) -> None:
+        self._save(trainer, pl_module)
+        self._restore_handlers()
+
+    def on_exception(self, trainer: Trainer, pl_module: SuperResolution, exception: BaseException) -> None:
+        self._restore_handlers()
+
+    def _save(self, trainer: Trainer, pl_module: SuperResolution) -> None:
+        if trainer.global_step == self.saved_step:
+            return
+        if not all(parameter.isfinite().all() for parameter in pl_module.parameters()):
+            raise diverged("weights became infinite or not a number", trainer.global_step)
+        trainer.save_checkpoint(self.path)
+        self.saved_step = trainer.global_step
+
+    def _ask(self, number: int, frame: Any) -> None:
+        self.stop_asked_for = True
+        self._restore_handlers()
+        os.write(2, STOPPING)
+
+    def _restore_handlers(self) -> None:
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+        self.handlers = {}

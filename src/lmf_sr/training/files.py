@@ -1,0 +1,33 @@
+"""Checkpoint files: written completely or not at all, read without running code."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins import TorchCheckpointIO
+
+from lmf_sr.atomic import replacing
+from lmf_sr.checkpoints import unpickle
+from lmf_sr.errors import InputError
+
+
+class CheckpointFiles(TorchCheckpointIO):
+    """How the trainer writes and reads checkpoints.
+
+    Lightning's own way is to write to the temporary folder and move the file, which between disks is a copy that a kill
+    cuts short; and to read with unrestricted pickle.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Raises InputError where the file cannot be written."""
+        with replacing(path) as file:
+            torch.save(checkpoint, file)
+
+    def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Raises InputError for what is no checkpoint of a training run, or would run code."""
+        if not Path(path).is_file():
+            raise InputError(f"there is no checkpoint file {str(path)!r} to resume from")
+        content = unpickle(Path(path))
+        if not (isinstance(content, dict) and {"state_dict", "loops", "optimizer_states"} <= content.keys()):
+            raise InputError(f"{path} holds weights but no state of a training run: resume from a .ckpt of lmf-sr train")
+        return content
