@@ -1,0 +1,185 @@
+"""CMSR against the authors' outputs, and what must hold of it whatever the table."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+import lmf_sr
+from lmf_sr.errors import InputError
+from lmf_sr.geometry import FourCorners, Grid, four_corners
+from lmf_sr.lmf.cmsr import Scale2Mod, level_map
+from lmf_sr.model import ContinuousImage
+from lmf_sr.rendering.cmsr import level_grids, pixels_per_level, upsample
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+INDEX = json.loads((GOLDEN / "index.json").read_text())
+CONVERSIONS = ["lm-liif", "lm-lte", "lm-ciaosr"]
+TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
+
+
+def golden_error(method: str, case: str, margin: float) -> float:
+    """The largest difference from the authors' pixels further than `margin` LR pixels from the border."""
+    model, data = lmf_sr.load(GOLDEN / f"{method}.pth"), load_file(GOLDEN / f"{method}.safetensors")
+    about, lr = INDEX[method]["cases"][case], data[f"{case}.lr"]
+    height, width = about["height"], about["width"]
+    table = Scale2Mod.of({height / lr.shape[2]: about["table"]})
+    rendered = model.encode(lr * 0.5 + 0.5).render(height, width, clamp=False, cmsr=table) * 2 - 1
+    grid = Grid.over(height, width)
+    inner = torch.outer(
+        grid.rows.abs() < 1 - 2 * margin / lr.shape[2],
+        grid.cols.abs() < 1 - 2 * margin / lr.shape[3],
+    )
+    expected = data[f"{case}.rgb"].transpose(1, 2).view_as(rendered)
+    return float((rendered - expected)[..., inner].abs().max())
+
+
+@pytest.mark.parametrize("case", ["cmsr_x6", "cmsr_x8"])
+@pytest.mark.parametrize("method", ["lmliif", "lmlte", "lmciaosr"])
+def test_pixels(method: str, case: str) -> None:
+    """Two LR pixels away from the border, since the x1 level's last row and column, where the authors' weights are 0/0,
+    are interpolated that far into the picture."""
+    assert golden_error(method, case, margin=2) < 2e-5
+
+
+@pytest.mark.parametrize("method", ["lmliif", "lmlte", "lmciaosr"])
+def test_pixels_with_the_authors_weights_at_the_border(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is all there is to it: with their 0/0, which comes out as 1/4, one LR pixel is enough."""
+
+    def as_the_authors(coords: torch.Tensor, lr_size: tuple[int, ...]) -> FourCorners:
+        corners = four_corners(coords, lr_size)
+        area = corners.rel.where(corners.rel.abs() > 1e-9, 0).prod(-1).abs().flip(-1) + 1e-9
+        return corners._replace(weight=area / area.sum(-1, keepdim=True))
+
+    monkeypatch.setattr("lmf_sr.lmf.conversion.four_corners", as_the_authors)
+    assert golden_error(method, "cmsr_x8", margin=1) < 2e-5
+
+
+@pytest.fixture(scope="module", params=CONVERSIONS)
+def image(request: pytest.FixtureRequest) -> ContinuousImage:
+    return continuous_image(request.param)
+
+
+def continuous_image(decoder: str, size: tuple[int, int] = (7, 11)) -> ContinuousImage:
+    torch.manual_seed(0)
+    picture = torch.rand(2, 3, *size)
+    return lmf_sr.build(TINY, decoder).eval().encode(picture)
+
+
+def spread(image: ContinuousImage, scale: float, *decode_scales: float) -> Scale2Mod:
+    """A table that gives about as many latents to each of the scales and the target, and has no limit close to one."""
+    ranked = intensity(image).flatten().sort().values
+    first = torch.linspace(0, len(ranked), len(decode_scales) + 2).long()[1:-1]
+    limits = ((ranked[first - 1] + ranked[first]) / 2).tolist()
+    return Scale2Mod.of({scale: dict(zip(decode_scales, limits, strict=True))})
+
+
+def intensity(image: ContinuousImage) -> torch.Tensor:
+    h, w = image.size
+    cell = torch.tensor([[[2 / (h * 4), 2 / (w * 4)]]]).expand(2, 1, 2)  # beyond scale 4 it stays so
+    with torch.no_grad():
+        return image.model.decoder.prepare(image.features, cell).intensity
+
+
+def test_a_table_without_coarse_levels_renders_in_full(image: ContinuousImage) -> None:
+    assert torch.equal(image.render(42, 66, cmsr=Scale2Mod.of({6: {6: 1}})), image.render(42, 66))
+
+
+def test_within_the_training_scales_all_is_rendered_in_full(image: ContinuousImage) -> None:
+    assert torch.equal(image.render(28, 44, cmsr=Scale2Mod.of({6: {1: 1}})), image.render(28, 44))
+
+
+def test_one_coarse_level_for_all_is_that_rendering_upsampled() -> None:
+    """LM-CiaoSR's render MLP does not see the cell, and its latent MLP sees the same beyond scale 4."""
+    image = continuous_image("lm-ciaosr")
+    coarse = image.render(35, 55, clamp=False)
+    found = image.render(56, 88, clamp=False, cmsr=Scale2Mod.of({8: {5: 1}}))
+    expected = torch.nn.functional.interpolate(coarse, (56, 88), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_the_busiest_latents_are_rendered_at_the_target_scale(image: ContinuousImage) -> None:
+    """Their pixels are those of the full rendering, bit for bit or nearly; the others' are not."""
+    table = spread(image, 6.0, 1.0, 2.0, 4.0)
+    finest = level_map(intensity(image), table.levels(6.0)) == 3
+    finest = finest.repeat_interleave(6, 1).repeat_interleave(6, 2)[:, None].expand(-1, 3, -1, -1)
+    found, full = image.render(42, 66, clamp=False, cmsr=table), image.render(42, 66, clamp=False)
+    torch.testing.assert_close(found[finest], full[finest], atol=1e-5, rtol=0)
+    assert not torch.allclose(found[~finest], full[~finest], atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(42, 66), (51, 80), (49, 99)])
+def test_pictures_of_a_batch_do_not_touch(image: ContinuousImage, size: tuple[int, int]) -> None:
+    """Also at scales that are no integers, or differ between the axes."""
+    table = spread(image, 9.0, 1.5, 4.0)
+    second = ContinuousImage(image.model, image.lr[1:], image.features[1:])
+    torch.testing.assert_close(image.render(*size, cmsr=table)[1:], second.render(*size, cmsr=table), atol=1e-5, rtol=0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(data=st.data())
+def test_a_region_is_a_window_of_the_whole(data: st.DataObject) -> None:
+    image = continuous_image("lm-liif", (5, 6))
+    table = spread(image, 9.0, 1.0, 2.5, 4.0)
+    height, width = data.draw(st.integers(24, 46)), data.draw(st.integers(26, 55))
+    top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    bottom, right = data.draw(st.integers(top + 1, height)), data.draw(st.integers(left + 1, width))
+    region = (top / height, left / width, (bottom - top) / height, (right - left) / width)
+    window = image.render(bottom - top, right - left, region=region, cmsr=table)
+    whole = image.render(height, width, cmsr=table)
+    torch.testing.assert_close(window, whole[..., top:bottom, left:right], atol=2e-5, rtol=0)
+
+
+def test_a_window_over_the_border_is_rendered_in_full(image: ContinuousImage) -> None:
+    table, region = spread(image, 6.0, 1.0, 4.0), (-0.1, 0.2, 0.5, 0.5)
+    torch.testing.assert_close(image.render(30, 30, region, cmsr=table), image.render(30, 30, region))
+
+
+def test_chunks_do_not_show(image: ContinuousImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = spread(image, 6.0, 1.0, 4.0)
+    whole = image.render(42, 66, cmsr=table)
+    monkeypatch.setattr("lmf_sr.rendering.cmsr.QUERIES_PER_CHUNK", 50)
+    torch.testing.assert_close(image.render(42, 66, cmsr=table), whole, atol=1e-6, rtol=0)
+
+
+@given(sizes=st.tuples(*[st.integers(1, 9)] * 4))
+def test_upsampling_is_the_same_in_one_piece_and_in_parts(sizes: tuple[int, int, int, int]) -> None:
+    h, w, more_h, more_w = sizes
+    picture = torch.rand(1, 2, h, w)
+    source, target = Grid.over(h, w), Grid.over(h + more_h, w + more_w)
+    whole = upsample(picture, source, target)
+    for start in range(h + more_h):
+        band = upsample(picture, source, target.band(start, start + 1))
+        torch.testing.assert_close(band, whole[:, :, start : start + 1], atol=1e-5, rtol=0)
+
+
+def test_pixels_per_level_are_counted() -> None:
+    image = continuous_image("lm-liif")
+    plan = level_grids(Scale2Mod.of({8: {1: 0.2, 4: 0.4}}), Grid.over(56, 88), (7, 11))
+    levels = torch.zeros(1, 7, 11, dtype=torch.long)
+    levels[0, 0, :4] = 1
+    levels[0, 1, :2] = 2
+    assert list(pixels_per_level(plan, levels)) == [77 - 6, 4 * 16, 2 * 64]
+    assert image.size == (7, 11)
+
+
+def test_a_decoder_without_modulations_is_refused() -> None:
+    with pytest.raises(InputError, match="decoder 'liif' has no modulations"):
+        continuous_image("liif").render(42, 66, cmsr=Scale2Mod.of({6: {1: 1}}))
+
+
+def test_a_table_of_other_weights_is_refused(image: ContinuousImage) -> None:
+    with pytest.raises(InputError, match="was made for weights 0123"):
+        image.render(42, 66, cmsr=Scale2Mod.of({6: {1: 1}}, fingerprint="0123"))
+
+
+def test_levels_follow_the_area_where_axes_differ() -> None:
+    """x7.3 by x2.2 is as x4.007: rendered at x4 there is, and then at the target."""
+    plan = level_grids(Scale2Mod.of({6: {2: 0.3, 4: 0.5}}), Grid.over(73, 44), (10, 20))
+    assert [level.scale for level, _ in plan] == pytest.approx([2, 4, math.sqrt(73 * 44 / 200)])
+    assert [grid.size for _, grid in plan] == [(20, 40), (40, 80), (73, 44)]
