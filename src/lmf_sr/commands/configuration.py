@@ -1,16 +1,18 @@
-"""What several verbs ask of a configuration: the model, the scales, the device."""
+"""What several verbs ask of a configuration: the model, scales, sizes, protocol and device."""
 
 import math
 from typing import Any
 
 import torch
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from lmf_sr.build import build
 from lmf_sr.checkpoints import load, shipped_models
+from lmf_sr.commands import hydra_app
 from lmf_sr.errors import InputError
+from lmf_sr.evaluation.metrics import PROTOCOLS, Protocol
 from lmf_sr.model import Model
+from lmf_sr.profiling import Size
 
 
 def name_of(model: Model) -> str:
@@ -31,8 +33,8 @@ def trained_model(cfg: DictConfig) -> Model:
             raise InputError(f"no trained {name} ships with lmf-sr (shipped: {shipped}): give one as ckpt=FILE")
         return load(name)
     model = load(cfg.ckpt)
-    for key in HydraConfig.get().overrides.task:
-        _check_agreement(model, cfg, key.partition("=")[0])
+    for override in hydra_app.overrides():
+        _check_agreement(model, cfg, override.partition("=")[0])
     return model
 
 
@@ -58,6 +60,21 @@ def scales(value: Any) -> list[float]:
     if not values:
         raise InputError("scale=[] holds no scale: give at least one, as in scale=[2,3.5]")
     return [float(scale) for scale in values]
+
+
+def size(value: Any) -> Size:
+    """Height and width. Raises InputError for what is not two whole numbers of at least 1."""
+    sides = list(value) if OmegaConf.is_list(value) else []
+    if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
+        raise InputError(f"{value} is no size: give height and width in pixels, as in lr_size=[180,320]")
+    return sides[0], sides[1]
+
+
+def protocol_named(name: str) -> Protocol:
+    """Raises InputError for a name that there is not."""
+    if name not in PROTOCOLS:
+        raise InputError(f"there is no protocol {name!r}; choose one of {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]
 
 
 def device_named(name: str) -> torch.device:

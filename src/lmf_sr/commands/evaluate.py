@@ -11,12 +11,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from lmf_sr.commands import hydra_app
-from lmf_sr.commands.configuration import as_dict, device_named, name_of, scales, trained_model
+from lmf_sr.commands.configuration import as_dict, device_named, name_of, protocol_named, scales, trained_model
 from lmf_sr.data import Source
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.evaluate import Upscaler, evaluate
-from lmf_sr.evaluation.metrics import PROTOCOLS, Protocol
 from lmf_sr.evaluation.records import Stopwatch, write_record
 from lmf_sr.evaluation.tables import rows, terminal
 
@@ -34,7 +33,7 @@ def job(cfg: DictConfig) -> None:
     wanted = scales(cfg.scale)
     name, model = _upscaler(cfg)
     source: Source = instantiate(cfg.data)
-    protocol = _protocol(cfg.protocol or source.protocol)
+    protocol = protocol_named(cfg.protocol or source.protocol)
     sets = source.evaluation()
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
@@ -60,9 +59,3 @@ def _upscaler(cfg: DictConfig) -> tuple[str, Upscaler]:
         return "bicubic", Bicubic()
     model = trained_model(cfg).to(device_named(cfg.device))
     return name_of(model), model
-
-
-def _protocol(name: str) -> Protocol:
-    if name not in PROTOCOLS:
-        raise InputError(f"there is no protocol {name!r}; choose one of {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[name]

@@ -52,6 +52,11 @@ def job_folder() -> Path:
     return folder
 
 
+def overrides() -> list[str]:
+    """The running job's `KEY=VALUE` arguments."""
+    return list(HydraConfig.get().overrides.task)
+
+
 def _reporting(verb: str, job: Job, failures: list[InputError]) -> Job:
     """The job; of a single run, Hydra does not see what failed (it would print its own account of it)."""
 
@@ -65,7 +70,7 @@ def _reporting(verb: str, job: Job, failures: list[InputError]) -> Job:
             if hydra_config.mode == RunMode.RUN:
                 failures.append(error)
                 return
-            name = f"job {hydra_config.job.num} ({' '.join(hydra_config.overrides.task)})"
+            name = f"job {hydra_config.job.num} ({' '.join(overrides())})"
             print(f"lmf-sr: error: {name}: {error}", file=sys.stderr)
             raise error from cause
 

@@ -1,20 +1,17 @@
 """`lmf-sr profile`: parameters, MACs and latency of a model per scale; a table and a record in the job's folder."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import rich
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import track
 
 from lmf_sr.commands import hydra_app
-from lmf_sr.commands.configuration import as_dict, configured_model, device_named, name_of, scales
-from lmf_sr.errors import InputError
+from lmf_sr.commands.configuration import as_dict, configured_model, device_named, name_of, scales, size
 from lmf_sr.evaluation.profile import profile
 from lmf_sr.evaluation.records import Stopwatch, write_record
 from lmf_sr.evaluation.tables import rows, terminal
-from lmf_sr.profiling import Size
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -25,7 +22,7 @@ def main(arguments: Sequence[str]) -> None:
 def job(cfg: DictConfig) -> None:
     """One profile."""
     watch, folder = Stopwatch(), hydra_app.job_folder()
-    wanted, lr_size = scales(cfg.scale), _size(cfg.lr_size)
+    wanted, lr_size = scales(cfg.scale), size(cfg.lr_size)
     model = configured_model(cfg).to(device_named(cfg.device))
     costs = profile(model, lr_size, wanted, cfg.latency, cfg.warmup, cfg.repeats, cfg.budget_s)
     results = list(track(costs, "profiling", len(wanted), console=Console(stderr=True), transient=True))
@@ -33,10 +30,3 @@ def job(cfg: DictConfig) -> None:
     write_record(record, folder / "result.json")
     rich.print(terminal(rows([record]), title=f"LR picture of {lr_size[0]} x {lr_size[1]} pixels"))
     print(f"written: {folder / 'result.json'}")
-
-
-def _size(value: Any) -> Size:
-    sides = list(value) if OmegaConf.is_list(value) else []
-    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise InputError(f"lr_size={value} is no size: give height and width in pixels, as in lr_size=[180,320]")
-    return sides[0], sides[1]

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -13,6 +13,7 @@ from lmf_sr.evaluation import metrics
 from lmf_sr.evaluation.records import Result
 
 
+@runtime_checkable
 class Upscaler(Protocol):
     """What can be evaluated: a `Model`, or the bicubic baseline."""
 
