@@ -169,7 +169,7 @@ _FIXED = {  # all we implement
     "multi_scale": [2],
     "softmax_scale": 1,
 }
-_RDN = {"A": {"D": 20, "C": 6, "G": 32}, "B": {"D": 16, "C": 8, "G": 64}}
+_RDN = {"A": "rdn-small", "B": "rdn"}
 
 
 def from_authors(model: Any, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -200,7 +200,7 @@ def _encoder_config(args: Mapping[str, Any]) -> dict[str, Any]:
     spec = args["encoder_spec"] if "encoder_spec" in args else args["encoder"]
     name, given = spec["name"], spec.get("args") or {}
     if name == "rdn":
-        return {"name": "rdn", **_RDN[given.get("RDNconfig", "B")]}
+        return {"name": _RDN[given.get("RDNconfig", "B")]}
     options = {key: given[key] for key in ("n_resblocks", "n_feats", "res_scale") if key in given}
     return {"name": name, **options}
 

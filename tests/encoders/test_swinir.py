@@ -33,6 +33,11 @@ def small() -> SwinIR:
     return small_swinir()
 
 
+def test_refuses_heads_that_do_not_divide_the_channels() -> None:
+    with pytest.raises(ValueError, match="7 heads do not divide 180 channels"):
+        SwinIR(heads=7)
+
+
 def test_has_the_published_number_of_parameters() -> None:
     encoder = SwinIR()
     assert sum(p.numel() for p in encoder.parameters()) == 11_603_044

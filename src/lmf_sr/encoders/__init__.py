@@ -9,3 +9,5 @@ class Encoder(nn.Module):
     out_dim: int
     receptive_halo: int | None
     """LR pixels around a region beyond which nothing influences its features; None where there is no such number."""
+    tile_multiple: int = 1
+    """The grid of LR pixels on which tiles have to start and end for their features to be those of the whole image."""

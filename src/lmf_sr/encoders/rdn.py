@@ -12,8 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lmf_sr.encoders import Encoder
 
-class RDN(nn.Module):
+
+class RDN(Encoder):
     """LR image to features.
 
     Args:
@@ -26,10 +28,7 @@ class RDN(nn.Module):
     def __init__(self, n_blocks: int = 16, n_layers: int = 8, growth: int = 64, n_feats: int = 64) -> None:
         super().__init__()
         self.out_dim = n_feats
-        self.receptive_halo = (
-            n_blocks * n_layers + 3
-        )  # one LR pixel a 3x3 convolution: dense layers, SFENet1 and 2, GFF
-        self.tile_multiple = 1
+        self.receptive_halo = 2 + n_blocks * n_layers + 1  # 3x3 convolutions: SFENet1 and 2, dense layers, GFF
         self.SFENet1 = nn.Conv2d(3, n_feats, 3, padding=1)
         self.SFENet2 = nn.Conv2d(n_feats, n_feats, 3, padding=1)
         self.RDBs = nn.ModuleList(ResidualDenseBlock(n_feats, n_layers, growth) for _ in range(n_blocks))

@@ -21,8 +21,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
+from lmf_sr.encoders import Encoder
 
-class SwinIR(nn.Module):
+
+class SwinIR(Encoder):
     """LR image of any size to features: padded inside by reflection to a multiple of the window, cropped back.
 
     Tiles of an image give the features of the whole where their windows are the image's: where they start and end at
@@ -51,6 +53,8 @@ class SwinIR(nn.Module):
         out_dim: int = 64,
     ) -> None:
         super().__init__()
+        if dim % heads:
+            raise ValueError(f"{heads} heads do not divide {dim} channels")
         self.out_dim = out_dim
         self.window = window
         self.tile_multiple = window
