@@ -52,7 +52,7 @@ class CiaoSR(Decoder):
 
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> CiaoSRState:
         C, h, w = features.shape[1:]
-        nonlocal_ = self.cross_scale(features).permute(0, 2, 3, 1)
+        nonlocal_ = self.cross_scale(features).permute(0, 2, 3, 1).contiguous()
         of_key, of_value = self.key_mlp.first_weight, self.value_mlp.first_weight
         return CiaoSRState(
             padded=F.pad(features, (1, 1, 1, 1)).permute(0, 2, 3, 1).contiguous(),

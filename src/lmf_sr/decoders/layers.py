@@ -65,15 +65,19 @@ def softmax(logits: Float[Tensor, "*N"], dim: int) -> Float[Tensor, "*N"]:
     return logits.softmax(dim, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
-def unfold3x3(features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B h w 9*C"]:
+def unfold3x3(features: Float[Tensor, "B C h w"], padding: int = 1) -> Float[Tensor, "B H W 9*C"]:
     """U(F): each position's zero-padded 3x3 neighbourhood; channel c, neighbour k at 9c + k."""
-    B, C, h, w = features.shape
-    return F.unfold(features, kernel_size=3, padding=1).view(B, 9 * C, h, w).permute(0, 2, 3, 1)
+    rows = features.shape[2] + 2 * padding - 2
+    return F.unfold(features, kernel_size=3, padding=padding).transpose(1, 2).contiguous().unflatten(1, (rows, -1))
 
 
 def linear_on_unfold(
     features: Float[Tensor, "B C h w"], weight: Float[Tensor, "o 9*C"], bias: Float[Tensor, " o"] | None = None
 ) -> Float[Tensor, "B h w o"]:
-    """`F.linear(unfold3x3(features), weight, bias)` as a 3x3 convolution: the neighbourhoods are never materialised."""
+    """`F.linear(unfold3x3(features), weight, bias)` as a 3x3 convolution: the neighbourhoods are never materialised.
+
+    The convolution runs channels-last, so that its result is contiguous here: queries will read whole rows of it.
+    """
     kernel = weight.reshape(weight.shape[0], features.shape[1], 3, 3)
-    return F.conv2d(features, kernel, bias, padding=1).permute(0, 2, 3, 1)
+    features = features.contiguous(memory_format=torch.channels_last)
+    return F.conv2d(features, kernel, bias, padding=1).permute(0, 2, 3, 1).contiguous()

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lmf_sr.decoders import Decoder
-from lmf_sr.decoders.layers import MLP
+from lmf_sr.decoders.layers import MLP, linear_on_unfold
 from lmf_sr.geometry import ensemble, four_corners, gather, relative_cell
 
 
@@ -51,9 +51,10 @@ class LTE(Decoder):
         return last(ensemble(y, corners.weight.to(dtype)))
 
 
-def waves(coef: nn.Module, freq: nn.Module, features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B h w W"]:
-    """`[coef, freq]` of every latent."""
-    return torch.cat([coef(features), freq(features)], dim=1).permute(0, 2, 3, 1)
+def waves(coef: nn.Conv2d, freq: nn.Conv2d, features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B h w W"]:
+    """`[coef, freq]` of every latent: the two convolutions as one."""
+    weights, biases = zip(*(layer.parameters() for layer in (coef, freq)), strict=True)
+    return linear_on_unfold(features, torch.cat(weights).flatten(1), torch.cat(biases))
 
 
 def fourier(

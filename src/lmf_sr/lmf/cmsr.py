@@ -173,12 +173,17 @@ def fingerprint(model: nn.Module) -> str:
 
 
 def read_mapping(path: str | Path) -> dict[str, Any]:
-    """The content of a YAML or JSON file. Raises InputError if there is none, or it is not a mapping."""
+    """The content of a YAML or, by its suffix, JSON file. Raises InputError if there is none, or it is not a mapping."""
+    path = Path(path)
+    content: Any
     try:
-        content: Any = OmegaConf.to_container(OmegaConf.load(path))
+        if path.suffix == ".json":
+            content = json.loads(path.read_text(encoding="utf-8"))
+        else:
+            content = OmegaConf.to_container(OmegaConf.load(path))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or 'it holds no mapping'}") from error
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+    except (ValueError, YAMLError, OmegaConfBaseException) as error:
         raise InputError(f"{path} is neither YAML nor JSON: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no Scale2Mod table but {type(content).__name__}")

@@ -20,6 +20,7 @@ from lmf_sr.decoders.layers import MLP, CornerMLP, unfold3x3
 from lmf_sr.lmf.conversion import LinearFirst
 
 CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+POSITIONS_AT_ONCE = 4096
 
 
 class LMCiaoSR(LinearFirst):
@@ -42,23 +43,38 @@ class LMCiaoSR(LinearFirst):
         self.cross_scale = CrossScaleAttention(in_dim)
 
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
-        C, h, w = features.shape[1:]
-        unfolded = unfold3x3(features)
+        """In bands of rows, which bounds the memory that U(F) and the attention take."""
+        B, _, h, w = features.shape
         nonlocal_ = self.cross_scale(features).permute(0, 2, 3, 1)
+        padded = F.pad(features, (1, 1, 1, 1))
+        rel = features.new_tensor([(-i / h, -j / w) for i, j in CORNERS])
+        rows = max(POSITIONS_AT_ONCE // (B * w), 1)
+        bands = []
+        for top in range(0, h, rows):
+            unfolded = unfold3x3(padded[:, :, top : top + rows + 2], padding=0)
+            bands.append(self.latent_mlp(self.attended(unfolded, nonlocal_[:, top : top + rows], rel, cell)))
+        return torch.cat(bands, dim=1)
 
-        def part(t: int) -> Float[Tensor, "B h w k"]:
-            i, j = CORNERS[t]
-            row, col = (j + 1) // 2, (i + 1) // 2
-            return unfolded.unflatten(-1, (3, 3, C))[..., row : row + 2, col : col + 2, :].flatten(-3)
+    def attended(
+        self,
+        unfolded: Float[Tensor, "B n w u"],
+        nonlocal_: Float[Tensor, "B n w C"],
+        rel: Float[Tensor, "4 2"],
+        cell: Float[Tensor, "B 2"],
+    ) -> Float[Tensor, "B n w z"]:
+        """z: each position's attention to its four corners."""
+        block = unfolded.unflatten(-1, (3, 3, -1))
 
-        def modulated(mlp: CornerMLP, x: Float[Tensor, "B h w n"], t: int) -> Float[Tensor, "B h w n"]:
-            i, j = CORNERS[t]
-            rel = features.new_tensor([-i / h, -j / w])
-            return mlp.forward_from(F.linear(x, mlp.first_weight, mlp.first_bias), rel, cell[:, None, None]) * x
+        def part(t: int) -> Float[Tensor, "B n w k"]:
+            row, col = (max(sign, 0) for sign in reversed(CORNERS[t]))
+            return block[..., row : row + 2, col : col + 2, :].flatten(-3)
 
-        z = attend(
+        def modulated(mlp: CornerMLP, x: Float[Tensor, "B n w k"], t: int) -> Float[Tensor, "B n w k"]:
+            first = F.linear(x, mlp.first_weight, mlp.first_bias)
+            return mlp.forward_from(first, rel[t], cell[:, None, None]) * x
+
+        return attend(
             self.query_mlp(unfolded),
             key=lambda t: modulated(self.key_mlp, part(t), t),
             value=lambda t: modulated(self.value_mlp, torch.cat([part(t), nonlocal_], dim=-1), t),
         )
-        return self.latent_mlp(z)
