@@ -10,7 +10,7 @@ from torch import Tensor
 from lmf_sr.data import PairedImages
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation import metrics
-from lmf_sr.evaluation.records import Result
+from lmf_sr.evaluation.records import Metrics, Result
 
 
 @runtime_checkable
@@ -39,7 +39,7 @@ def evaluate(
         protocol: what is compared.
         after_image: called after each image, for progress bars.
     """
-    scores: dict[str, dict[str, float]] = {}
+    scores: dict[str, Metrics] = {}
     failures: dict[str, str] = {}
     for name in images.names():
         try:

@@ -28,7 +28,7 @@ from lmf_sr.errors import InputError
 SCHEMA = 1
 PACKAGES = ("lmf-sr", "torch", "lightning", "hydra-core", "torchmetrics", "fvcore", "numpy", "pillow", "scikit-image")
 
-Metrics = dict[str, float]
+Metrics = dict[str, int | float]
 """By name; the names and their units are those of `tables.COLUMNS`."""
 
 

@@ -1,0 +1,186 @@
+"""Calibration: from errors per bin of intensity to tables; the measurement; files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lmf_sr
+from lmf_sr.data import PairedImages
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation.calibration import BIN, BINS, Calibration, Statistics, calibrate, measure, only, table_from
+from lmf_sr.lmf.cmsr import Level, Scale2Mod, fingerprint
+from lmf_sr.model import Model
+
+TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
+LOOSE = 1.0  # an MSE that everything stays within
+
+
+@pytest.fixture(scope="module", params=["lm-liif", "lm-lte", "lm-ciaosr"])
+def model(request: pytest.FixtureRequest) -> Model:
+    torch.manual_seed(0)
+    return lmf_sr.build(TINY, request.param).eval()
+
+
+@pytest.fixture(scope="module")
+def images() -> PairedImages:
+    random = torch.Generator().manual_seed(1)
+    return PairedImages(
+        "set", {name: torch.randint(256, (3, 48, 62), dtype=torch.uint8, generator=random) for name in "abc"}
+    )
+
+
+def bins(**filled: float) -> torch.Tensor:
+    """A value for each bin given as `b17=...`, 0 for the others."""
+    out = torch.zeros(BINS, dtype=torch.float64)
+    for name, value in filled.items():
+        out[int(name[1:])] = value
+    return out
+
+
+def test_the_limit_is_the_end_of_the_last_good_bin() -> None:
+    statistics = Statistics.empty([1.0])
+    statistics.add(bins(b3=10, b4=10, b7=10, b8=10), bins(b3=10, b4=20, b7=30, b8=10)[None])
+    assert statistics.limits(2.0, "pooled") == [pytest.approx(7 * BIN)]  # empty bins are passed, the bad one stops
+    assert statistics.limits(0.5, "pooled") == [pytest.approx(3 * BIN)]
+
+
+def test_intensities_never_seen_are_not_trusted() -> None:
+    statistics = Statistics.empty([1.0])
+    statistics.add(bins(b3=10), bins()[None])
+    assert statistics.limits(1.0, "pooled") == [pytest.approx(4 * BIN)]
+    assert Statistics.empty([1.0]).limits(1.0, "pooled") == [0.0]
+
+
+def test_a_coarse_scale_is_no_more_permissive_than_a_finer_one() -> None:
+    statistics = Statistics.empty([1.0, 2.0])
+    statistics.add(bins(b3=1, b4=1), torch.stack([bins(), bins(b4=9)]))
+    assert statistics.limits(1.0, "pooled") == [pytest.approx(4 * BIN)] * 2
+
+
+errors = st.lists(st.lists(st.sampled_from([0.0, 1.0, 5.0]), min_size=4, max_size=4), min_size=1, max_size=4)
+
+
+@given(errors=errors)
+def test_minimum_is_the_smallest_limit_of_the_pictures(errors: list[list[float]]) -> None:
+    """Where each picture holds every bin, so that all are seen in each."""
+    together, limits = Statistics.empty([1.0]), []
+    values = bins(b0=2, b1=2, b2=2, b3=2)
+    for error in errors:
+        squared = 2 * bins(b0=error[0], b1=error[1], b2=error[2], b3=error[3])[None]
+        alone = Statistics.empty([1.0])
+        for statistics in (alone, together):
+            statistics.add(values, squared)
+        limits += alone.limits(1.0, "minimum")
+    assert together.limits(1.0, "minimum") == [min(limits)]
+    assert together.limits(1.0, "minimum") <= together.limits(1.0, "pooled")
+
+
+@given(errors=errors, first=st.floats(0.1, 6), second=st.floats(0.1, 6))
+def test_a_looser_threshold_never_renders_finer(errors: list[list[float]], first: float, second: float) -> None:
+    statistics = Statistics.empty([1.0])
+    for error in errors:
+        statistics.add(bins(b0=1, b1=1, b2=1, b3=1), bins(**{f"b{b}": e for b, e in enumerate(error)})[None])
+    for aggregation in ("minimum", "pooled"):
+        assert statistics.limits(min(first, second), aggregation) <= statistics.limits(max(first, second), aggregation)
+
+
+def test_a_table_drops_levels_that_would_render_nothing() -> None:
+    calibration = Calibration("f", "m", {8.0: Statistics.empty([1.0, 2.0, 4.0])}, ["a"])
+    calibration.targets[8.0].add(bins(b3=1, b4=1), torch.stack([bins(b3=9), bins(b4=9), bins(b4=9)]))
+    assert calibration.table(1.0).targets == {8.0: (Level(1.0, 0.015), Level(2.0, 0.02), Level(8.0, float("inf")))}
+
+
+def test_measure_counts_every_value_and_its_error(model: Model, images: PairedImages) -> None:
+    """Together the bins hold what one gets from the renderings as a whole."""
+    values, squared = measure(model, images, "a", 6.0, [1.0, 2.5])
+    image = model.encode(images.pair("a", 6.0).lr / 255)
+    full = image.render(48, 60, clamp=False)
+    assert values.sum() == full.numel()
+    for scale, found in zip([1.0, 2.5], squared, strict=True):
+        coarse = image.render(48, 60, clamp=False, cmsr=only(6.0, scale))
+        assert found.sum() == pytest.approx(float((2 * (coarse - full)).square().sum()), rel=1e-4)
+    intensity = image.intensity(48, 60)
+    assert values.nonzero().min() == int(intensity.min() / BIN)
+    assert values.nonzero().max() == int(intensity.max() / BIN)
+
+
+def test_the_threshold_is_honoured(model: Model, images: PairedImages) -> None:
+    """By a threshold that lets a coarse scale do for all pictures, they are rendered so, and with the error found."""
+    calibration = Calibration.of(model, "tiny", [8.0], [2.0])
+    for name in images.names():
+        calibration.take(model, images, name)
+    statistics = calibration.targets[8.0]
+    threshold = float(statistics.worst.max())
+    table = calibration.table(threshold, "minimum")
+    squared, count = 0.0, 0
+    for name in images.names():
+        image = model.encode(images.pair(name, 8.0).lr / 255)
+        full = image.render(48, 56, clamp=False)
+        squared += float((2 * (image.render(48, 56, clamp=False, cmsr=table) - full)).square().sum())
+        count += full.numel()
+    assert squared / count == pytest.approx(float(statistics.squared.sum() / statistics.values.sum()), rel=1e-4)
+    assert squared / count <= threshold
+
+
+def test_a_calibration_interrupted_goes_on_as_if_it_had_not_been(tmp_path: Path, images: PairedImages) -> None:
+    torch.manual_seed(0)
+    model = lmf_sr.build(TINY, "lm-liif").eval()
+    straight = Calibration.of(model, "tiny", [6.0], [1.0, 2.0])
+    calibrate(straight, model, images, tmp_path / "straight.json")
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    started = Calibration.of(model, "tiny", [6.0], [1.0, 2.0])
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(started, model, images, tmp_path / "parts.json", interrupt)
+    resumed = Calibration.load(tmp_path / "parts.json")
+    assert resumed.images == ["a"]
+    calibrate(resumed, model, images, tmp_path / "parts.json")
+    assert (tmp_path / "parts.json").read_bytes() == (tmp_path / "straight.json").read_bytes()
+    assert resumed.table(LOOSE).images == 3
+    assert resumed.table(LOOSE).fingerprint == fingerprint(model)
+
+
+def test_table_from_either_file(tmp_path: Path) -> None:
+    calibration = Calibration("0123", "tiny", {8.0: Statistics.empty([2.0])}, ["a"])
+    calibration.targets[8.0].add(bins(b3=1), bins()[None])
+    calibration.save(tmp_path / "calibration.json")
+    table = table_from(tmp_path / "calibration.json", 2e-5, "pooled")
+    assert table == calibration.table(2e-5, "pooled")
+    table.save(tmp_path / "table.yaml")
+    assert table_from(tmp_path / "table.yaml", 2e-5, "pooled") == table
+    assert table_from(tmp_path / "table.yaml", None, "pooled") == table
+    with pytest.raises(InputError, match=r"made for an MSE threshold of 2e-05, not 1e-06"):
+        table_from(tmp_path / "table.yaml", 1e-6, "pooled")
+    with pytest.raises(InputError, match="serves any MSE threshold: choose one"):
+        table_from(tmp_path / "calibration.json", None, "pooled")
+
+
+def test_what_makes_no_table_is_refused(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="target scale 4 needs no calibration"):
+        Calibration.of(model, "tiny", [4.0], [1.0])
+    with pytest.raises(InputError, match=r"decode scale 0.5 cannot be calibrated"):
+        Calibration.of(model, "tiny", [8.0], [0.5])
+    calibration = Calibration.of(model, "tiny", [8.0], [1.0, 9.0])
+    assert calibration.targets[8.0].decode_scales == [1.0]
+    with pytest.raises(InputError, match="without pictures"):
+        calibration.table(2e-5)
+    with pytest.raises(InputError, match="mse_threshold=0 allows no saving"):
+        calibration.table(0.0)
+    with pytest.raises(InputError, match="no aggregation 'mean'"):
+        calibration.table(2e-5, "mean")
+    (tmp_path / "other.json").write_text('{"format": "other"}')
+    with pytest.raises(InputError, match="has format 'other'"):
+        Calibration.load(tmp_path / "other.json")
+    (tmp_path / "broken.json").write_text('{"format": "lmf-sr calibration 1", "targets": []}')
+    with pytest.raises(InputError, match="holds no calibration"):
+        Calibration.load(tmp_path / "broken.json")
+
+
+def test_only_is_one_scale_for_everything() -> None:
+    assert only(8.0, 2.0).levels(8.0) == (Level(2.0, float("inf")),)
+    assert only(8.0, 2.0) == Scale2Mod.of({8: {2: 1}})
