@@ -41,7 +41,14 @@ def test_equal_images(protocol: Protocol) -> None:
 
 @pytest.mark.parametrize(
     ("protocol", "scale", "cropped"),
-    [(DIV2K, 4.0, 10), (BENCHMARK, 4.0, 4), (BENCHMARK_RGB, 4.0, 4), (DIV2K, 2.7, 9), (BENCHMARK, 2.7, 3), (BENCHMARK, 1.0, 1)],
+    [
+        (DIV2K, 4.0, 10),
+        (BENCHMARK, 4.0, 4),
+        (BENCHMARK_RGB, 4.0, 4),
+        (DIV2K, 2.7, 9),
+        (BENCHMARK, 2.7, 3),
+        (BENCHMARK, 1.0, 1),
+    ],
 )
 def test_exactly_the_border_is_cropped(protocol: Protocol, scale: float, cropped: int) -> None:
     truth = picture()

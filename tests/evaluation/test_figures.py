@@ -1,0 +1,66 @@
+"""Figures show every model and every picture, and are written whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from matplotlib.axes import Axes
+
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation import figures
+from lmf_sr.evaluation.figures import against_scale, crop, side_by_side
+from lmf_sr.evaluation.tables import Row
+from lmf_sr.images import read_picture
+
+ROWS = [
+    Row("bicubic", "Set5", 2.0, {"psnr": 33.7}),
+    Row("bicubic", "Set5", 4.0, {"psnr": 28.4}),
+    Row("lm-liif", "Set5", 4.0, {"psnr": 31.0, "decoder_macs": 2e9}),
+    Row("lm-liif", "Set5", 2.0, {"psnr": 36.0, "decoder_macs": 1e9}),
+]
+
+
+def test_a_panel_for_each_metric_there_is_a_line_for_each_model_that_has_it(tmp_path: Path) -> None:
+    against_scale(ROWS, tmp_path / "scales.svg", title="Set5")
+    drawing = (tmp_path / "scales.svg").read_text()
+    for part in ("axes_1", "axes_2", "Set5", "bicubic", "lm-liif"):
+        assert part in drawing
+    assert "axes_3" not in drawing  # no row has a latency
+
+
+def test_lines_follow_the_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = []
+    plot = Axes.plot
+    monkeypatch.setattr(Axes, "plot", lambda self, x, y, **style: lines.append((x, y)) or plot(self, x, y, **style))
+    against_scale(ROWS, tmp_path / "scales.png")
+    assert lines == [((2.0, 4.0), (33.7, 28.4)), ((2.0, 4.0), (36.0, 31.0)), ((), ()), ((2.0, 4.0), (1.0, 2.0))]
+
+
+def test_pictures_stand_beside_each_other(tmp_path: Path) -> None:
+    red, green, blue = (torch.zeros(3, 8, 8).index_fill_(0, torch.tensor(i), 1.0) for i in range(3))
+    side_by_side([{"red": red, "green": green}, {"blue": blue}], tmp_path / "crops.png", ["first", "second"])
+    rgb = read_picture(tmp_path / "crops.png").rgb
+    _, H, W = rgb.shape
+    for picture, rows, cols in (
+        (red, slice(0, H // 2), slice(0, W // 2)),
+        (green, slice(0, H // 2), slice(W // 2, W)),
+        (blue, slice(H // 2, H), slice(0, W // 2)),
+    ):
+        assert (rgb[:, rows, cols] == picture[:, :1, :1]).all(0).float().mean() > 0.4
+
+
+def test_a_crop_is_the_window_in_whole_pixels() -> None:
+    picture = torch.arange(3 * 10 * 20).view(3, 10, 20).float()
+    torch.testing.assert_close(crop(picture, (0.2, 0.5, 0.3, 0.25)), picture[:, 2:5, 10:15])
+    with pytest.raises(InputError, match="no pixel"):
+        crop(picture, (0.2, 0.5, 0.01, 0.25))
+
+
+def test_a_figure_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(figures.Figure, "savefig", fail)
+    with pytest.raises(InputError, match="No space left"):
+        against_scale(ROWS, tmp_path / "scales.png")
+    assert not list(tmp_path.iterdir())
