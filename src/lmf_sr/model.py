@@ -113,7 +113,7 @@ class ContinuousImage:
             InputError: a size below 1, an empty region, a table of other weights or for a decoder that is no LMF conversion.
         """
         grid = Grid.over(height, width, region)
-        conversion = None if cmsr is None else self._conversion_for(cmsr)
+        conversion = None if cmsr is None else self._conversion(cmsr)
         state = self._state(self.lr.new_tensor(grid.cell).expand(self.lr.shape[0], 1, 2))
         if cmsr is None or conversion is None:
             rgb = render_direct(self.model.decoder, state, self.lr, grid)
@@ -138,21 +138,31 @@ class ContinuousImage:
             rgb = rgb + sample_bilinear(self.lr, coords.to(self.lr.device))
         return to_pixels(rgb, clamp)
 
+    @torch.inference_mode()
+    def intensity(self, height: int, width: int) -> Float[Tensor, "B h w"]:
+        """The modulation intensity of each LR position, where the picture is rendered at this size.
+
+        Raises InputError for a decoder that is no LMF conversion.
+        """
+        self._conversion()
+        cell = self.lr.new_tensor(Grid.over(height, width).cell)
+        return self._state(cell.expand(self.lr.shape[0], 1, 2)).intensity
+
     def _state(self, cell: Float[Tensor, "B #Q 2"]) -> Any:
         cell = clip_cell(cell, self.size)
         if self._prepared is None or not torch.equal(self._prepared[0], cell):
             self._prepared = cell, self.model.decoder.prepare(self.features, cell)
         return self._prepared[1]
 
-    def _conversion_for(self, table: Scale2Mod) -> Conversion:
-        """The decoder, found to be one that the table is for."""
+    def _conversion(self, table: Scale2Mod | None = None) -> Conversion:
+        """The decoder, found to be one that CMSR, and the table if given, is for."""
         decoder = self.model.decoder
         if not isinstance(decoder, Conversion):
             name = self.model.config["decoder"]["name"]
             raise InputError(
                 f"decoder {name!r} has no modulations to go by: CMSR needs one of the LMF conversions (lm-...)"
             )
-        if self._table is not table:
+        if table is not None and self._table is not table:
             table.check(self.model)
             self._table = table
         return decoder
