@@ -47,6 +47,17 @@ class Macs(NamedTuple):
     decoder_as_run: int
 
 
+class DecoderMacs(NamedTuple):
+    """Multiply-accumulates of a decoder for one LR picture: to prepare it, and for each pixel rendered."""
+
+    once: int
+    per_pixel: int
+
+    def of(self, pixels: int) -> int:
+        """Those of rendering so many pixels."""
+        return self.once + self.per_pixel * pixels
+
+
 class Latency(NamedTuple):
     """Milliseconds for one picture, medians."""
 
@@ -75,12 +86,16 @@ def count_encoder_macs(model: Model, lr_size: Size) -> int:
 
 
 def count_decoder_macs(model: Model, lr_size: Size, hr_size: Size, plain: bool) -> int:
-    """Runs `prepare` once and `query` on a few points."""
+    """What one picture of `lr_size`, prepared and rendered at `hr_size`, takes."""
+    return decoder_macs(model, lr_size, plain).of(hr_size[0] * hr_size[1])
+
+
+def decoder_macs(model: Model, lr_size: Size, plain: bool) -> DecoderMacs:
+    """Runs `prepare` once and `query` on a few points; the same at every scale."""
     with _evaluating(model):
         decoder = plain_form(model.decoder) if plain else model.decoder
         features = _blank(model, model.encoder.out_dim, lr_size)
-        grid = Grid.over(*hr_size)
-        cell = features.new_tensor(grid.cell).expand(1, 1, 2)
+        cell = features.new_tensor(Grid.over(*lr_size).cell).expand(1, 1, 2)
         state = decoder.prepare(features, cell)
 
         def query(points: int) -> int:
@@ -90,7 +105,7 @@ def count_decoder_macs(model: Model, lr_size: Size, hr_size: Size, plain: bool) 
         per_point = (query(2 * few) - query(few)) // few
         per_call = query(few) - per_point * few
         prepare = _traced_macs(_Step(decoder, decoder.prepare), features, cell)
-    return prepare + per_call + per_point * hr_size[0] * hr_size[1]
+    return DecoderMacs(prepare + per_call, per_point)
 
 
 def measure_latency(
@@ -109,12 +124,13 @@ def measure_latency(
         # A fresh ContinuousImage every time: one that has been rendered keeps its prepared state.
         render: Callable[[], Any] = lambda: ContinuousImage(model, image.lr, image.features).render(*hr_size)  # noqa: E731
         return Latency(
-            _median_ms(lambda: model.encode(picture), picture.device, warmup, repeats, budget_s),
-            _median_ms(render, picture.device, warmup, repeats, budget_s),
+            median_ms(lambda: model.encode(picture), picture.device, warmup, repeats, budget_s),
+            median_ms(render, picture.device, warmup, repeats, budget_s),
         )
 
 
-def _median_ms(run: Callable[[], Any], device: torch.device, warmup: int, repeats: int, budget_s: float) -> float:
+def median_ms(run: Callable[[], Any], device: torch.device, warmup: int, repeats: int, budget_s: float) -> float:
+    """The median time of a run in milliseconds; `measure_latency` explains the options."""
     times: list[float] = []
     begin = time.perf_counter()
     for _ in range(warmup + repeats):
