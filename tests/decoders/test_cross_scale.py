@@ -1,0 +1,120 @@
+"""N(F) against its definition, position by position, and its blocks."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lmf_sr.decoders.cross_scale import CrossScaleAttention, blocks
+
+
+def attention(dim: int = 4) -> CrossScaleAttention:
+    torch.manual_seed(0)
+    return CrossScaleAttention(dim).double()
+
+
+def by_definition(net: CrossScaleAttention, features: Tensor) -> Tensor:
+    """N(F) of one image of even size, written with loops."""
+    e, m = net.embed(features)[0], net.match(features)[0]
+    r = net.reference(F.interpolate(features, scale_factor=0.5, mode="bilinear", align_corners=False))[0]
+    H, W = features.shape[-2:]
+    e, m, r = F.pad(e, (2, 2, 2, 2)), F.pad(m, (1, 1, 1, 1)), F.pad(r, (1, 1, 1, 1))
+    positions = [(a, b) for a in range(H // 2) for b in range(W // 2)]
+    P = [r[:, a : a + 3, b : b + 3] for a, b in positions]
+    P = [p / p.norm().clamp(min=1e-4) for p in P]
+    E = [e[:, 2 * a : 2 * a + 6, 2 * b : 2 * b + 6] for a, b in positions]
+    enlarged = torch.zeros(e.shape[0], 2 * H + 4, 2 * W + 4, dtype=e.dtype)
+    for y in range(H):
+        for x in range(W):
+            logits = torch.stack([10 * (m[:, y : y + 3, x : x + 3] * p).sum() for p in P])
+            seen = sum(a * patch for a, patch in zip(logits.softmax(0), E, strict=True))
+            enlarged[:, 2 * y : 2 * y + 6, 2 * x : 2 * x + 6] += seen
+    return net.down(enlarged[None, :, 2:-2, 2:-2]) / 6
+
+
+def test_definition() -> None:
+    net, features = attention(), torch.randn(1, 4, 6, 4, dtype=torch.float64)
+    torch.testing.assert_close(net(features), by_definition(net, features))
+
+
+def test_odd_sizes_are_padded_by_reflection() -> None:
+    net, features = attention(), torch.randn(1, 4, 5, 3, dtype=torch.float64)
+    padded = F.pad(features, (0, 1, 0, 1), mode="reflect")
+    torch.testing.assert_close(net(features), by_definition(net, padded)[..., :5, :3])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (8, 1)])
+def test_a_single_row_or_column_is_repeated(size: tuple[int, int]) -> None:
+    net, features = attention(), torch.randn(2, 4, *size, dtype=torch.float64)
+    rows, cols = (range(n) if n % 2 == 0 else [*range(n), max(n - 2, 0)] for n in size)
+    padded = features[..., list(rows), :][..., list(cols)]
+    torch.testing.assert_close(net(features), net.attend(padded)[..., : size[0], : size[1]])
+
+
+def test_images_of_a_batch_do_not_see_each_other() -> None:
+    net, features = attention(), torch.randn(3, 4, 6, 9, dtype=torch.float64)
+    torch.testing.assert_close(net(features)[1:2], net(features[1:2]))
+
+
+@given(st.integers(1, 500))
+def test_blocks_cover_an_axis(n: int) -> None:
+    found = blocks(n)
+    assert [i for block in found for i in range(n)[block]] == list(range(n))
+    assert all(48 <= block.stop - block.start < 96 for block in found) or (n < 48 and len(found) == 1)
+
+
+@given(st.integers(30, 110), st.integers(30, 150))
+@settings(max_examples=5, deadline=None)
+def test_large_images_are_attended_in_blocks_with_a_margin_of_one(h: int, w: int) -> None:
+    net, features = attention(2), torch.randn(1, 2, h, w, dtype=torch.float64)
+    if h * w <= 48 * 48:
+        torch.testing.assert_close(net(features), net.attend(features))
+        return
+    found = net(features)
+    assert found.shape == features.shape
+    for rows in blocks(h):
+        for cols in blocks(w):
+            top, left, bottom, right = rows.start > 0, cols.start > 0, rows.stop < h, cols.stop < w
+            seen = features[..., rows.start - top : rows.stop + bottom, cols.start - left : cols.stop + right]
+            inside = net.attend(seen)[..., int(top) :, int(left) :]
+            expected = inside[..., : rows.stop - rows.start, : cols.stop - cols.start]
+            torch.testing.assert_close(found[..., rows, cols], expected)
+
+
+def test_a_side_under_48_is_attended_whole() -> None:
+    """Where the authors' code leaves zeros."""
+    net, features = attention(2), torch.randn(1, 2, 20, 130, dtype=torch.float64)
+    found = net(features)
+    torch.testing.assert_close(found[..., :48], net.attend(features[..., :49])[..., :48])
+    torch.testing.assert_close(found[..., 48:], net.attend(features[..., 47:])[..., 1:])
+
+
+MEASURE = """
+import torch
+from lmf_sr.decoders.cross_scale import CrossScaleAttention
+torch.set_num_threads(1)
+with torch.no_grad():
+    CrossScaleAttention(64)(torch.randn(1, 64, {h}, {w}))
+"""
+
+
+def peak_gib(h: int, w: int) -> float:
+    """Peak resident memory of a process that computes N(F) once."""
+    code = MEASURE.format(h=h, w=w) + "import resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(done.stdout) / 2**20
+
+
+def test_the_largest_block_is_small() -> None:
+    """All other sizes only add their own input and output."""
+    assert peak_gib(95, 97) < 0.8
+
+
+@pytest.mark.slow
+def test_memory_of_a_720p_image() -> None:
+    assert peak_gib(720, 1280) < 2

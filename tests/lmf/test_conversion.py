@@ -1,0 +1,91 @@
+"""What the three conversions share: the state of an image at one cell, and the render MLP that reads it."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from lmf_sr.build import build
+from lmf_sr.geometry import relative_cell
+from lmf_sr.lmf.conversion import Conversion
+
+CHANNELS = 4
+
+
+@pytest.fixture(params=["lm-liif", "lm-lte", "lm-ciaosr"])
+def conversion(request: pytest.FixtureRequest) -> Conversion:
+    torch.manual_seed(0)
+    encoder = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": CHANNELS}
+    return build(encoder, {"name": request.param, "depth": 3, "width": 4}).decoder.double().eval()
+
+
+@pytest.fixture
+def features() -> Tensor:
+    return torch.randn(2, CHANNELS, 5, 7, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+@pytest.fixture
+def cell() -> Tensor:
+    return torch.tensor([[[0.1, 0.2]], [[0.3, 0.05]]], dtype=torch.float64)
+
+
+@torch.no_grad()
+def test_a_state_is_gain_offset_and_code(conversion: Conversion, features: Tensor, cell: Tensor) -> None:
+    """gain = 1 + alpha, and the offset holds the biases and whatever of the input is known at LR."""
+    d = conversion
+    state = d.prepare(features, cell)
+    gain, offset, kept = d.split_rows(state.rows)
+    relative = relative_cell(cell[:, 0], (5, 7))
+    alpha, beta, code = d.latents(features, relative).split([12, 12, d.code_dim], dim=-1)
+    torch.testing.assert_close(gain, 1 + alpha.unflatten(-1, (3, 4)))
+    torch.testing.assert_close(state.intensity, beta.abs().mean(-1))
+    torch.testing.assert_close(state.cell, relative)
+    known, left = d.input_at_lr(code, relative)
+    torch.testing.assert_close(kept, left)
+    bias = torch.stack([layer.bias for layer in d.render_mlp.linears[:-1]]).expand_as(gain).clone()
+    if known is not None:
+        bias[..., 0, :] += known
+    torch.testing.assert_close(offset, gain * bias + beta.unflatten(-1, (3, 4)))
+
+
+@torch.no_grad()
+def test_the_first_layer_is_split_between_lr_and_hr(conversion: Conversion, features: Tensor, cell: Tensor) -> None:
+    d = conversion
+    relative = relative_cell(cell[:, 0], (5, 7))
+    code = d.latents(features, relative)[..., -d.code_dim :]
+    rel = torch.rand(2, 5, 7, 2, dtype=torch.float64) * 2 - 1
+    known, left = d.input_at_lr(code, relative)
+    at_hr = d.input_at_hr(left, rel, relative[:, None, None]) @ d.render_weights[0].T
+    whole = d.render_input(code, rel, relative[:, None, None]) @ d.render_mlp.linears[0].weight.T
+    torch.testing.assert_close(at_hr if known is None else known + at_hr, whole)
+
+
+@torch.no_grad()
+def test_all_queries_of_an_image_take_the_cell_of_its_first(
+    conversion: Conversion, features: Tensor, cell: Tensor
+) -> None:
+    state = conversion.prepare(features, torch.cat([cell, torch.rand(2, 5, 2, dtype=torch.float64)], dim=1))
+    torch.testing.assert_close(state.rows, conversion.prepare(features, cell).rows)
+
+
+@torch.no_grad()
+def test_images_of_a_batch_do_not_mix(conversion: Conversion, features: Tensor, cell: Tensor) -> None:
+    coords = torch.rand(2, 11, 2, dtype=torch.float64) * 2 - 1
+    both = conversion.query(conversion.prepare(features, cell), coords)
+    second = conversion.query(conversion.prepare(features[1:], cell[1:]), coords[1:])
+    torch.testing.assert_close(both[1:], second)
+
+
+def test_the_latent_mlp_is_as_wide_as_its_output_unless_told(conversion: Conversion) -> None:
+    outputs = 2 * 3 * 4 + conversion.code_dim
+    assert [layer.out_features for layer in conversion.latent_mlp.linears] == [outputs, outputs]
+
+
+def test_lm_ciaosr_in_bands_is_lm_ciaosr_at_once(
+    features: Tensor, cell: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    d = build({"name": "edsr-baseline", "n_feats": CHANNELS}, "lm-ciaosr").decoder.double()
+    with torch.no_grad():
+        at_once = d.prepare(features, cell).rows
+        monkeypatch.setattr("lmf_sr.lmf.lm_ciaosr.POSITIONS_AT_ONCE", 30)
+        torch.testing.assert_close(d.prepare(features, cell).rows, at_once)
