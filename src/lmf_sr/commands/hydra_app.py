@@ -31,7 +31,8 @@ def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of being printed
     failures: list[InputError] = []
-    given, sys.argv = sys.argv, [f"lmf-sr {verb}", *arguments]  # where Hydra looks for them
+    ordered = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))  # Hydra wants these first
+    given, sys.argv = sys.argv, [f"lmf-sr {verb}", *ordered]  # where Hydra looks for them
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(_reporting(verb, job, failures))()
     except InputError as error:  # the first one that Hydra met in a sweep; `_reporting` has named each

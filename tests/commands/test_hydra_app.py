@@ -1,0 +1,70 @@
+"""Verbs as Hydra applications: errors in one sentence, sweeps that go on, a folder for each job."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import Run
+
+from lmf_sr.evaluation.records import read_record
+from lmf_sr.images import Picture, write_picture
+
+BICUBIC = ("evaluate", "ckpt=bicubic", "data.root=photos", "data=folder")
+
+
+@pytest.fixture(autouse=True)
+def photos(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    write_picture(tmp_path / "photos" / "a.png", Picture(torch.rand(3, 48, 60)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["decoder=foo"], "there is no decoder 'foo'; choose one of "),
+        (["encoder=foo"], "there is no encoder 'foo'; choose one of "),
+        (["data=foo"], "there is no data 'foo'; choose one of benchmark, embedded, folder"),
+        (["foo=1"], "there is no option 'foo'; lmf-sr evaluate --help lists what there is"),
+        (["encoder.foo=1"], "there is no option 'encoder.foo'"),
+        (["scale=2,3"], "scale=2,3 may be a list or a sweep: write scale=[2,3], or add -m"),
+        (["x=["], "cannot make sense of 'x=['"),
+    ],
+)
+def test_arguments_that_make_no_sense(run: Run, arguments: list[str], told: str) -> None:
+    outcome = run("evaluate", *arguments)
+    assert outcome.status == 2
+    assert told in outcome.error
+    assert len(outcome.err.strip().splitlines()) == 1
+
+
+def test_an_option_that_must_be_given(run: Run) -> None:
+    outcome = run("evaluate", "ckpt=bicubic", "data=folder")
+    assert outcome.status == 2
+    assert outcome.error == "lmf-sr: error: data.root is missing: give it as data.root=..."
+
+
+def test_each_job_has_a_folder_of_its_own(run: Run, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert run(*BICUBIC, "scale=2").status == 0
+    assert run(*BICUBIC, "-m", "scale=2,3").status == 0
+    records = [read_record(path) for path in sorted(tmp_path.glob("*/evaluate/**/result.json"))]
+    assert sorted(result.scale for record in records for result in record.results) == [2, 2, 2, 3]
+
+
+def test_an_earlier_result_is_never_overwritten(run: Run, tmp_path: Path) -> None:
+    assert run(*BICUBIC, "scale=2", "hydra.run.dir=mine").status == 0
+    before = (tmp_path / "mine" / "result.json").read_bytes()
+    outcome = run(*BICUBIC, "scale=3", "hydra.run.dir=mine")
+    assert outcome.status == 2
+    assert "mine already holds a result" in outcome.error
+    assert (tmp_path / "mine" / "result.json").read_bytes() == before
+
+
+def test_a_failing_job_of_a_sweep_is_named_and_the_others_are_done(run: Run, tmp_path: Path) -> None:
+    outcome = run(*BICUBIC, "-m", "scale=2,0.5,3")
+    assert outcome.status == 2
+    assert "lmf-sr: error: job 1 (ckpt=bicubic data.root=photos data=folder scale=0.5): scale 0.5" in outcome.err
+    assert "the sweep is incomplete" in outcome.err
+    assert "Traceback" not in outcome.err
+    done = [read_record(path).results[0].scale for path in sorted(tmp_path.glob("multirun/**/result.json"))]
+    assert done == [2, 3]
