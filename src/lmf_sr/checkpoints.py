@@ -51,7 +51,8 @@ def load(source: str | Path) -> Model:
         path = WEIGHTS / f"{source}.safetensors"
     config, weights = _read_export(path) if path.suffix == ".safetensors" else _read_pickled(path)
     model = build(**config)
-    _fill(model, weights, path)
+    check_fit(model, weights, path)
+    model.load_state_dict(weights)
     return model.eval()
 
 
@@ -110,8 +111,8 @@ def _read_pickled(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     )
 
 
-def _fill(model: Model, weights: Mapping[str, Tensor], path: Path) -> None:
-    """Loads the weights, all of them and no others."""
+def check_fit(model: Model, weights: Mapping[str, Tensor], path: str | Path) -> None:
+    """Raises InputError, naming them, unless the weights are those of the model, all of them and no others."""
     own = model.state_dict()
     problems = {
         "is missing": sorted(own.keys() - weights.keys()),
@@ -123,7 +124,6 @@ def _fill(model: Model, weights: Mapping[str, Tensor], path: Path) -> None:
         if keys:
             named = ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
             raise InputError(f"{path} does not fit {method}: it {what} {named}")
-    model.load_state_dict(weights)
 
 
 # The authors' format

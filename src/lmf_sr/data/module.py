@@ -30,7 +30,8 @@ class SuperResolutionData(lightning.LightningDataModule):
     """Samples to train on and pairs to validate on.
 
     Training batches never end (the trainer's `max_steps` ends a run) and follow the trainer's step, so that a resumed run
-    takes up the stream where it was left. Validation batches are single `Pair`s, of which each process has its share.
+    takes up the stream where it was left. Validation batches are single `Pair`s, of which each process
+    has its share, of every scale.
 
     Args:
         source: where the images come from.
@@ -77,8 +78,10 @@ class SuperResolutionData(lightning.LightningDataModule):
     def val_dataloader(self) -> DataLoader:
         trainer = self.trainer
         assert trainer is not None
-        share = Subset(self.validation, range(trainer.global_rank, len(self.validation), trainer.world_size))
-        return DataLoader(share, batch_size=None)
+        cases = range(len(self.validation))
+        if len(self.validation.images) >= trainer.world_size:  # else all processes go through all of them
+            cases = cases[trainer.global_rank :: trainer.world_size]
+        return DataLoader(Subset(self.validation, cases), batch_size=None)
 
 
 def _leave_interrupts_to_the_parent(worker: int) -> None:

@@ -28,6 +28,8 @@ class CheckpointFiles(TorchCheckpointIO):
         if not Path(path).is_file():
             raise InputError(f"there is no checkpoint file {str(path)!r} to resume from")
         content = unpickle(Path(path))
-        if not (isinstance(content, dict) and {"state_dict", "loops", "optimizer_states"} <= content.keys()):
-            raise InputError(f"{path} holds weights but no state of a training run: resume from a .ckpt of lmf-sr train")
+        if not (isinstance(content, dict) and {"state_dict", "loops", "hyper_parameters"} <= content.keys()):
+            raise InputError(
+                f"{path} holds weights but no state of a training run: resume from a .ckpt of lmf-sr train"
+            )
         return content

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lmf_sr.checkpoints import check_fit
 from lmf_sr.data import Pair, Sample
 from lmf_sr.errors import InputError
 from lmf_sr.model import Model
@@ -51,6 +52,21 @@ class SuperResolution(lightning.LightningModule):
         if self.schedule is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.schedule(optimizer), "interval": "step"}}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Raises InputError if the checkpoint is of another architecture, or lacks weights."""
+        path = str(self.trainer.ckpt_path)
+        found = checkpoint["hyper_parameters"].get("model", {})
+        for part, options in self.model.config.items():
+            for option, value in options.items():
+                theirs = found.get(part, {}).get(option)
+                if theirs != value:
+                    raise InputError(
+                        f"{path} holds a model with {part} {option} {theirs}, not {value}: "
+                        "resume it with the encoder and decoder it was trained with"
+                    )
+        weights = {name.removeprefix("model."): value for name, value in checkpoint["state_dict"].items()}
+        check_fit(self.model, weights, path)
 
     def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
         torch.manual_seed(self.seed + self.global_step * self.trainer.world_size + self.global_rank)

@@ -1,24 +1,26 @@
 """What the model costs at each validation scale, beside its PSNR: multiply-accumulates and latency of one LR picture.
 
-    macs/x2            encoder and decoder together         latency_ms/x2
-    macs_encoder/x2                                         latency_encoder_ms/x2
-    macs_decoder/x2    in the papers' plain form            latency_decoder_ms/x2
-    macs_decoder_as_run/x2    in the form that is run
+    macs/x2                   encoder and decoder together          latency_ms/x2
+    macs_encoder/x2                                                 latency_encoder_ms/x2
+    macs_decoder/x2           of the papers' plain form             latency_decoder_ms/x2
+    macs_decoder_as_run/x2    of the form that is run and timed
 
-Neither changes as the weights do: both are found at the first validation of a run and logged at each.
+Neither changes as the weights do: both are found once in a run, and logged at each validation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lmf_sr.data import Pair
 from lmf_sr.model import Model
 from lmf_sr.profiling import Size, count_macs, measure_latency
 from lmf_sr.training.module import SuperResolution
 
 
 class _Costs(Callback):
-    """Logs costs found once per run.
+    """Logs costs per validation scale.
 
     Args:
         lr_size: height and width of the LR picture, in pixels.
@@ -27,25 +29,36 @@ class _Costs(Callback):
     def __init__(self, lr_size: Sequence[int] = (48, 48)) -> None:
         self.lr_size = lr_size[0], lr_size[1]
 
-    def setup(self, trainer: Trainer, pl_module: SuperResolution, stage: str) -> None:
-        self.costs: dict[str, float] = {}
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self.costs: dict[float, dict[str, float]] = {}
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: SuperResolution) -> None:
-        if not self.costs:
-            for scale in trainer.datamodule.scales:
-                h, w = self.lr_size
-                costs = self.find(pl_module.model, (h, w), (round(h * scale), round(w * scale)))
-                self.costs |= {f"{name}/x{scale:g}": float(cost) for name, cost in costs.items()}
-        pl_module.log_dict(self.costs)
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Pair,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if batch.scale not in self.costs:
+            assert isinstance(pl_module, SuperResolution)
+            height, width = (round(side * batch.scale) for side in self.lr_size)
+            costs = self.find(pl_module.model, self.lr_size, (height, width))
+            self.costs[batch.scale] = {f"{name}/x{batch.scale:g}": float(cost) for name, cost in costs.items()}
 
-    def find(self, model: Model, lr_size: Size, hr_size: Size) -> dict[str, float]:
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for costs in self.costs.values():
+            pl_module.log_dict(costs)
+
+    def find(self, model: Model, lr_size: Size, hr_size: Size) -> Mapping[str, float | int]:
         raise NotImplementedError
 
 
 class Macs(_Costs):
-    """Multiply-accumulates of linear layers and convolutions."""
+    """Multiply-accumulates of linear layers, convolutions and matrix products."""
 
-    def find(self, model: Model, lr_size: Size, hr_size: Size) -> dict[str, float]:
+    def find(self, model: Model, lr_size: Size, hr_size: Size) -> Mapping[str, float | int]:
         macs = count_macs(model, lr_size, hr_size)
         return {
             "macs": macs.encoder + macs.decoder,
@@ -56,8 +69,8 @@ class Macs(_Costs):
 
 
 class Latency(_Costs):
-    """Median milliseconds, after a warm-up, on the device that trains."""
+    """Median milliseconds, after a warm-up, on the device that trains, which is waited for."""
 
-    def find(self, model: Model, lr_size: Size, hr_size: Size) -> dict[str, float]:
+    def find(self, model: Model, lr_size: Size, hr_size: Size) -> Mapping[str, float | int]:
         encoder, decoder = measure_latency(model, lr_size, hr_size)
         return {"latency_ms": encoder + decoder, "latency_encoder_ms": encoder, "latency_decoder_ms": decoder}

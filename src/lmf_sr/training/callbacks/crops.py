@@ -1,14 +1,15 @@
 """Crops of validation images for W&B: bicubic, the model's rendering, the HR image and the error, side by side."""
 
+from typing import Any
+
 import torch
-from jaxtyping import Float, UInt8
-from lightning.pytorch import Callback, Trainer
+from jaxtyping import UInt8
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 from torch import Tensor
 
 from lmf_sr.data import Pair
 from lmf_sr.images import resize_pillow
-from lmf_sr.training.module import SuperResolution
 
 ERROR_GAIN = 4  # errors are a few grey levels: magnified, to be seen
 
@@ -24,26 +25,26 @@ class Crops(Callback):
     def __init__(self, images: int = 2, side: int = 128) -> None:
         self.images, self.side = images, side
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: SuperResolution) -> None:
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         watched = trainer.is_global_zero and not trainer.sanity_checking
         self.loggers = [logger for logger in trainer.loggers if watched and isinstance(logger, WandbLogger)]
-        self.strips: dict[float, dict[str, UInt8[Tensor, "3 _ _"]]] = {scale: {} for scale in trainer.datamodule.scales}
+        self.strips: dict[float, dict[str, UInt8[Tensor, "3 _ _"]]] = {}
 
     def on_validation_batch_end(
         self,
         trainer: Trainer,
-        pl_module: SuperResolution,
-        outputs: Float[Tensor, "3 H W"],
+        pl_module: LightningModule,
+        outputs: Any,
         batch: Pair,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        strips = self.strips[batch.scale]
+        strips = self.strips.setdefault(batch.scale, {})
         if self.loggers and len(strips) < self.images:
             sr = (outputs * 255).round().byte().cpu()
             strips[batch.name] = comparison(batch.lr.cpu(), sr, batch.hr.cpu(), self.side)
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: SuperResolution) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         for logger in self.loggers:
             for scale, strips in self.strips.items():
                 pictures = [strip.permute(1, 2, 0).numpy() for strip in strips.values()]

@@ -6,10 +6,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from lmf_sr.training.module import SuperResolution, diverged
+from lmf_sr.training.module import diverged
 
 STOPPING = b"\nlmf-sr: stopping after this step; interrupt again to stop at once\n"
 
@@ -23,34 +23,36 @@ class LastCheckpoint(Checkpoint):
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.stop_asked_for = False
+        self.saved_step = 0
+        self.handlers: dict[int, Any] = {}  # those in force outside of training
 
-    def on_train_start(self, trainer: Trainer, pl_module: SuperResolution) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.stop_asked_for = False
         self.saved_step = trainer.global_step
-        self.handlers: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():  # only there can signals be handled
             self.handlers = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: SuperResolution, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         accumulating = (batch_idx + 1) % trainer.accumulate_grad_batches
         if not accumulating and trainer.strategy.reduce_boolean_decision(self.stop_asked_for, all=False):
             self._save(trainer, pl_module)
             raise KeyboardInterrupt(f"step {trainer.global_step} is kept in {self.path}")
 
-    def on_validation_end(self, trainer: Trainer, pl_module: SuperResolution) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self._save(trainer, pl_module)
 
-    def on_train_end(self, trainer: Trainer, pl_module: SuperResolution) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save(trainer, pl_module)
         self._restore_handlers()
 
-    def on_exception(self, trainer: Trainer, pl_module: SuperResolution, exception: BaseException) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         self._restore_handlers()
 
-    def _save(self, trainer: Trainer, pl_module: SuperResolution) -> None:
+    def _save(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.global_step == self.saved_step:
             return
         if not all(parameter.isfinite().all() for parameter in pl_module.parameters()):
