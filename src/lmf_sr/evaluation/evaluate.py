@@ -1,7 +1,7 @@
 """Evaluation: every image of a set is rendered from its LR image at the size of its HR image, and compared with it."""
 
-import statistics
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -11,6 +11,7 @@ from lmf_sr.data import PairedImages
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation import metrics
 from lmf_sr.evaluation.records import Metrics, Result
+from lmf_sr.evaluation.saving import SavingMeter, overall
 
 
 @runtime_checkable
@@ -27,8 +28,9 @@ def evaluate(
     scale: float,
     protocol: metrics.Protocol,
     after_image: Callable[[], None] = lambda: None,
+    saving: SavingMeter | None = None,
 ) -> Result:
-    """PSNR and SSIM of each image of a set at one scale, and their means.
+    """PSNR and SSIM of each image of a set at one scale, and their means; with CMSR, what it saved (`saving.py`) as well.
 
     An image that cannot be read or compared is reported among the result's failures, and the others are done.
 
@@ -38,6 +40,7 @@ def evaluate(
         scale: how much larger the HR images are than the LR images.
         protocol: what is compared.
         after_image: called after each image, for progress bars.
+        saving: with whose table to render; in full without one.
     """
     scores: dict[str, Metrics] = {}
     failures: dict[str, str] = {}
@@ -46,13 +49,15 @@ def evaluate(
             pair = images.pair(name, scale)
             truth = pair.hr / 255
             height, width = truth.shape[1:]
-            output = model.encode(pair.lr / 255).render(height, width)[0].cpu()
+            image = model.encode(pair.lr / 255)
+            render = partial(image.render, cmsr=saving.table) if saving else image.render
+            output = render(height, width)[0].cpu()
             scores[name] = {
                 "psnr": metrics.psnr(output, truth, scale, protocol),
                 "ssim": metrics.ssim(output, truth, scale, protocol),
+                **(saving.measure(image, height, width) if saving else {}),
             }
         except InputError as error:
             failures[name] = str(error)
         after_image()
-    means = {key: statistics.fmean(score[key] for score in scores.values()) for key in ("psnr", "ssim") if scores}
-    return Result(scale, means, set=images.name, images=scores, failures=failures)
+    return Result(scale, overall([*scores.values()]), set=images.name, images=scores, failures=failures)

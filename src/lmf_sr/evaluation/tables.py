@@ -32,6 +32,9 @@ COLUMNS = {
     "decoder_macs_as_run": Column("decoder MACs, as run (G)", ",.2f", 1e9),
     "encoder_ms": Column("encoder (ms)", ",.1f"),
     "decoder_ms": Column("decoder, as run (ms)", ",.1f"),
+    "cmsr_mse": Column("MSE from the full rendering", ".1e"),
+    "macs_saved": Column("decoder MACs saved (%)", ".1f", 0.01),
+    "time_saved": Column("decoder time saved (%)", ".1f", 0.01),
 }
 """Every metric of a record, by name, in the order of the tables."""
 

@@ -1,0 +1,93 @@
+"""What CMSR saves on a picture and what it loses, against rendering the same picture in full on the same path.
+
+    share_x2 ..., share_full          fraction of the LR positions rendered at each level; the last, at the target scale
+    full_macs,   cmsr_macs            multiply-accumulates of the decoder as run (`prepare` included)
+    full_macs_plain, cmsr_macs_plain  the same in the paper's count: the whole render MLP at four corners of each pixel
+    full_ms,     cmsr_ms              time of the decoder (`prepare` included), the median of a few runs
+    cmsr_mse                          mean squared difference from the full rendering, values in [-1, 1]
+
+Of a set, the means are taken, and of these
+
+    macs_saved = 1 - cmsr_macs / full_macs,       macs_saved_plain,       time_saved
+"""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lmf_sr.evaluation.records import Metrics
+from lmf_sr.geometry import Grid
+from lmf_sr.lmf.cmsr import Scale2Mod, level_map
+from lmf_sr.model import ContinuousImage, Model
+from lmf_sr.profiling import DecoderMacs, Size, decoder_macs, median_ms
+from lmf_sr.rendering.cmsr import level_grids, pixels_per_level
+
+SAVED = {"macs_saved": "macs", "macs_saved_plain": "macs_plain", "time_saved": "ms"}
+
+
+class SavingMeter:
+    """Measures on one picture after another what a table saves a model.
+
+    Args:
+        model: an LMF conversion on any encoder.
+        table: the table used.
+        repeats: timed runs, of which the median is taken; 0 for no timing.
+    """
+
+    def __init__(self, model: Model, table: Scale2Mod, repeats: int = 3) -> None:
+        self.model, self.table, self.repeats = model, table, repeats
+        self._macs: dict[Size, tuple[DecoderMacs, DecoderMacs]] = {}
+
+    def measure(self, image: ContinuousImage, height: int, width: int) -> Metrics:
+        """The metrics of one picture (of a batch of one), but for those that are ratios of others.
+
+        Raises InputError for a table that is not the model's.
+        """
+        grid = Grid.over(height, width)
+        plan = level_grids(self.table, grid, image.size)
+        levels = level_map(image.intensity(height, width), tuple(level for level, _ in plan))
+        pixels = sum(pixels_per_level(plan, levels))
+        as_run, plain = self._decoder_macs(image.size)
+        difference = image.render(height, width, clamp=False, cmsr=self.table) - image.render(
+            height, width, clamp=False
+        )
+        names = ("share_full" if on is grid else f"share_x{level.scale:g}" for level, on in plan)
+        metrics = {name: (levels == i).double().mean().item() for i, name in enumerate(names)}
+        metrics |= {
+            "full_macs": as_run.of(height * width),
+            "cmsr_macs": as_run.of(pixels),
+            "full_macs_plain": plain.of(height * width),
+            "cmsr_macs_plain": plain.of(pixels),
+            "cmsr_mse": (2 * difference).double().square().mean().item(),  # pictures are in [0, 1]
+        }
+        if self.repeats:
+            metrics |= {"full_ms": self._time(image, height, width, None)}
+            metrics |= {"cmsr_ms": self._time(image, height, width, replace(self.table, fingerprint=None))}
+        return metrics
+
+    def _decoder_macs(self, lr_size: Size) -> tuple[DecoderMacs, DecoderMacs]:
+        if lr_size not in self._macs:
+            self._macs[lr_size] = (
+                decoder_macs(self.model, lr_size, plain=False),
+                decoder_macs(self.model, lr_size, True),
+            )
+        return self._macs[lr_size]
+
+    def _time(self, image: ContinuousImage, height: int, width: int, table: Scale2Mod | None) -> float:
+        """A fresh picture every time, for one that has been rendered keeps its prepared state."""
+
+        def decode() -> None:
+            ContinuousImage(self.model, image.lr, image.features).render(height, width, cmsr=table)
+
+        return median_ms(decode, image.lr.device, warmup=1, repeats=self.repeats, budget_s=float("inf"))
+
+
+def overall(pictures: Sequence[Metrics]) -> Metrics:
+    """The metrics of a set of pictures: means, and the ratios of means. A level that a picture lacks counts as 0."""
+    names = dict.fromkeys(name for picture in pictures for name in picture)
+    means = {name: statistics.fmean(picture.get(name, 0.0) for picture in pictures) for name in names}
+    return means | {
+        saved: 1 - means[f"cmsr_{cost}"] / means[f"full_{cost}"]
+        for saved, cost in SAVED.items()
+        if f"full_{cost}" in means
+    }
