@@ -1,0 +1,174 @@
+"""The compiled renderer: `kernel.c`, built with the system's C compiler when it is first needed.
+
+The library is kept in the user's cache folder, under a name that holds everything it depends on (the source, the command,
+the compiler and the CPU it compiles for), and is put there whole: any number of processes may build it at once. Where
+there is no compiler, or no folder to keep the library in, `library` says so and `torch_blocks.py` does the work.
+"""
+
+import ctypes
+import hashlib
+import os
+import shlex
+import subprocess
+import tempfile
+from ctypes import POINTER, Structure, c_int64, c_void_p
+from functools import cache
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lmf_sr.geometry import Corners
+from lmf_sr.lmf.conversion import Conversion, LinearFirst
+from lmf_sr.lmf.lm_lte import LMLTE
+from lmf_sr.rendering.axes import Axis, Between
+
+SOURCE = Path(__file__).with_name("kernel.c")
+FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi")
+WIDTH = 16  # of the render MLP: the kernel's vectors
+NEGLIGIBLE = 1e-9  # weight in the ensemble: a pixel centred on a latent has no other
+
+
+class Unavailable(Exception):
+    """Why there is no compiled renderer, in a few words."""
+
+
+class _Taps(Structure):
+    _fields_ = [("first", c_void_p), ("latent", c_void_p), ("rel", c_void_p), ("weight", c_void_p)]
+
+
+class _Between(Structure):
+    _fields_ = [("low", c_void_p), ("high", c_void_p), ("share_of_high", c_void_p)]
+
+
+class _Job(Structure):
+    _fields_ = [
+        ("latents", c_void_p),
+        *((name, c_int64) for name in ("image_size", "line_size", "latent_size")),
+        *((name, c_void_p) for name in ("first", "hidden", "last", "phases")),
+        ("depth", c_int64),
+        ("rows", _Taps),
+        ("cols", _Taps),
+        ("height", c_int64),
+        ("width", c_int64),
+        ("lr", c_void_p),
+        *((name, c_int64) for name in ("lr_image_size", "lr_channel_size", "lr_line_size")),
+        ("lr_rows", _Between),
+        ("lr_cols", _Between),
+        ("out", c_void_p),
+        *((name, c_int64) for name in ("out_image_size", "out_channel_size", "out_line_size")),
+        ("images", c_int64),
+        ("threads", c_int64),
+    ]
+
+
+def supports(decoder: Conversion, dtype: torch.dtype) -> bool:
+    """Whether `kernel.c` covers this decoder's render MLP, given a compiler."""
+    waves = isinstance(decoder, LMLTE) and decoder.code_dim == 2 * WIDTH
+    return decoder.width == WIDTH and dtype == torch.float32 and (waves or isinstance(decoder, LinearFirst))
+
+
+def render_lines(
+    decoder: Conversion,
+    latents: Float[Tensor, "B n m C"],
+    cell: Float[Tensor, "B 2"],
+    lr: Float[Tensor, "B 3 h w"],
+    rows: Axis,
+    cols: Axis,
+    out: Float[Tensor, "B 3 H W"],
+) -> None:
+    """Renders pixels into `out`.
+
+    Args:
+        decoder: a conversion that the kernel `supports`.
+        latents: rows of a state for a window of the image, from which the axes count; each row contiguous.
+        cell: the relative cell.
+        lr: the whole LR image, for methods with an LR skip.
+        rows, cols: the axes of the pixels.
+        out: where to; contiguous along a row.
+
+    Raises:
+        Unavailable: if the kernel cannot be built.
+    """
+    kernel = library()
+    held: list[Tensor] = []  # what C points into lives until the call is over
+
+    def pointer(values: Tensor, dtype: torch.dtype = torch.float32) -> int:
+        held.append(values.to(dtype).contiguous())
+        return held[-1].data_ptr()
+
+    def taps(corners: Corners) -> _Taps:
+        weight = corners.weight.clone()
+        once = corners.at[:, 0] == corners.at[:, 1]
+        weight[once] = weight.new_tensor([1.0, 0.0])
+        needed = weight > NEGLIGIBLE
+        first = torch.cat([torch.zeros(1, dtype=torch.long), needed.sum(-1).cumsum(0)])
+        at, rel = pointer(corners.at[needed], torch.int32), pointer(corners.rel[needed])
+        return _Taps(pointer(first, torch.int32), at, rel, pointer(weight[needed]))
+
+    def between(lr: Between) -> _Between:
+        return _Between(pointer(lr.low, torch.int32), pointer(lr.high, torch.int32), pointer(lr.share))
+
+    latents = latents if latents.stride(-1) == 1 else latents.contiguous()
+    lr = lr if lr.stride(-1) == 1 else lr.contiguous()
+    first, *hidden, last = decoder.render_weights
+    bias = decoder.render_mlp.linears[-1].bias
+    columns = torch.zeros(WIDTH + 1, WIDTH)
+    columns[:, :3] = torch.cat([last.T, bias[None]])
+    job = _Job(
+        latents.data_ptr(),
+        *latents.stride()[:3],
+        pointer(first.T),
+        pointer(torch.cat([W.T for W in hidden])) if hidden else None,
+        pointer(columns),
+        pointer(decoder.render_phase(cell)) if isinstance(decoder, LMLTE) else None,
+        decoder.depth,
+        taps(rows.corners),
+        taps(cols.corners),
+        *out.shape[2:],
+        lr.data_ptr() if decoder.lr_skip else None,
+        *lr.stride()[:3],
+        between(rows.lr),
+        between(cols.lr),
+        out.data_ptr(),
+        *out.stride()[:3],
+        out.shape[0],
+        torch.get_num_threads(),
+    )
+    kernel.lmf_render(job)
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The kernel, compiled if need be. Raises Unavailable."""
+    compiler = shlex.split(os.environ.get("CC", "cc"))
+    command = [*compiler, *FLAGS]
+    target = _run([*compiler, "-march=native", "-dM", "-E", "-x", "c", os.devnull])  # names compiler and CPU
+    key = hashlib.sha256(b"\0".join([SOURCE.read_bytes(), shlex.join(command).encode(), target])).hexdigest()
+    path = _cache_folder() / f"kernel-{key[:32]}.so"
+    try:
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+                built = Path(folder) / path.name
+                _run([*command, str(SOURCE), "-o", str(built)])
+                built.replace(path)
+        kernel = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise Unavailable(f"{path.parent} cannot hold the compiled kernel: {error}") from error
+    kernel.lmf_render.argtypes, kernel.lmf_render.restype = [POINTER(_Job)], None
+    return kernel
+
+
+def _run(command: list[str]) -> bytes:
+    try:
+        return subprocess.run(command, check=True, capture_output=True, timeout=120).stdout
+    except FileNotFoundError as error:
+        raise Unavailable(f"no C compiler: {command[0]!r} was not found") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Unavailable(f"the C compiler failed: {error}") from error
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lmf-sr"

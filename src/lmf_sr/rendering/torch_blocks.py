@@ -1,0 +1,100 @@
+"""The blocked renderer in PyTorch alone, for any width and precision.
+
+An axis falls into *runs*: neighbouring pixels with the same two latents. A run of rows and a run of columns make a block of
+a x b pixels between four latents. All blocks of one shape are rendered together, a tile at a time,
+
+    y: (4 corners, a x b pixels, blocks, D)        gain, offset: (4 corners, 1, blocks, D)
+
+so that a tile's modulations are fetched once per block and broadcast over its pixels.
+"""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from lmf_sr.lmf.conversion import Conversion
+from lmf_sr.rendering.axes import Axis
+
+PIXELS_PER_TILE = 8192  # four corners of which, 16 wide, are 2 MiB
+LONGEST_RUN = 32
+
+
+def render_lines(
+    decoder: Conversion,
+    latents: Float[Tensor, "B n m C"],
+    cell: Float[Tensor, "B 2"],
+    lr: Float[Tensor, "B 3 h w"],
+    rows: Axis,
+    cols: Axis,
+    out: Float[Tensor, "B 3 H W"],
+) -> None:
+    """Renders pixels into `out`; the arguments are those of `compiled.render_lines`."""
+    for image in range(len(out)):
+        for row_runs in runs(rows.corners.at):
+            for col_runs in runs(cols.corners.at):
+                a, b = row_runs.shape[1], col_runs.shape[1]
+                wide = max(PIXELS_PER_TILE // (a * b), 1)
+                tall = max(wide // len(col_runs), 1)
+                for r in row_runs.split(tall):
+                    for c in col_runs.split(wide):
+                        rgb = render_blocks(decoder, latents[image], cell[image], rows, cols, r, c)
+                        out[image, :, r.reshape(-1, 1), c.reshape(1, -1)] = rgb
+    if decoder.lr_skip:
+        out += bilinear(lr, rows, cols)
+
+
+def runs(at: Int[Tensor, "N 2"]) -> Iterator[Int[Tensor, "n a"]]:
+    """The pixels of an axis in runs, those of the same length together."""
+    _, lengths = torch.unique_consecutive(at, dim=0, return_counts=True)
+    pieces = [piece for run in torch.arange(len(at)).split(lengths.tolist()) for piece in run.split(LONGEST_RUN)]
+    for length in sorted({len(piece) for piece in pieces}):
+        yield torch.stack([piece for piece in pieces if len(piece) == length])
+
+
+def render_blocks(
+    decoder: Conversion,
+    latents: Float[Tensor, "n m C"],
+    cell: Float[Tensor, "2"],
+    rows: Axis,
+    cols: Axis,
+    row_runs: Int[Tensor, "r a"],
+    col_runs: Int[Tensor, "c b"],
+) -> Float[Tensor, "3 R C"]:
+    """The pixels of the blocks that some runs of rows make with some runs of columns, those of a run side by side."""
+    (r, a), (c, b) = row_runs.shape, col_runs.shape
+    of_rows, of_cols = rows.corners, cols.corners
+    gain, offset, code = decoder.split_rows(
+        torch.stack(
+            [
+                latents[of_rows.at[row_runs[:, 0], i]][:, of_cols.at[col_runs[:, 0], j]].flatten(0, 1)
+                for i in (0, 1)
+                for j in (0, 1)
+            ]
+        ).unsqueeze(1)
+    )
+
+    def over_blocks(of_row: Float[Tensor, "N 2"], of_col: Float[Tensor, "N 2"]) -> tuple[Tensor, Tensor]:
+        """The values of rows and of columns, for each corner, pixel and block."""
+        row = of_row[row_runs].to(latents.dtype).permute(2, 1, 0)[:, None, :, None, :, None]
+        col = of_col[col_runs].to(latents.dtype).permute(2, 1, 0)[None, :, None, :, None, :]
+        row, col = torch.broadcast_tensors(row, col)
+        return row.reshape(4, a * b, r * c), col.reshape(4, a * b, r * c)
+
+    rel = torch.stack(over_blocks(of_rows.rel, of_cols.rel), dim=-1)
+    y = decoder.input_at_hr(code.expand(-1, a * b, -1, -1), rel, cell.expand_as(rel))
+    *hidden, last = decoder.render_weights
+    for l, W in enumerate(hidden):
+        y = torch.addcmul(offset[..., l, :], gain[..., l, :], F.linear(y, W)).relu_()
+    row_weight, col_weight = over_blocks(of_rows.weight, of_cols.weight)
+    y = torch.einsum("tpbd,tpb->pbd", y, row_weight * col_weight)
+    rgb = F.linear(y, last, decoder.render_mlp.linears[-1].bias)
+    return rgb.view(a, b, r, c, 3).permute(4, 2, 0, 3, 1).reshape(3, r * a, c * b)
+
+
+def bilinear(lr: Float[Tensor, "B 3 h w"], rows: Axis, cols: Axis) -> Float[Tensor, "B 3 H W"]:
+    """The LR image, read bilinearly at the pixels."""
+    lines = torch.lerp(lr[:, :, rows.lr.low], lr[:, :, rows.lr.high], rows.lr.share.to(lr.dtype)[:, None])
+    return torch.lerp(lines[..., cols.lr.low], lines[..., cols.lr.high], cols.lr.share.to(lr.dtype))
