@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import lmf_sr
 from lmf_sr.errors import InputError
-from lmf_sr.lmf.cmsr import Level, Scale2Mod, authors_table, fingerprint, level_map
+from lmf_sr.lmf.cmsr import Level, Scale2Mod, authors_file, fingerprint, level_map
 
 TABLE = Scale2Mod.of({6: {1: 0.32, 2: 0.41, 4: 0.55, 6: 1}, 12: {1: 0.3, 4: 0.5, 6: 1}, 18: {2: 0.4, 16: 0.48}})
 TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 4}
@@ -81,19 +81,19 @@ def test_a_table_survives_its_file(tmp_path: Path, name: str) -> None:
     assert Scale2Mod.load(tmp_path / name) == table
 
 
-def test_the_authors_tables() -> None:
-    assert authors_table("lm-liif").levels(8.0) == (
+def test_the_authors_files() -> None:
+    assert Scale2Mod.load(authors_file("lm-liif")).levels(8.0) == (
         Level(1, 0.33),
         Level(2, 0.38),
         Level(4, 0.56),
         Level(6, 0.6),
         Level(8, math.inf),
     )
-    assert authors_table("lm-lte").levels(12.0)[1] == Level(2, 0.155)
-    assert authors_table("lm-ciaosr").levels(18.0)[-2] == Level(16, 0.48)
-    assert authors_table("lm-liif").mse_threshold == 2e-5
+    assert Scale2Mod.load(authors_file("lm-lte")).levels(12.0)[1] == Level(2, 0.155)
+    assert Scale2Mod.load(authors_file("lm-ciaosr")).levels(18.0)[-2] == Level(16, 0.48)
+    assert Scale2Mod.load(authors_file("lm-liif")).mse_threshold == 2e-5
     with pytest.raises(InputError, match="'liif', only for lm-ciaosr, lm-liif, lm-lte"):
-        authors_table("liif")
+        authors_file("liif")
 
 
 def test_a_table_serves_the_weights_it_was_made_for_only() -> None:
@@ -105,7 +105,7 @@ def test_a_table_serves_the_weights_it_was_made_for_only() -> None:
         next(model.decoder.parameters())[0] += 1e-6
     with pytest.raises(InputError, match=r"made for weights [0-9a-f]{16} \(mine\), but the model's are [0-9a-f]{16}"):
         table.check(model)
-    authors_table("lm-liif").check(model)
+    Scale2Mod.load(authors_file("lm-liif")).check(model)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,20 @@
-"""What several verbs ask of a configuration: the model, scales, sizes, protocol and device."""
+"""What several verbs ask of a configuration: the model, its Scale2Mod table, scales, sizes, protocol and device."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
 from lmf_sr.build import build
-from lmf_sr.checkpoints import load, shipped_models
+from lmf_sr.checkpoints import WEIGHTS, load, shipped_models
 from lmf_sr.commands import hydra_app
 from lmf_sr.errors import InputError
+from lmf_sr.evaluation.calibration import table_from
 from lmf_sr.evaluation.metrics import PROTOCOLS, Protocol
+from lmf_sr.lmf.cmsr import Scale2Mod, authors_file
+from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.profiling import Size
 
@@ -44,6 +48,43 @@ def configured_model(cfg: DictConfig) -> Model:
         return trained_model(cfg)
     torch.manual_seed(cfg.seed)
     return build(as_dict(cfg.encoder), as_dict(cfg.decoder)).eval()
+
+
+def checkpoint_named(cfg: DictConfig) -> str:
+    """The file or the shipped name of `trained_model`."""
+    return str(cfg.ckpt or f"{cfg.encoder.name}-{cfg.decoder.name}")
+
+
+def calibration_of(checkpoint: str) -> Path:
+    """Where a checkpoint's calibration is: beside it, as `last.cmsr.json`."""
+    file = WEIGHTS / f"{checkpoint}.safetensors" if checkpoint in shipped_models() else Path(checkpoint)
+    return file.with_suffix(".cmsr.json")
+
+
+def scale2mod(cfg: DictConfig, model: Model) -> Scale2Mod | None:
+    """The table that `cmsr` asks for; None where it is off.
+
+    Raises:
+        InputError: a missing or unfit file, a table of other weights or another threshold, or a decoder that has none.
+    """
+    asked = cfg.cmsr
+    if asked.mse_threshold is None and asked.table is None:
+        return None
+    decoder = model.config["decoder"]["name"]
+    if not isinstance(model.decoder, Conversion):
+        raise InputError(f"CMSR is for the LMF conversions (lm-...), not for decoder {decoder!r}: choose cmsr=off")
+    if asked.table == "authors":
+        path = authors_file(decoder)
+    else:
+        path = Path(asked.table or calibration_of(checkpoint_named(cfg)))
+        if asked.table is None and not path.is_file():
+            raise InputError(
+                f"there is no calibration {path} for this model: make it with lmf-sr calibrate, or name one as "
+                "cmsr.table=FILE"
+            )
+    table = table_from(path, asked.mse_threshold, asked.aggregation)
+    table.check(model)
+    return table
 
 
 def as_dict(cfg: DictConfig) -> dict[str, Any]:

@@ -11,12 +11,21 @@ from rich.console import Console
 from rich.progress import Progress
 
 from lmf_sr.commands import hydra_app
-from lmf_sr.commands.configuration import as_dict, device_named, name_of, protocol_named, scales, trained_model
+from lmf_sr.commands.configuration import (
+    as_dict,
+    device_named,
+    name_of,
+    protocol_named,
+    scale2mod,
+    scales,
+    trained_model,
+)
 from lmf_sr.data import Source
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.evaluate import Upscaler, evaluate
 from lmf_sr.evaluation.records import Stopwatch, write_record
+from lmf_sr.evaluation.saving import SavingMeter
 from lmf_sr.evaluation.tables import rows, terminal
 
 
@@ -28,10 +37,8 @@ def main(arguments: Sequence[str]) -> None:
 def job(cfg: DictConfig) -> None:
     """One evaluation. Raises InputError, once all is done and written, if some images could not be evaluated."""
     watch, folder = Stopwatch(), hydra_app.job_folder()
-    if cfg.cmsr.mse_threshold is not None:
-        raise InputError(f"cmsr.mse_threshold={cfg.cmsr.mse_threshold} needs a Scale2Mod table: choose cmsr=off")
     wanted = scales(cfg.scale)
-    name, model = _upscaler(cfg)
+    name, model, saving = _upscaler(cfg)
     source: Source = instantiate(cfg.data)
     protocol = protocol_named(cfg.protocol or source.protocol)
     sets = source.evaluation()
@@ -39,7 +46,7 @@ def job(cfg: DictConfig) -> None:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("evaluating", total=len(wanted) * sum(map(len, sets)))
         after_image = partial(progress.advance, task)
-        results = [evaluate(model, images, scale, protocol, after_image) for images in sets for scale in wanted]
+        results = [evaluate(model, images, scale, protocol, after_image, saving) for images in sets for scale in wanted]
     record = watch.record("evaluate", name, results, as_dict(cfg), cfg.seed)
     write_record(record, folder / "result.json")
     rich.print(terminal(rows([record]), title=f"protocol {protocol.name}"))
@@ -54,8 +61,13 @@ def job(cfg: DictConfig) -> None:
         )
 
 
-def _upscaler(cfg: DictConfig) -> tuple[str, Upscaler]:
+def _upscaler(cfg: DictConfig) -> tuple[str, Upscaler, SavingMeter | None]:
+    """The model's name for the tables, the model, and what measures what CMSR saves, if it is asked for."""
     if cfg.ckpt == "bicubic":
-        return "bicubic", Bicubic()
+        return "bicubic", Bicubic(), None
     model = trained_model(cfg).to(device_named(cfg.device))
-    return name_of(model), model
+    table = scale2mod(cfg, model)
+    if table is None:
+        return name_of(model), model, None
+    label = "cmsr" if table.mse_threshold is None else f"cmsr {table.mse_threshold:g}"
+    return f"{name_of(model)} {label}", model, SavingMeter(model, table, cfg.cmsr.repeats)

@@ -115,6 +115,11 @@ class Calibration:
         by_target = {t: Statistics.empty([scale for scale in ladder if scale < t]) for t in sorted(set(targets))}
         return cls(fingerprint(model), name, by_target)
 
+    @property
+    def scales(self) -> dict[float, list[float]]:
+        """The decode scales of each target."""
+        return {target: statistics.decode_scales for target, statistics in self.targets.items()}
+
     def take(self, model: Model, images: PairedImages, name: str) -> None:
         """Takes in one picture of a set. Raises InputError if it cannot be read or is too small for a target scale."""
         found = {scale: measure(model, images, name, scale, s.decode_scales) for scale, s in self.targets.items()}

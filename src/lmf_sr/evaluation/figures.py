@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -76,6 +77,44 @@ def side_by_side(
             ax.set_title(label, fontsize=8)
     for line, title in zip(axes, row_titles, strict=False):
         line[0].set_ylabel(title, fontsize=9)
+    _save(figure, path)
+
+
+def modulation_maps(
+    picture: Float[Tensor, "3 h w"],
+    intensity: Float[Tensor, "h w"],
+    levels: Int[Tensor, "h w"] | None,
+    level_names: Sequence[str],
+    path: Path,
+) -> None:
+    """CMSR's modulation intensity over a picture in [0, 1] and, if given, the level each place is rendered at.
+
+    Args:
+        picture: the LR picture.
+        intensity: at each of its pixels.
+        levels: numbers of `level_names`, coarse to fine.
+        level_names: for the colour bar.
+        path: where to write.
+    """
+    h, w = intensity.shape
+    panels = 1 if levels is None else 2
+    figure = Figure(figsize=(6 * panels, 6 * h / w + 0.6), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    grey = picture.mean(0).numpy(force=True)
+    for ax in axes:
+        ax.imshow(grey, cmap="gray", vmin=0, vmax=1)
+        ax.set_axis_off()
+    drawn = axes[0].imshow(intensity.numpy(force=True), cmap="inferno", alpha=0.7)
+    axes[0].set_title("modulation intensity")
+    figure.colorbar(drawn, ax=axes[0], shrink=0.8)
+    if levels is not None:
+        colours = colormaps["viridis"].resampled(len(level_names))
+        drawn = axes[1].imshow(
+            levels.numpy(force=True), cmap=colours, alpha=0.7, vmin=-0.5, vmax=len(level_names) - 0.5
+        )
+        axes[1].set_title("rendered at")
+        bar = figure.colorbar(drawn, ax=axes[1], shrink=0.8, ticks=range(len(level_names)))
+        bar.ax.set_yticklabels(level_names)
     _save(figure, path)
 
 

@@ -145,8 +145,8 @@ class Scale2Mod:
             raise InputError(f"{path} holds no Scale2Mod table: {error!r}") from error
 
 
-def authors_table(decoder: str) -> Scale2Mod:
-    """The authors' table for a conversion's name, made for their weights with EDSR-baseline and an MSE of 2e-5.
+def authors_file(decoder: str) -> Path:
+    """The file of the authors' table for a conversion's name, made for their weights with EDSR-baseline and an MSE of 2e-5.
 
     It carries no fingerprint: whether it suits other weights is for the user to judge.
     """
@@ -154,7 +154,7 @@ def authors_table(decoder: str) -> Scale2Mod:
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in AUTHORS.glob("*.yaml")))
         raise InputError(f"the authors published no Scale2Mod table for {decoder!r}, only for {known}")
-    return Scale2Mod.load(path)
+    return path
 
 
 def level_map(intensity: Float[Tensor, "B h w"], levels: tuple[Level, ...]) -> Int[Tensor, "B h w"]:

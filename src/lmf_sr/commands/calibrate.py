@@ -1,0 +1,95 @@
+"""`lmf-sr calibrate`: which modulation intensity each decode scale is good for (CMSR), found on training images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import rich
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from lmf_sr.commands import hydra_app
+from lmf_sr.commands.configuration import calibration_of, checkpoint_named, device_named, name_of, scales, trained_model
+from lmf_sr.data import PairedImages, Source
+from lmf_sr.data.sources import Photographs
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation.calibration import Calibration, calibrate
+from lmf_sr.lmf.cmsr import Scale2Mod
+from lmf_sr.lmf.conversion import Conversion
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs the verb."""
+    hydra_app.run("calibrate", job, arguments)
+
+
+def job(cfg: DictConfig) -> None:
+    """One calibration; goes on with the file it finds, if that is one of the same model and scales.
+
+    Raises:
+        InputError: a decoder that has no modulations, a file of another calibration, images that are too small.
+        KeyboardInterrupt: saying what is kept.
+    """
+    model = trained_model(cfg).to(device_named(cfg.device))
+    if not isinstance(model.decoder, Conversion):
+        raise InputError(f"{name_of(model)} has no modulations to calibrate: CMSR is for the LMF conversions (lm-...)")
+    if cfg.cmsr.mse_threshold is None:
+        raise InputError("cmsr.mse_threshold is missing: give it as cmsr.mse_threshold=2e-5")
+    path = Path(cfg.output) if cfg.output else calibration_of(checkpoint_named(cfg))
+    if path.suffix != ".json":
+        raise InputError(f"output={path} cannot hold a calibration: its suffix is .json")
+    calibration = Calibration.of(model, name_of(model), scales(cfg.targets), scales(cfg.decode_scales))
+    if path.is_file():
+        calibration = _same(Calibration.load(path), calibration, path)
+    source: Source = instantiate(cfg.data)
+    images = PairedImages("training", evenly_spread(source.training(), cfg.images))
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("calibrating", total=len(images))
+        try:
+            calibrate(calibration, model, images, path, lambda: progress.advance(task))
+        except KeyboardInterrupt:
+            done = len(calibration.images)
+            raise KeyboardInterrupt(f"{done} images are kept in {path}; the same command goes on from there") from None
+    table = calibration.table(cfg.cmsr.mse_threshold, cfg.cmsr.aggregation)
+    table_path = path.with_name(f"{path.stem}-{cfg.cmsr.mse_threshold:g}.yaml")
+    table.save(table_path)
+    rich.print(_shown(table))
+    print(f"written: {path}, {table_path}")
+
+
+def evenly_spread(photographs: Photographs, count: int) -> Photographs:
+    """So many of the photographs, evenly spread over them; all, if there are no more."""
+    names = list(photographs)
+    if count < len(names):
+        names = [names[(2 * i + 1) * len(names) // (2 * count)] for i in range(count)]
+    return {name: photographs[name] for name in names}
+
+
+def _same(found: Calibration, asked: Calibration, path: Path) -> Calibration:
+    """The calibration found, if it is the one asked for, begun."""
+    if found.fingerprint != asked.fingerprint:
+        raise InputError(f"{path} is a calibration of other weights ({found.model}): remove it, or name another output")
+    if found.scales != asked.scales:
+        raise InputError(
+            f"{path} is a calibration for the targets and decode scales {found.scales}, not {asked.scales}: "
+            "remove it, or name another output"
+        )
+    return found
+
+
+def _shown(table: Scale2Mod) -> Table:
+    decode_scales = sorted({level.scale for levels in table.targets.values() for level in levels})
+    shown = Table(
+        title=f"largest intensity for each decode scale ({table.aggregation} of {table.images} images)",
+        title_justify="left",
+    )
+    shown.add_column("target", justify="right")
+    for scale in decode_scales:
+        shown.add_column(f"x{scale:g}", justify="right")
+    for target, levels in table.targets.items():
+        limits = {level.scale: f"{level.up_to:.3f}" if level.up_to < 1 else "any" for level in levels}
+        shown.add_row(f"x{target:g}", *(limits.get(scale, "") for scale in decode_scales))
+    return shown

@@ -1,0 +1,86 @@
+"""`lmf-sr inspect`: what CMSR sees in a picture: its modulation intensity, and the level each place would be rendered at."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from lmf_sr.checkpoints import load
+from lmf_sr.commands.configuration import calibration_of, device_named
+from lmf_sr.commands.upscale import DEFAULT_MODEL
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation.calibration import AGGREGATIONS, table_from
+from lmf_sr.evaluation.figures import modulation_maps
+from lmf_sr.geometry import Grid
+from lmf_sr.images import read_picture
+from lmf_sr.lmf.cmsr import authors_file, level_map
+from lmf_sr.model import Model
+from lmf_sr.rendering.cmsr import level_grids, pixels_per_level
+
+EPILOG = """\
+The intensity of a place is the mean of |shift modulations| there (He & Jin, CVPR 2024). The levels need a calibration
+(lmf-sr calibrate): the one beside the checkpoint, or --table; without any, the intensity alone is drawn.
+
+examples:
+  lmf-sr inspect photo.jpg --scale 8
+  lmf-sr inspect photo.jpg --scale 12 --model last.ckpt --mse-threshold 1e-5 --output maps.pdf
+"""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs the verb. Raises InputError for a picture, model or table that cannot be used."""
+    options = _parser().parse_args(arguments)
+    if not 1 <= options.scale < math.inf:
+        raise InputError(f"--scale {options.scale:g} makes no picture larger: it must be a number of at least 1")
+    output: Path = options.output or options.picture.with_name(f"{options.picture.stem}_x{options.scale:g}_cmsr.png")
+    if output.suffix not in (".png", ".pdf", ".svg"):
+        raise InputError(f"cannot draw {output}: choose a name that ends in .png, .pdf or .svg")
+    model = load(options.model).to(device_named(options.device))
+    picture = read_picture(options.picture).rgb
+    image = model.encode(picture)
+    height, width = (round(side * options.scale) for side in image.size)
+    intensity = image.intensity(height, width)
+
+    path = _table_file(options.table, options.model, model)
+    if path is None:
+        modulation_maps(picture, intensity[0], None, [], output)
+    else:
+        table = table_from(path, options.mse_threshold, options.aggregation)
+        table.check(model)
+        plan = level_grids(table, Grid.over(height, width), image.size)
+        levels = level_map(intensity, tuple(level for level, _ in plan))
+        shares = [(levels == number).double().mean().item() for number in range(len(plan))]
+        names = [f"x{level.scale:g} ({share:.0%})" for (level, _), share in zip(plan, shares, strict=True)]
+        modulation_maps(picture, intensity[0], levels[0], names, output)
+        rendered = sum(pixels_per_level(plan, levels)) / (height * width)
+        print(f"levels: {', '.join(names)}; pixels to render: {rendered:.1%} of {width}x{height}")
+    print(f"intensity: {intensity.min():.3f} to {intensity.max():.3f}, mean {intensity.mean():.3f}")
+    print(f"written: {output}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lmf-sr inspect",
+        description="Draw what CMSR goes by: the modulation intensity over a picture, and the levels it leads to.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("picture", metavar="IMAGE", type=Path, help="the picture that would be upscaled")
+    parser.add_argument("--scale", type=float, required=True, help="by how much; CMSR is for more than 4")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="shipped name or checkpoint file (default: %(default)s)")
+    parser.add_argument("--table", help="calibration or Scale2Mod table, or authors (default: the model's calibration)")
+    parser.add_argument("--mse-threshold", type=float, default=2e-5, help="MSE allowed (default: %(default)g)")
+    parser.add_argument("--aggregation", choices=AGGREGATIONS, default="minimum", help="(default: %(default)s)")
+    parser.add_argument("--output", "-o", type=Path, help="file to draw (default: IMAGE_x8_cmsr.png beside IMAGE)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: %(default)s)")
+    return parser
+
+
+def _table_file(given: str | None, checkpoint: str, model: Model) -> Path | None:
+    """The file asked for, or the calibration beside the checkpoint, or nothing."""
+    if given == "authors":
+        return authors_file(model.config["decoder"]["name"])
+    if given is not None:
+        return Path(given)
+    path = calibration_of(checkpoint)
+    return path if path.is_file() else None
