@@ -60,6 +60,12 @@ def test_the_terminal_shows_every_row() -> None:
     assert text.count("Set5") == 3
 
 
+def test_the_terminal_says_once_what_is_the_same_in_every_row() -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(terminal(rows(RECORDS)[2:]))
+    assert console.export_text().count("lm-liif") == 1
+
+
 def test_every_count_of_macs_names_its_form() -> None:
     assert all(
         "plain" in c.title or "as run" in c.title for name, c in COLUMNS.items() if name.startswith("decoder_macs")

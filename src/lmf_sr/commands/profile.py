@@ -24,7 +24,7 @@ def job(cfg: DictConfig) -> None:
     watch, folder = Stopwatch(), hydra_app.job_folder()
     wanted, lr_size = scales(cfg.scale), size(cfg.lr_size)
     model = configured_model(cfg).to(device_named(cfg.device))
-    costs = profile(model, lr_size, wanted, cfg.latency, cfg.warmup, cfg.repeats, cfg.budget_s)
+    costs = profile(model, lr_size, wanted, cfg.latency, cfg.warmup, cfg.repeats, float(cfg.budget_s))
     results = list(track(costs, "profiling", len(wanted), console=Console(stderr=True), transient=True))
     record = watch.record("profile", name_of(model), results, as_dict(cfg), cfg.seed)
     write_record(record, folder / "result.json")

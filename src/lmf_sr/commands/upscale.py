@@ -184,6 +184,6 @@ def _render(
     bands = []
     for top in range(0, height, rows):
         count = min(rows, height - top)
-        bands.append(image.render(count, width, region=(top / height, 0, count / height, 1))[0].cpu())
+        bands.append(image.render(count, width, region=(top / height, 0.0, count / height, 1.0))[0].cpu())
         advance(count / height)
     return torch.cat(bands, dim=1)

@@ -14,7 +14,7 @@ def profile(
     latency: bool = True,
     warmup: int = 1,
     repeats: int = 5,
-    budget_s: float = 20,
+    budget_s: float = 20.0,
 ) -> Iterator[Result]:
     """Parameters, MACs and, if asked for, latency (`measure_latency` explains its options) of one LR picture per scale."""
     parameters, encoder_macs = count_parameters(model), count_encoder_macs(model, lr_size)

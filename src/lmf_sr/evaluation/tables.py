@@ -7,6 +7,8 @@ knows no set; its costs stand beside every set.
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from itertools import compress
+from operator import not_
 from typing import NamedTuple
 
 from rich.table import Table
@@ -79,13 +81,18 @@ def csv_text(rows: Sequence[Row]) -> str:
 
 
 def terminal(rows: Sequence[Row], title: str | None = None) -> Table:
-    """The same table for `rich.print`."""
+    """The same table for `rich.print`; what is the same in all of several rows stands below it instead."""
     header, *body = _cells(rows)
-    table = Table(title=title, title_justify="left")
-    for name in header:
-        table.add_column(name, justify="left" if name in ("model", "set") else "right")
+    columns = list(zip(*body, strict=True))
+    same = [
+        len(body) > 1 and name != "scale" and len(set(cells)) == 1 for name, cells in zip(header, columns, strict=True)
+    ]
+    caption = "; ".join(f"{name}: {cells[0]}" for name, cells, out in zip(header, columns, same, strict=True) if out)
+    table = Table(title=title, title_justify="left", caption=caption or None, caption_justify="left")
+    for name in compress(header, map(not_, same)):
+        table.add_column(name, justify="left" if name in ("model", "set") else "right", overflow="fold")
     for line in body:
-        table.add_row(*line)
+        table.add_row(*compress(line, map(not_, same)))
     return table
 
 

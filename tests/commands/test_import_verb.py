@@ -1,0 +1,53 @@
+"""`lmf-sr import`: the authors' checkpoints to exports of the same model."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import Run
+
+from lmf_sr.checkpoints import load
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.mark.parametrize(
+    ("file", "method", "parameters"), [("liif", "liif", "346,883"), ("lmliif", "lm-liif", "165,651")]
+)
+def test_the_export_is_the_same_model(run: Run, tmp_path: Path, file: str, method: str, parameters: str) -> None:
+    outcome = run("import", GOLDEN / f"{file}.pth", "--output", "made/model.safetensors")
+    assert outcome.status == 0
+    assert f"decoder: {method} (" in outcome.out
+    assert f"{parameters} parameters" in outcome.out
+    assert "encoder: edsr-baseline (n_resblocks 2" in outcome.out
+    made, original = load(tmp_path / "made" / "model.safetensors"), load(GOLDEN / f"{file}.pth")
+    assert made.config == original.config
+    for name, value in original.state_dict().items():
+        assert torch.equal(made.state_dict()[name], value)
+
+
+def test_the_export_lies_beside_the_checkpoint_unless_told_otherwise(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "authors.pth").write_bytes((GOLDEN / "lmliif.pth").read_bytes())
+    assert run("import", "authors.pth").status == 0
+    assert load(tmp_path / "authors.safetensors").config["decoder"]["name"] == "lm-liif"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["missing.pth"], "there is no checkpoint file 'missing.pth'"),
+        ([str(GOLDEN / "liif.pth"), "-o", "model.pth"], "cannot write model.pth: an export's suffix is .safetensors"),
+    ],
+)
+def test_bad_arguments(run: Run, arguments: list[str], told: str) -> None:
+    outcome = run("import", *arguments)
+    assert outcome.status == 2
+    assert told in outcome.error
+
+
+def test_an_export_is_not_replaced_by_itself(run: Run, checkpoint: Path) -> None:
+    before = checkpoint.read_bytes()
+    outcome = run("import", checkpoint)
+    assert outcome.status == 2
+    assert "would replace the file it is made from" in outcome.error
+    assert checkpoint.read_bytes() == before

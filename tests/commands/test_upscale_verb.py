@@ -1,0 +1,164 @@
+"""`lmf-sr upscale`: any factor, any size, files and folders; what a file holds is kept, and inputs are never overwritten."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import Run
+
+from lmf_sr.checkpoints import load
+from lmf_sr.commands import upscale
+from lmf_sr.images import Picture, imresize, read_picture, write_picture
+
+
+def picture(height: int = 12, width: int = 16, **kept: object) -> Picture:
+    return Picture(torch.rand(3, height, width, generator=torch.Generator().manual_seed(0)), **kept)  # type: ignore[arg-type]
+
+
+def test_a_fractional_scale(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    write_picture(tmp_path / "photo.png", picture())
+    assert run("upscale", "photo.png", "--scale", "3.7", "--model", checkpoint).status == 0
+    written, lr = read_picture(tmp_path / "photo_x3.7.png").rgb, read_picture(tmp_path / "photo.png").rgb
+    expected = load(checkpoint).encode(lr).render(44, 59)[0]
+    assert (written - expected).abs().max() <= 0.5 / 255 + 1e-6
+
+
+@pytest.mark.parametrize(("size", "height", "width"), [("64x30", 30, 64), ("32x", 24, 32), ("x36", 36, 48)])
+def test_a_size(run: Run, tmp_path: Path, checkpoint: Path, size: str, height: int, width: int) -> None:
+    write_picture(tmp_path / "photo.jpg", picture())
+    assert run("upscale", "photo.jpg", "--size", size, "--model", checkpoint).status == 0
+    assert read_picture(tmp_path / f"photo_{size}.jpg").rgb.shape[1:] == (height, width)
+
+
+def test_rendering_in_bands_changes_nothing(monkeypatch: pytest.MonkeyPatch, checkpoint: Path) -> None:
+    model, shares = load(checkpoint), []
+    monkeypatch.setattr(upscale, "PIXELS_PER_BAND", 7 * 41)
+    rgb = upscale._render(model, picture().rgb, 31, 41, shares.append)
+    torch.testing.assert_close(rgb, model.encode(picture().rgb).render(31, 41)[0], atol=1e-5, rtol=0)
+    assert len(shares) == 5
+    assert sum(shares) == pytest.approx(1)
+
+
+def test_transparency_is_upscaled_and_sixteen_bits_are_kept(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    alpha = torch.rand(1, 12, 16)
+    write_picture(tmp_path / "photo.png", picture(alpha=alpha, bit_depth=16))
+    assert run("upscale", "photo.png", "--scale", "2", "--model", checkpoint).status == 0
+    written = read_picture(tmp_path / "photo_x2.png")
+    assert written.bit_depth == 16
+    assert written.alpha is not None
+    torch.testing.assert_close(written.alpha, imresize(alpha, 24, 32).clamp(0, 1), atol=1e-4, rtol=0)
+
+
+def test_a_grey_picture_stays_grey(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    grey = Picture(torch.rand(1, 12, 16).repeat(3, 1, 1), grey=True)
+    write_picture(tmp_path / "photo.png", grey)
+    assert run("upscale", "photo.png", "--scale", "2", "--model", checkpoint).status == 0
+    assert read_picture(tmp_path / "photo_x2.png").grey
+
+
+def test_folders_and_files_to_a_folder(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    write_picture(tmp_path / "photos" / "a.png", picture())
+    write_picture(tmp_path / "photos" / "b.webp", picture())
+    write_picture(tmp_path / "c.tif", picture())
+    assert run("upscale", "photos", "c.tif", "--scale", "2", "-o", "large", "--model", checkpoint).status == 0
+    assert sorted(file.name for file in (tmp_path / "large").iterdir()) == ["a.png", "b.webp", "c.tif"]
+
+
+def test_a_folder_s_pictures_go_to_a_folder_beside_it(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    write_picture(tmp_path / "photos" / "a.png", picture())
+    for _ in range(2):  # what is written is no input of the next run
+        assert run("upscale", "photos", "--scale", "2", "--format", "jpg", "--model", checkpoint).status == 0
+    assert [file.name for file in (tmp_path / "photos").iterdir()] == ["a.png"]
+    assert [file.name for file in (tmp_path / "photos_x2").iterdir()] == ["a.jpg"]
+
+
+def test_a_batch_goes_on_after_failures_and_lists_them(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("a", "b", "c"):
+        write_picture(tmp_path / "photos" / f"{name}.png", picture())
+    truncated = tmp_path / "photos" / "b.png"
+    truncated.write_bytes(truncated.read_bytes()[:-200])
+    outcome = run("upscale", "photos", "missing.png", "--scale", "2", "-o", "large", "--model", checkpoint)
+    assert outcome.status == 2
+    assert sorted(file.name for file in (tmp_path / "large").iterdir()) == ["a.png", "c.png"]
+    listed = [line for line in outcome.err.splitlines() if line.startswith("lmf-sr: ")]
+    assert "b.png" in listed[0]
+    assert "missing.png" in listed[1]
+    assert listed[2] == outcome.error == "lmf-sr: error: 2 of 4 pictures failed, named above; the others are done"
+
+
+def test_an_interruption_says_how_many_are_done(
+    run: Run, tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b.png"):
+        write_picture(tmp_path / name, picture())
+    write = upscale.write_picture
+
+    def interrupted_at_b(path: Path, picture: Picture) -> None:
+        if "b" in path.name:
+            raise KeyboardInterrupt
+        write(path, picture)
+
+    monkeypatch.setattr(upscale, "write_picture", interrupted_at_b)
+    outcome = run("upscale", "a.png", "b.png", "--scale", "2", "--model", checkpoint)
+    assert outcome.status == 130
+    assert "lmf-sr: interrupted: 1 of 2 pictures are done and kept" in outcome.err
+    assert (tmp_path / "a_x2.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["a.png", "--scale", "0"], "--scale 0 makes no picture larger: it must be a number of at least 1"),
+        (["a.png", "--scale", "-3"], "--scale -3 makes no picture larger"),
+        (["a.png", "--scale", "0.9"], "--scale 0.9 makes no picture larger"),
+        (["a.png", "--scale", "nan"], "--scale nan makes no picture larger"),
+        (["a.png", "--size", "8x8"], "a.png is 16x12 pixels, larger than the 8x8 asked for"),
+        (["missing.png", "--scale", "2"], "missing.png"),
+        (["damaged.png", "--scale", "2"], "damaged.png"),
+        (["empty", "--scale", "2"], "no images in the folder empty"),
+        (["a.png", "--scale", "2", "-o", "a.png"], "a.png would overwrite an input: name another --output"),
+        (["a.png", "b.png", "--scale", "2", "-o", "c.png"], "--output c.png is one file"),
+        (["folder", "--scale", "2", "-o", "folder"], "would overwrite an input"),
+        (["a.png", "folder", "--scale", "2", "-o", "out"], "would both become out/a.png"),
+        (["a.png", "--scale", "2", "-o", "a.bmp"], "cannot write a.bmp"),
+        (["a.png", "--scale", "2", "-o", "b.png/out"], "b.png/out"),
+        (["a.png", "--scale", "2", "--device", "abacus"], "device 'abacus' is not available here"),
+    ],
+)
+def test_bad_input(run: Run, tmp_path: Path, checkpoint: Path, arguments: list[str], told: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "folder").mkdir()
+    for name in ("a.png", "b.png", "folder/a.png"):
+        write_picture(tmp_path / name, picture())
+    (tmp_path / "damaged.png").write_bytes((tmp_path / "a.png").read_bytes()[:300])
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.*")}
+    outcome = run("upscale", *arguments, "--model", checkpoint)
+    assert outcome.status == 2
+    assert told in outcome.error
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*.*")} == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["a.png"],
+        ["a.png", "--scale", "2", "--size", "8x8"],
+        ["a.png", "--size", "8"],
+        ["a.png", "--size", "0x8"],
+        ["--scale", "2"],
+    ],
+)
+def test_arguments_that_make_no_sense_end_with_the_usage(run: Run, arguments: list[str]) -> None:
+    outcome = run("upscale", *arguments)
+    assert outcome.status == 2
+    assert "usage: lmf-sr upscale" in outcome.err
+
+
+def test_without_shipped_weights_a_model_must_be_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upscale, "shipped_models", list)
+    outcome = run("upscale", "a.png", "--scale", "2")
+    assert outcome.status == 2
+    assert "name a checkpoint with --model FILE" in outcome.error
