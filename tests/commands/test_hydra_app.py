@@ -51,6 +51,17 @@ def test_each_job_has_a_folder_of_its_own(run: Run, tmp_path: Path) -> None:
     assert sorted(result.scale for record in records for result in record.results) == [2, 2, 2, 3]
 
 
+def test_jobs_of_a_sweep_have_folders_named_by_what_varies(run: Run, tmp_path: Path) -> None:
+    assert run(*BICUBIC, "-m", "scale=2,[2.5,3]", "protocol=div2k,benchmark").status == 0
+    (sweep,) = (tmp_path / "multirun" / "evaluate").iterdir()
+    assert sorted(path.parent.name for path in sweep.glob("*/result.json")) == [
+        "0_protocol=div2k,scale=2",
+        "1_protocol=benchmark,scale=2",
+        "2_protocol=div2k,scale=[2.5,3]",
+        "3_protocol=benchmark,scale=[2.5,3]",
+    ]
+
+
 def test_an_earlier_result_is_never_overwritten(run: Run, tmp_path: Path) -> None:
     assert run(*BICUBIC, "scale=2", "hydra.run.dir=mine").status == 0
     before = (tmp_path / "mine" / "result.json").read_bytes()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -32,9 +33,12 @@ def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of being printed
     failures: list[InputError] = []
     ordered = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))  # Hydra wants these first
-    given, sys.argv = sys.argv, [f"lmf-sr {verb}", *ordered]  # where Hydra looks for them
+    given = sys.argv
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(_reporting(verb, job, failures))()
+        sys.argv = [f"lmf-sr {verb}", *ordered, *_names_of_jobs(ordered)]  # where Hydra looks for them
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(
+            _reporting(verb, job, failures, program=given[0])
+        )()
     except InputError as error:  # the first one that Hydra met in a sweep; `_reporting` has named each
         raise InputError(f"the sweep is incomplete, though its other jobs are done: {error}") from error
     except (HydraException, OmegaConfBaseException) as error:
@@ -58,11 +62,22 @@ def overrides() -> list[str]:
     return list(HydraConfig.get().overrides.task)
 
 
-def _reporting(verb: str, job: Job, failures: list[InputError]) -> Job:
-    """The job; of a single run, Hydra does not see what failed (it would print its own account of it)."""
+def _names_of_jobs(arguments: Sequence[str]) -> list[str]:
+    """The setting by which the folders of a sweep's jobs are named by what differs between them (`conf/job.yaml`)."""
+    given = OverridesParser.create().parse_overrides([a for a in arguments if not a.startswith("-")])
+    shared = [override.key_or_group for override in given if not override.is_sweep_override()]
+    return [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]"]
+
+
+def _reporting(verb: str, job: Job, failures: list[InputError], program: str) -> Job:
+    """The job; of a single run, Hydra does not see what failed (it would print its own account of it).
+
+    Within the job, `sys.argv` is the command line of it alone: Lightning starts the other processes of a run by it.
+    """
 
     @functools.wraps(job)
     def reporting(cfg: DictConfig) -> None:
+        sys.argv = [program, verb, *overrides()]
         try:
             job(cfg)
         except (InputError, HydraException, OmegaConfBaseException) as cause:
