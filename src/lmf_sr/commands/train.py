@@ -1,12 +1,14 @@
 """`lmf-sr train`: trains a model; checkpoints, logs and a W&B run of its own in the job's folder."""
 
+import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import wandb
 from hydra.utils import instantiate
 from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.loggers import WandbLogger
 from omegaconf import DictConfig
 
 from lmf_sr.build import build
@@ -25,6 +27,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def job(cfg: DictConfig) -> None:
     """One training run, new or resumed. Raises KeyboardInterrupt, saying what was kept, if it was interrupted."""
+    _quieten()
     folder = hydra_app.job_folder()
     _check_free(folder, cfg.ckpt)
     seed_everything(cfg.seed, verbose=False)
@@ -41,11 +44,18 @@ def job(cfg: DictConfig) -> None:
         callbacks=[*instantiate(cfg.get("callbacks") or {}).values()],
         plugins=[CheckpointFiles()],
     )
-    for logger in trainer.loggers:
-        logger.log_hyperparams(settings)
-    with _closing_wandb(), _keeping_interrupts():
+    with _one_wandb_run_per_job(trainer), _keeping_interrupts():
+        for logger in trainer.loggers:
+            logger.log_hyperparams(settings)
         trainer.fit(learner, data, ckpt_path=cfg.ckpt, weights_only=True)
     print(f"written: {folder}")
+
+
+def _quieten() -> None:
+    """Leaves out what Lightning says of every run, and what does not apply to these."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in ("Checkpoint directory .* is not empty", ".* does not have many workers", ".*LeafSpec"):
+        warnings.filterwarnings("ignore", message)
 
 
 def _check_free(folder: Path, ckpt: str | None) -> None:
@@ -56,14 +66,17 @@ def _check_free(folder: Path, ckpt: str | None) -> None:
 
 
 @contextmanager
-def _closing_wandb() -> Iterator[None]:
-    """The job's W&B run, if it has one, ends with the job: the next job of a sweep has its own."""
+def _one_wandb_run_per_job(trainer: Trainer) -> Iterator[None]:
+    """Ends the job's W&B run with the job; Lightning would leave it open, and the next job of a sweep would join it."""
+    exit_code = 1
     try:
         yield
-    except BaseException:
-        wandb.finish(exit_code=1)
-        raise
-    wandb.finish()
+        exit_code = 0
+    finally:
+        if any(isinstance(logger, WandbLogger) for logger in trainer.loggers):
+            import wandb  # a second, which other runs need not wait
+
+            wandb.finish(exit_code)
 
 
 @contextmanager

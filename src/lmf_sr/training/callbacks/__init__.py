@@ -1,8 +1,10 @@
-"""What accompanies a run: the last checkpoint, PSNR, costs and crops per scale."""
+"""What accompanies a run: the last checkpoint, the progress bar; PSNR, costs, CMSR's savings and crops per scale."""
 
+from lmf_sr.training.callbacks.cmsr import Cmsr
 from lmf_sr.training.callbacks.costs import Latency, Macs
 from lmf_sr.training.callbacks.crops import Crops
 from lmf_sr.training.callbacks.last import LastCheckpoint
+from lmf_sr.training.callbacks.progress import Progress
 from lmf_sr.training.callbacks.psnr import Psnr
 
-__all__ = ["Crops", "LastCheckpoint", "Latency", "Macs", "Psnr"]
+__all__ = ["Cmsr", "Crops", "LastCheckpoint", "Latency", "Macs", "Progress", "Psnr"]

@@ -1,0 +1,84 @@
+"""What CMSR would save the model as it is now, at each validation scale above 4, found on the validation images.
+
+    cmsr_psnr/x8          beside `psnr/x8`, that of the full rendering
+    cmsr_mse/x8           MSE from the full rendering, beside the threshold asked for
+    macs_saved/x8, time_saved/x8, share_x2/x8, ...         see `evaluation/saving.py`
+
+As the weights change so do the modulations: every validation makes its own table, from a few training images.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lmf_sr.data import Pair, PairedImages, SuperResolutionData
+from lmf_sr.evaluation.calibration import Calibration, evenly_spread
+from lmf_sr.evaluation.metrics import PROTOCOLS, psnr
+from lmf_sr.evaluation.records import Metrics
+from lmf_sr.evaluation.saving import SavingMeter, overall
+from lmf_sr.geometry import TRAINING_SCALE
+from lmf_sr.lmf.conversion import Conversion
+from lmf_sr.model import Model
+from lmf_sr.training.module import SuperResolution
+
+
+class Cmsr(Callback):
+    """Logs them. Nothing is logged for a base method, or without a validation scale above 4.
+
+    Args:
+        mse_threshold: the error allowed, MSE from the full rendering of values in [-1, 1].
+        aggregation: of the calibration's images, "minimum" or "pooled".
+        images: how many training images to calibrate on.
+        decode_scales: to choose from.
+        repeats: timed renderings of each validation image, with and without; 0 for none.
+    """
+
+    def __init__(
+        self,
+        mse_threshold: float = 2e-5,
+        aggregation: str = "minimum",
+        images: int = 4,
+        decode_scales: Sequence[float] = (1, 2, 4, 6, 8, 12, 16),
+        repeats: int = 1,
+    ) -> None:
+        self.mse_threshold, self.aggregation = mse_threshold, aggregation
+        self.images, self.decode_scales, self.repeats = images, [float(scale) for scale in decode_scales], repeats
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.meters: dict[float, SavingMeter] = {}
+        self.found: dict[float, list[Metrics]] = defaultdict(list)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Pair,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        assert isinstance(pl_module, SuperResolution)
+        model, scale = pl_module.model, batch.scale
+        if scale <= TRAINING_SCALE or not isinstance(model.decoder, Conversion):
+            return
+        data: SuperResolutionData = trainer.datamodule  # type: ignore[attr-defined]
+        if scale not in self.meters:
+            self.meters[scale] = self._calibrated(model, data, scale)
+        meter, image, hr = self.meters[scale], model.encode(batch.lr / 255), batch.hr / 255
+        height, width = hr.shape[1:]
+        rendered = image.render(height, width, cmsr=meter.table)[0]
+        quality = {"cmsr_psnr": psnr(rendered, hr, scale, PROTOCOLS[data.source.protocol])}
+        self.found[scale].append(quality | meter.measure(image, height, width))
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for scale, pictures in self.found.items():
+            pl_module.log_dict({f"{name}/x{scale:g}": value for name, value in overall(pictures).items()})
+
+    def _calibrated(self, model: Model, data: SuperResolutionData, scale: float) -> SavingMeter:
+        pictures = PairedImages("training", evenly_spread(data.source.training(), self.images))
+        calibration = Calibration.of(model, "in training", [scale], self.decode_scales)
+        for name in pictures.names():
+            calibration.take(model, pictures, name)
+        return SavingMeter(model, calibration.table(self.mse_threshold, self.aggregation), self.repeats)

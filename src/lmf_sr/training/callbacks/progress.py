@@ -1,0 +1,25 @@
+"""The progress bar of a run."""
+
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import TQDMProgressBar
+
+
+class Progress(TQDMProgressBar):
+    """Counts the steps of the whole run, also where it is resumed; Lightning's own counts batches of an epoch, of which
+    a run has but one."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        batches_per_step = trainer.accumulate_grad_batches
+        self.train_progress_bar.reset(total=trainer.max_steps * batches_per_step)
+        self.train_progress_bar.initial = trainer.global_step * batches_per_step
+        self.train_progress_bar.set_description("training")
+
+    def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
+        pass
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        metrics = super().get_metrics(trainer, pl_module)
+        return {name: value for name, value in metrics.items() if name != "v_num"}
