@@ -13,9 +13,8 @@ from rich.table import Table
 from lmf_sr.commands import hydra_app
 from lmf_sr.commands.configuration import calibration_of, checkpoint_named, device_named, name_of, scales, trained_model
 from lmf_sr.data import PairedImages, Source
-from lmf_sr.data.sources import Photographs
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.calibration import Calibration, calibrate
+from lmf_sr.evaluation.calibration import Calibration, calibrate, evenly_spread
 from lmf_sr.lmf.cmsr import Scale2Mod
 from lmf_sr.lmf.conversion import Conversion
 
@@ -58,14 +57,6 @@ def job(cfg: DictConfig) -> None:
     table.save(table_path)
     rich.print(_shown(table))
     print(f"written: {path}, {table_path}")
-
-
-def evenly_spread(photographs: Photographs, count: int) -> Photographs:
-    """So many of the photographs, evenly spread over them; all, if there are no more."""
-    names = list(photographs)
-    if count < len(names):
-        names = [names[(2 * i + 1) * len(names) // (2 * count)] for i in range(count)]
-    return {name: photographs[name] for name in names}
 
 
 def _same(found: Calibration, asked: Calibration, path: Path) -> Calibration:

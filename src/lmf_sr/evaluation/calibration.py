@@ -29,6 +29,7 @@ from torch import Tensor
 
 from lmf_sr.atomic import replacing
 from lmf_sr.data import PairedImages
+from lmf_sr.data.sources import Photographs
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import TRAINING_SCALE, Grid
 from lmf_sr.lmf.cmsr import NO_LIMIT, Scale2Mod, fingerprint, read_mapping
@@ -206,6 +207,14 @@ def calibrate(
             calibration.take(model, images, name)
             calibration.save(path)
         after_image()
+
+
+def evenly_spread(photographs: Photographs, count: int) -> Photographs:
+    """So many of the photographs, evenly spread over them; all, if there are no more."""
+    names = list(photographs)
+    if count < len(names):
+        names = [names[(2 * i + 1) * len(names) // (2 * count)] for i in range(count)]
+    return {name: photographs[name] for name in names}
 
 
 def measure(

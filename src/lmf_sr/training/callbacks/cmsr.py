@@ -40,11 +40,11 @@ class Cmsr(Callback):
         mse_threshold: float = 2e-5,
         aggregation: str = "minimum",
         images: int = 4,
-        decode_scales: Sequence[float] = (1, 2, 4, 6, 8, 12, 16),
+        decode_scales: Sequence[float] = (1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0),
         repeats: int = 1,
     ) -> None:
         self.mse_threshold, self.aggregation = mse_threshold, aggregation
-        self.images, self.decode_scales, self.repeats = images, [float(scale) for scale in decode_scales], repeats
+        self.images, self.decode_scales, self.repeats = images, decode_scales, repeats
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.meters: dict[float, SavingMeter] = {}
