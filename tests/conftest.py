@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook("lmf_sr", "beartype.beartype")
+# The numeric tower: an int is a float, as type checkers have it.
+install_import_hook("lmf_sr", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 ROOT = Path(__file__).parents[1]
 

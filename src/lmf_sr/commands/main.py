@@ -21,8 +21,11 @@ class Verb(NamedTuple):
 VERBS = {
     "train": Verb("train", "train a model; Ctrl-C keeps a checkpoint, and training resumes from it exactly"),
     "evaluate": Verb("evaluate", "PSNR and SSIM of a model on benchmark sets or folders, at any scales"),
+    "compare": Verb("compare", "several models on the same images: table, figures and crops"),
     "profile": Verb("profile", "parameters, multiply-accumulates and latency of a model, without data"),
     "upscale": Verb("upscale", "make pictures larger, by any factor or to any size"),
+    "calibrate": Verb("calibrate", "find what CMSR may render coarsely, for any error allowed"),
+    "inspect": Verb("inspect", "draw what CMSR goes by: a picture's modulation intensity and levels"),
     "import": Verb("import_", "turn the authors' checkpoint into a safetensors file of this project"),
 }
 

@@ -1,0 +1,139 @@
+"""`lmf-sr compare`: several models on the same images; a table, figures, crops and records in the job's folder."""
+
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import rich
+import torch.nn.functional as F
+from hydra.utils import instantiate
+from jaxtyping import Float
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from lmf_sr.atomic import replacing
+from lmf_sr.checkpoints import load
+from lmf_sr.commands import hydra_app
+from lmf_sr.commands.configuration import as_dict, device_named, name_of, protocol_named, scales, size
+from lmf_sr.data import PairedImages, Source
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation import figures, tables
+from lmf_sr.evaluation.baseline import Bicubic
+from lmf_sr.evaluation.evaluate import Upscaler, evaluate
+from lmf_sr.evaluation.profile import profile
+from lmf_sr.evaluation.records import Record, Stopwatch, write_record
+from lmf_sr.geometry import Region
+from lmf_sr.model import Model
+
+DETAILS = {"ssim", "encoder_parameters", "decoder_macs_as_run"}  # in table.csv and the records only
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs the verb."""
+    hydra_app.run("compare", job, arguments)
+
+
+def job(cfg: DictConfig) -> None:
+    """One comparison."""
+    folder = hydra_app.job_folder()
+    wanted, lr_size = scales(cfg.scale), size(cfg.lr_size)
+    models = _models(cfg.models, cfg.device)
+    source: Source = instantiate(cfg.data)
+    protocol = protocol_named(cfg.protocol or source.protocol)
+    sets = [images.decoded() for images in source.evaluation()]
+
+    records: list[Record] = []
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for name, model in models.items():
+            watch = Stopwatch()
+            images = progress.add_task(f"{name}: images", total=len(wanted) * sum(map(len, sets)))
+            results = [
+                evaluate(model, images_of, scale, protocol, lambda task=images: progress.advance(task))  # type: ignore[misc]
+                for images_of in sets
+                for scale in wanted
+            ]
+            if isinstance(model, Model):
+                costs = progress.add_task(f"{name}: costs", total=len(wanted))
+                for result in profile(model, lr_size, wanted, budget_s=cfg.budget_s):
+                    results.append(result)
+                    progress.advance(costs)
+            records.append(watch.record("compare", name, results, as_dict(cfg), cfg.seed))
+            write_record(records[-1], folder / "records" / f"{name}.json")
+
+    rows = tables.rows(records)
+    shown = [row._replace(metrics={k: v for k, v in row.metrics.items() if k not in DETAILS}) for row in rows]
+    hardware = records[0].environment["hardware"]
+    about = (
+        f"PSNR by protocol {protocol.name}. Costs of an LR picture of {lr_size[0]} x {lr_size[1]} pixels, latency on "
+        f"{', '.join(hardware['gpus']) or hardware['processor']} with {hardware['threads']} threads.\n\n"
+        f"    lmf-sr compare {shlex.join(hydra_app.overrides())}\n"
+    )
+    with replacing(folder / "table.md") as file:
+        file.write(f"{tables.markdown(shown)}\n{about}".encode())
+    with replacing(folder / "table.csv") as file:
+        file.write(tables.csv_text(rows).encode())
+    figures.against_scale(
+        [row for row in rows if row.set == sets[0].name], folder / "comparison.png", title=f"on {sets[0].name}"
+    )
+    titles, crops = zip(*_crops(models, sets[0], cfg.crop), strict=True)
+    figures.side_by_side(crops, folder / "crops.png", titles)
+    rich.print(tables.terminal(shown, title=f"protocol {protocol.name}; costs at {lr_size[0]} x {lr_size[1]}"))
+    print(f"written: {folder}/table.md, table.csv, comparison.png, crops.png, records/")
+
+    failures = sorted({(image, why) for record in records for r in record.results for image, why in r.failures.items()})
+    for image, why in failures:
+        print(f"lmf-sr: {image}: {why}", file=sys.stderr)
+    if failures:
+        raise InputError(
+            f"{len(failures)} images could not be compared, named above; the means are those of the others"
+        )
+
+
+def _models(sources: Sequence[str], device: str) -> dict[str, Upscaler]:
+    """What to compare, by name; where two models are of one kind, the name tells their files apart."""
+    loaded = {source: Bicubic() if source == "bicubic" else load(source).to(device_named(device)) for source in sources}
+    if not loaded:
+        raise InputError(
+            "models=[] compares nothing: give checkpoint files, shipped names or bicubic, as in models=[bicubic,last.ckpt]"
+        )
+    kinds = {source: name_of(model) if isinstance(model, Model) else source for source, model in loaded.items()}
+    shared = {kind for kind, count in Counter(kinds.values()).items() if count > 1}
+    return {
+        f"{kind} ({Path(source).parent.name}-{Path(source).stem})" if kind in shared else kind: loaded[source]
+        for source, kind in kinds.items()
+    }
+
+
+def _crops(
+    models: dict[str, Upscaler], images: PairedImages, crop: DictConfig
+) -> Iterator[tuple[str, dict[str, Float[Tensor, "3 _ _"]]]]:
+    """For each of the first images, its most detailed window: LR, every model's rendering, HR."""
+    for name in images.names()[: crop.images]:
+        pair = images.pair(name, crop.scale)
+        lr, hr = pair.lr / 255, pair.hr / 255
+        region = most_detailed(hr, crop.side)
+        yield (
+            f"{name} x{crop.scale:g}",
+            {
+                "LR": figures.crop(lr, region),
+                **{
+                    label: figures.crop(model.encode(lr).render(*hr.shape[1:])[0].cpu(), region)
+                    for label, model in models.items()
+                },
+                "HR": figures.crop(hr, region),
+            },
+        )
+
+
+def most_detailed(picture: Float[Tensor, "3 H W"], side: int) -> Region:
+    """The square window of `side` pixels with the largest mean gradient."""
+    H, W = picture.shape[1:]
+    side = min(side, H, W)
+    rows, cols = picture.diff(dim=1)[:, :, 1:].abs(), picture.diff(dim=2)[:, 1:, :].abs()
+    detail = F.avg_pool2d((rows + cols).mean(0, keepdim=True), max(side - 1, 1), stride=1)[0]
+    top, left = divmod(int(detail.argmax()), detail.shape[1])
+    return top / H, left / W, side / H, side / W

@@ -1,0 +1,84 @@
+"""`lmf-sr compare`: what it leaves in its folder."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import Run
+from PIL import Image
+
+from lmf_sr.build import build
+from lmf_sr.checkpoints import export
+from lmf_sr.commands.compare import most_detailed
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed, name in enumerate(("a", "b")):
+        pixels = torch.randint(256, (64, 72, 3), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+        Image.fromarray(pixels.numpy()).save(folder / f"{name}.png")
+    return folder
+
+
+OPTIONS = ("scale=[2,2.5]", "data=folder", "lr_size=[8,8]", "crop.side=16", "crop.scale=2", "hydra.run.dir=out")
+
+
+def test_what_it_leaves(run: Run, photographs: Path, checkpoint: Path, tmp_path: Path) -> None:
+    outcome = run("compare", f"models=[bicubic,{checkpoint}]", f"data.root={photographs}", *OPTIONS)
+    assert outcome.status == 0, outcome.err
+    out = tmp_path / "out"
+    with (out / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["model"], float(row["scale"])) for row in rows] == [
+        ("bicubic", 2),
+        ("bicubic", 2.5),
+        ("edsr-baseline-lm-liif", 2),
+        ("edsr-baseline-lm-liif", 2.5),
+    ]
+    assert all(float(row["psnr"]) > 0 for row in rows)
+    assert all(float(row["decoder_macs"]) > 0 and float(row["decoder_ms"]) > 0 for row in rows[2:])
+    assert rows[0]["decoder_macs"] == ""
+    markdown = (out / "table.md").read_text()
+    assert "| edsr-baseline-lm-liif | " in markdown
+    assert "lmf-sr compare" in markdown
+    for figure in ("comparison.png", "crops.png"):
+        with Image.open(out / figure) as picture:
+            assert min(picture.size) > 100
+    record = json.loads((out / "records" / "bicubic.json").read_text())
+    assert set(record["results"][0]["images"]) == {"a", "b"}
+
+
+def test_two_models_of_one_kind_keep_their_rows_apart(run: Run, photographs: Path, tmp_path: Path) -> None:
+    for seed in ("0", "1"):
+        torch.manual_seed(int(seed))
+        export(build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 4}, "lm-liif"), tmp_path / f"{seed}.safetensors")
+    outcome = run("compare", "models=[0.safetensors,1.safetensors]", f"data.root={photographs}", *OPTIONS)
+    assert outcome.status == 0, outcome.err
+    names = {path.stem for path in (tmp_path / "out" / "records").iterdir()}
+    assert len(names) == 2
+    assert all(name.startswith("edsr-baseline-lm-liif (") for name in names)
+
+
+def test_nothing_to_compare(run: Run) -> None:
+    outcome = run("compare", "models=[]")
+    assert outcome.status == 2
+    assert "models=[] compares nothing" in outcome.error
+
+
+def test_a_missing_model_is_named_before_any_work(run: Run) -> None:
+    outcome = run("compare", "models=[bicubic,nowhere.ckpt]")
+    assert outcome.status == 2
+    assert "nowhere.ckpt" in outcome.error
+
+
+def test_the_most_detailed_window() -> None:
+    picture = torch.zeros(3, 40, 60)
+    picture[:, 20:30, 40:50] = torch.rand(3, 10, 10)
+    top, left, height, width = most_detailed(picture, 12)
+    assert 18 <= round(top * 40) <= 20
+    assert 38 <= round(left * 60) <= 40
+    assert (round(height * 40), round(width * 60)) == (12, 12)
