@@ -52,6 +52,7 @@ def test_benchmark_sets_are_named_and_evaluated_in_order(tmp_path: Path) -> None
     fill(tmp_path / "Set14" / "HR", "zebra.png", "comic.png")
     sets = Benchmark(tmp_path, ["Set14", "Set5"]).evaluation()
     assert [(images.name, images.names()) for images in sets] == [("Set14", ["comic", "zebra"]), ("Set5", ["baby"])]
+    assert [images.name for images in Benchmark(tmp_path).evaluation()] == ["Set14", "Set5"]
 
 
 def test_the_shipped_lr_images_of_set5_are_used(shared: Path) -> None:
@@ -71,6 +72,7 @@ def test_bad_roots_are_named(tmp_path: Path) -> None:
         (Folder(tmp_path / "empty"), "empty"),
         (Folder(tmp_path / "two", held_out=2), "holds 2 images, of which 2 cannot be held out"),
         (Benchmark(tmp_path, ["Set6"]), "Set6"),
+        (Benchmark(tmp_path), "no benchmark set in"),
     ]:
         with pytest.raises(InputError, match=message):
             source.validation().pairs(2.0)

@@ -91,12 +91,13 @@ class Folder:
 class Benchmark:
     """Benchmark sets in the EDSR layout: `root/Set5/HR/*.png`, and `root/Set5/LR_bicubic/X2/*x2.png` where the set has it.
 
-    Raises InputError if a set's HR folder is missing or empty.
+    `sets` are names of folders; by default, all there are. Raises InputError if there are none, or if a set's HR folder is
+    missing or empty.
     """
 
     protocol = "benchmark"
 
-    def __init__(self, root: str | Path, sets: Sequence[str] = ("Set5",)) -> None:
+    def __init__(self, root: str | Path, sets: Sequence[str] | None = None) -> None:
         self.root = Path(root)
         self.sets = sets
 
@@ -109,5 +110,11 @@ class Benchmark:
     def evaluation(self) -> list[PairedImages]:
         return [
             PairedImages.of_files(name, list_images(self.root / name / "HR"), self.root / name / "LR_bicubic")
-            for name in self.sets
+            for name in self.sets or self._found()
         ]
+
+    def _found(self) -> list[str]:
+        found = sorted(folder.parent.name for folder in self.root.glob("*/HR"))
+        if not found:
+            raise InputError(f"no benchmark set in {self.root}: a set is a folder that holds its images in a folder HR")
+        return found
