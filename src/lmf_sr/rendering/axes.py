@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jaxtyping import Float, Int
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from lmf_sr.geometry import Corners, axis_corners
+from lmf_sr.geometry import Corners, Grid, axis_corners
 
 
 class Between(NamedTuple):
@@ -44,3 +46,51 @@ class Axis(NamedTuple):
     def shifted(self, first: int) -> Axis:
         """The same axis where the latents are counted from `first`; LR pixels keep their numbers."""
         return self._replace(corners=self.corners._replace(at=self.corners.at - first))
+
+
+def nearest_latents(grid: Grid, lr_size: tuple[int, ...]) -> tuple[Int[Tensor, " H"], Int[Tensor, " W"]]:
+    """The row of latents nearest to each row of pixels, and the column to each column; of two as near the later."""
+    h, w = lr_size
+    return axis_corners(grid.rows, h, offset=0.0).at[:, 0], axis_corners(grid.cols, w, offset=0.0).at[:, 0]
+
+
+class Chosen(NamedTuple):
+    """Some of a grid's pixels: those whose nearest latent is chosen."""
+
+    latents: Bool[Tensor, "B h w"]
+    rows: Int[Tensor, " H"]  # the row of latents nearest to each row of pixels
+    cols: Int[Tensor, " W"]
+
+    @classmethod
+    def of(cls, latents: Bool[Tensor, "B h w"], grid: Grid) -> Chosen:
+        rows, cols = nearest_latents(grid, latents.shape[1:])
+        return cls(latents, rows.to(latents.device), cols.to(latents.device))
+
+    def pixel_count(self) -> int:
+        """How many pixels."""
+        h, w = self.latents.shape[1:]
+        return int((self.rows.bincount(minlength=h)[:, None] * self.cols.bincount(minlength=w) * self.latents).sum())
+
+    def stretches(self) -> Stretches:
+        """The same pixels in stretches of neighbours on a row."""
+        steps = F.pad(self.latents[:, :, self.cols].flatten(0, 1).to(torch.int8), (1, 1)).diff(dim=-1)
+        begin, end = (steps == 1).nonzero(), (steps == -1).nonzero()
+        first = F.pad(begin[:, 0].bincount(minlength=len(steps)).cumsum(0), (1, 0))
+        return Stretches(self.rows, self.latents.shape[1], first, begin[:, 1], end[:, 1])
+
+
+class Stretches(NamedTuple):
+    """Pixels to render, as stretches of neighbours: along a row on line l of image b, those numbered
+    `first[b * lines + l]` up to `first[b * lines + l + 1]`, each from `begin` up to `end`."""
+
+    line: Int[Tensor, " H"]  # that each row is on
+    lines: int  # of each image; 0 if all share one
+    first: Int[Tensor, " l"]
+    begin: Int[Tensor, " s"]
+    end: Int[Tensor, " s"]
+
+    @classmethod
+    def all(cls, height: int, width: int) -> Stretches:
+        """Every pixel of the grid, of every image."""
+        zero = torch.zeros(height, dtype=torch.long)
+        return cls(zero, 0, torch.tensor([0, 1]), torch.tensor([0]), torch.tensor([width]))

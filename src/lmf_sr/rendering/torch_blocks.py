@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lmf_sr.lmf.conversion import Conversion
-from lmf_sr.rendering.axes import Axis
+from lmf_sr.rendering.axes import Axis, Chosen
 
 PIXELS_PER_TILE = 8192  # four corners of which, 16 wide, are 2 MiB
 LONGEST_RUN = 32
@@ -30,25 +30,28 @@ def render_lines(
     rows: Axis,
     cols: Axis,
     out: Float[Tensor, "B 3 H W"],
+    chosen: Chosen | None = None,
 ) -> None:
     """Renders pixels into `out`; the arguments are those of `compiled.render_lines`."""
+    rgb = bilinear(lr, rows, cols) if decoder.lr_skip else None
     for image in range(len(out)):
-        for row_runs in runs(rows.corners.at):
-            for col_runs in runs(cols.corners.at):
-                a, b = row_runs.shape[1], col_runs.shape[1]
-                wide = max(PIXELS_PER_TILE // (a * b), 1)
-                tall = max(wide // len(col_runs), 1)
-                for r in row_runs.split(tall):
-                    for c in col_runs.split(wide):
-                        rgb = render_blocks(decoder, latents[image], cell[image], rows, cols, r, c)
-                        out[image, :, r.reshape(-1, 1), c.reshape(1, -1)] = rgb
-    if decoder.lr_skip:
-        out += bilinear(lr, rows, cols)
+        for row_runs in runs(rows.corners.at, chosen and chosen.rows):
+            for col_runs in runs(cols.corners.at, chosen and chosen.cols):
+                of_block = torch.ones(len(row_runs), len(col_runs), dtype=torch.bool)
+                if chosen is not None:
+                    of_block = chosen.latents[image][chosen.rows[row_runs[:, 0]]][:, chosen.cols[col_runs[:, 0]]]
+                blocks = max(PIXELS_PER_TILE // (row_runs.shape[1] * col_runs.shape[1]), 1)
+                for tile in of_block.nonzero().split(blocks):
+                    r, c = row_runs[tile[:, 0]], col_runs[tile[:, 1]]
+                    y = render_blocks(decoder, latents[image], cell[image], rows, cols, r, c)
+                    r, c = r.T[:, None], c.T[None]
+                    out[image][:, r, c] = y if rgb is None else y + rgb[image][:, r, c]
 
 
-def runs(at: Int[Tensor, "N 2"]) -> Iterator[Int[Tensor, "n a"]]:
-    """The pixels of an axis in runs, those of the same length together."""
-    _, lengths = torch.unique_consecutive(at, dim=0, return_counts=True)
+def runs(at: Int[Tensor, "N 2"], nearest: Int[Tensor, " N"] | None = None) -> Iterator[Int[Tensor, "n a"]]:
+    """The pixels of an axis in runs, those of the same length together; in runs with the same nearest latent, if given."""
+    keys = at if nearest is None else torch.cat([at, nearest[:, None]], dim=1)
+    _, lengths = torch.unique_consecutive(keys, dim=0, return_counts=True)
     pieces = [piece for run in torch.arange(len(at)).split(lengths.tolist()) for piece in run.split(LONGEST_RUN)]
     for length in sorted({len(piece) for piece in pieces}):
         yield torch.stack([piece for piece in pieces if len(piece) == length])
@@ -60,28 +63,24 @@ def render_blocks(
     cell: Float[Tensor, "2"],
     rows: Axis,
     cols: Axis,
-    row_runs: Int[Tensor, "r a"],
-    col_runs: Int[Tensor, "c b"],
-) -> Float[Tensor, "3 R C"]:
-    """The pixels of the blocks that some runs of rows make with some runs of columns, those of a run side by side."""
-    (r, a), (c, b) = row_runs.shape, col_runs.shape
+    row_runs: Int[Tensor, "k a"],
+    col_runs: Int[Tensor, "k b"],
+) -> Float[Tensor, "3 a b k"]:
+    """The pixels of k blocks, each a run of rows by a run of columns."""
+    (k, a), b = row_runs.shape, col_runs.shape[1]
     of_rows, of_cols = rows.corners, cols.corners
     gain, offset, code = decoder.split_rows(
         torch.stack(
-            [
-                latents[of_rows.at[row_runs[:, 0], i]][:, of_cols.at[col_runs[:, 0], j]].flatten(0, 1)
-                for i in (0, 1)
-                for j in (0, 1)
-            ]
+            [latents[of_rows.at[row_runs[:, 0], i], of_cols.at[col_runs[:, 0], j]] for i in (0, 1) for j in (0, 1)]
         ).unsqueeze(1)
     )
 
     def over_blocks(of_row: Float[Tensor, "N 2"], of_col: Float[Tensor, "N 2"]) -> tuple[Tensor, Tensor]:
         """The values of rows and of columns, for each corner, pixel and block."""
-        row = of_row[row_runs].to(latents.dtype).permute(2, 1, 0)[:, None, :, None, :, None]
-        col = of_col[col_runs].to(latents.dtype).permute(2, 1, 0)[None, :, None, :, None, :]
+        row = of_row[row_runs].to(latents.dtype).permute(2, 1, 0)[:, None, :, None]
+        col = of_col[col_runs].to(latents.dtype).permute(2, 1, 0)[None, :, None, :]
         row, col = torch.broadcast_tensors(row, col)
-        return row.reshape(4, a * b, r * c), col.reshape(4, a * b, r * c)
+        return row.reshape(4, a * b, k), col.reshape(4, a * b, k)
 
     rel = torch.stack(over_blocks(of_rows.rel, of_cols.rel), dim=-1)
     y = decoder.input_at_hr(code.expand(-1, a * b, -1, -1), rel, cell.expand_as(rel))
@@ -91,7 +90,7 @@ def render_blocks(
     row_weight, col_weight = over_blocks(of_rows.weight, of_cols.weight)
     y = torch.einsum("tpbd,tpb->pbd", y, row_weight * col_weight)
     rgb = F.linear(y, last, decoder.render_mlp.linears[-1].bias)
-    return rgb.view(a, b, r, c, 3).permute(4, 2, 0, 3, 1).reshape(3, r * a, c * b)
+    return rgb.view(a, b, k, 3).permute(3, 0, 1, 2)
 
 
 def bilinear(lr: Float[Tensor, "B 3 h w"], rows: Axis, cols: Axis) -> Float[Tensor, "B 3 H W"]:
