@@ -1,4 +1,4 @@
-"""The compiled renderer: `kernel.c`, built with the system's C compiler when it is first needed.
+"""The compiled renderer: the C of `kernels/`, built with the system's C compiler when it is first needed.
 
 The library is kept in the user's cache folder, under a name that holds everything it depends on (the source, the command,
 the compiler and the CPU it compiles for), and is put there whole: any number of processes may build it at once. Where
@@ -24,7 +24,7 @@ from lmf_sr.lmf.conversion import Conversion, LinearFirst
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering.axes import Axis, Between
 
-SOURCE = Path(__file__).with_name("kernel.c")
+KERNELS = Path(__file__).with_name("kernels")
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi")
 WIDTH = 16  # of the render MLP: the kernel's vectors
 NEGLIGIBLE = 1e-9  # weight in the ensemble: a pixel centred on a latent has no other
@@ -64,7 +64,7 @@ class _Job(Structure):
 
 
 def supports(decoder: Conversion, dtype: torch.dtype) -> bool:
-    """Whether `kernel.c` covers this decoder's render MLP, given a compiler."""
+    """Whether `kernels/render.c` covers this decoder's render MLP, given a compiler."""
     waves = isinstance(decoder, LMLTE) and decoder.code_dim == 2 * WIDTH
     return decoder.width == WIDTH and dtype == torch.float32 and (waves or isinstance(decoder, LinearFirst))
 
@@ -114,6 +114,7 @@ def render_lines(
     lr = lr if lr.stride(-1) == 1 else lr.contiguous()
     first, *hidden, last = decoder.render_weights
     bias = decoder.render_mlp.linears[-1].bias
+    phase = decoder.render_phase(cell) if isinstance(decoder, LMLTE) else None
     columns = torch.zeros(WIDTH + 1, WIDTH)
     columns[:, :3] = torch.cat([last.T, bias[None]])
     job = _Job(
@@ -122,7 +123,7 @@ def render_lines(
         pointer(first.T),
         pointer(torch.cat([W.T for W in hidden])) if hidden else None,
         pointer(columns),
-        pointer(decoder.render_phase(cell)) if isinstance(decoder, LMLTE) else None,
+        pointer(torch.cat([phase, phase - 0.5], dim=-1)) if phase is not None else None,
         decoder.depth,
         taps(rows.corners),
         taps(cols.corners),
@@ -145,14 +146,16 @@ def library() -> ctypes.CDLL:
     compiler = shlex.split(os.environ.get("CC", "cc"))
     command = [*compiler, *FLAGS]
     target = _run([*compiler, "-march=native", "-dM", "-E", "-x", "c", os.devnull])  # names compiler and CPU
-    key = hashlib.sha256(b"\0".join([SOURCE.read_bytes(), shlex.join(command).encode(), target])).hexdigest()
-    path = _cache_folder() / f"kernel-{key[:32]}.so"
+    sources = sorted(KERNELS.glob("*.c"))
+    contents = [file.read_bytes() for file in sorted(KERNELS.iterdir())]
+    key = hashlib.sha256(b"\0".join([*contents, shlex.join(command).encode(), target])).hexdigest()
+    path = _cache_folder() / f"kernels-{key[:32]}.so"
     try:
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=path.parent) as folder:
                 built = Path(folder) / path.name
-                _run([*command, str(SOURCE), "-o", str(built)])
+                _run([*command, *map(str, sources), "-o", str(built)])
                 built.replace(path)
         kernel = ctypes.CDLL(str(path))
     except OSError as error:

@@ -1,34 +1,25 @@
-/* The whole render of an LMF state on a grid of pixels, in one pass: the compiled core of `compiled.py`.
+/* The whole render of an LMF state on a grid of pixels, in one pass: for `compiled.py`.
 
    A pixel is decoded by the latents around it, its *taps*: up to two rows of latents by up to two columns. For each tap
 
        y <- relu(gain_l * (W_l y) + offset_l)          l = 0 .. depth - 1,  gain and offset read from the tap's latent
-       y_0 = rel,   or   coef * cos(pi * [f, f - 1/2])  with  f_k = freq_{2k} rel_row + freq_{2k+1} rel_col + phase_k
+       y_0 = rel,   or   coef * cos(pi [f, f - 1/2])  with  f_k = freq_2k rel_row + freq_2k+1 rel_col + phase_k
 
    and the pixel is W_L (sum over taps of weight * y) + bias, plus the LR image read bilinearly.
 
    The 16 channels of y are one vector. A layer multiplies each column of W, which stays in a register, by one element of
    y, broadcast from memory: 16 multiply-adds for a tap, and two more instructions for gain, offset and relu. GROUP taps
    are in flight at once, to cover the latency of a multiply-add. Nothing is gathered: a tap reads its modulations where
-   they lie. A stretch of CHUNK pixels of an output row goes through all layers in the level-1 cache.
+   they lie. A stretch of CHUNK pixels of an output row goes through all layers in the level-1 cache. */
 
-   Plain C with the vector extensions of GCC and Clang, for any CPU; AVX-512 has one register per vector. */
+#include "vectors.h"
 
-#include <stddef.h>
-#include <stdint.h>
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
-
-enum { WIDTH = 16, WAVES = WIDTH / 2, CHUNK = 32, MAX_TAPS = 2 * CHUNK };
+enum { WIDTH = LANES, CHUNK = 32, MAX_TAPS = 2 * CHUNK };
 #ifdef __AVX512F__
 enum { GROUP = 8 }; /* 8 sums and 16 columns fill the registers, and two units need 4 multiply-adds each under way */
 #else
 enum { GROUP = 4 };
 #endif
-
-typedef float vector __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
-typedef int32_t mask __attribute__((vector_size(4 * WIDTH)));
 
 /* The taps of pixel i along an axis are first[i] .. first[i + 1] - 1: one or two. */
 typedef struct {
@@ -48,7 +39,7 @@ typedef struct {
     int64_t image_size, line_size, latent_size;
     /* the render MLP: matrices by columns; `first` has 2 columns (rel) or, with phases, 16; `last` has its bias as a 17th */
     const float *first, *hidden, *last;
-    const float *phases; /* 8 for each image; NULL where the input is rel */
+    const float *phases; /* [phase, phase - 1/2] for each image; NULL where the input is rel */
     int64_t depth;
     /* the grid */
     taps rows, cols;
@@ -62,21 +53,6 @@ typedef struct {
     int64_t out_image_size, out_channel_size, out_line_size;
     int64_t images, threads;
 } job;
-
-#define UNROLL _Pragma("GCC unroll 16")
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vector load(const float *p) { return *(const vector *)p; }
-INLINE void store(float *p, vector v) { *(vector *)p = v; }
-
-INLINE vector relu(vector x)
-{
-#ifdef __AVX512F__
-    return (vector)_mm512_max_ps(_mm512_setzero_ps(), (__m512)x);
-#else
-    return (vector)((mask)x & ~(mask)(x <= 0)); /* keeps NaN, as max does */
-#endif
-}
 
 /* sums[i] = W y_i for GROUP inputs */
 INLINE void multiply(vector sums[GROUP], const vector W[WIDTH], const float *y)
@@ -111,30 +87,18 @@ INLINE void first_layer(float *y, const float *const *latents, int n, vector of_
         store(y + WIDTH * t, relu((of_row + col * rel_col[t]) * load(latents[t]) + load(latents[t] + offset)));
 }
 
-/* cos(pi x), to 1e-7, for |x| below 2^22 */
-INLINE vector cos_pi(vector x)
-{
-    const float round = 12582912.0f; /* 1.5 * 2^23: adding it leaves no fraction */
-    vector half = x * 0.5f;
-    vector turn = half - ((half + round) - round);                      /* in [-1/2, 1/2] */
-    vector a = (vector)((mask)turn & 0x7fffffff), u = 0.25f - a, v = u * u; /* cos(2 pi a) = sin(2 pi u) */
-    vector p = 39.536706f * v - 76.549782f;                             /* minimax for sin(2 pi u) / u, to 4e-9 */
-    p = p * v + 81.601004f;
-    p = p * v - 41.341655f;
-    p = p * v + 6.28318516f;
-    return p * u;
-}
+/* Every second element, from the first or the second on, twice over. */
+#ifdef __clang__
+#define SECONDS(v, o) __builtin_shufflevector(v, v, o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14, o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14)
+#else
+#define SECONDS(v, o) __builtin_shuffle(v, (mask){o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14, o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14})
+#endif
 
-/* y_0 where the input is waves: coef (16) and freq (8 pairs), seen from (rel_row, rel_col). */
-INLINE void waves(float *y, const float *coef, float rel_row, float rel_col, const float *phases)
+/* The input where it is waves: coef (16) and freq (8 pairs), seen from (rel_row, rel_col). */
+INLINE vector waves(const float *coef, float rel_row, float rel_col, vector phases)
 {
-    const float *freq = coef + WIDTH;
-    float f[WIDTH];
-    UNROLL for (int k = 0; k < WAVES; k++) {
-        f[k] = freq[2 * k] * rel_row + (freq[2 * k + 1] * rel_col + phases[k]);
-        f[k + WAVES] = f[k] - 0.5f;
-    }
-    store(y, load(coef) * cos_pi(load(f)));
+    vector freq = load(coef + WIDTH);
+    return load(coef) * cos_pi(SECONDS(freq, 0) * rel_row + (SECONDS(freq, 1) * rel_col + phases));
 }
 
 static void render_chunk(const job *d, int64_t image, int64_t row, int64_t left, int pixels)
@@ -158,8 +122,9 @@ static void render_chunk(const job *d, int64_t image, int64_t row, int64_t left,
             store(y + WIDTH * t, (vector){});
         }
         if (d->phases) {
+            const vector phases = load(d->phases + image * WIDTH);
             for (int t = 0; t < n; t++)
-                waves(y + WIDTH * t, latents[t] + 2 * modulations, rel_row, rel_col[t], d->phases + image * WAVES);
+                store(y + WIDTH * t, waves(latents[t] + 2 * modulations, rel_row, rel_col[t], phases));
             hidden_layer(y, latents, padded, d->first, 0, modulations);
         } else {
             first_layer(y, latents, n, load(d->first) * rel_row, load(d->first + WIDTH), rel_col, modulations);

@@ -1,0 +1,208 @@
+/* The latents of LM-LIIF and LM-LTE: from features to rows of modulations, in one pass over the LR image.
+
+       x    = conv3x3(F) + bias                   LM-LIIF: x <- relu(x)
+                                                  LM-LTE:  x = [coef, g] <- coef * cos(pi [g, g - 1/2])
+       row  = layers of x                         linear, with relu between them; [gain, offset, known or code]
+       offset_0 <- offset_0 + gain_0 * known      where the render MLP's first layer is linear in the code
+
+   The convolution is Winograd's F(2x2, 3x3) (Lavin & Gray, CVPR 2016): 16 products where the definition has 36,
+
+       Y = A^T [ (G g G^T) . (B^T d B) ] A        d: 4x4 features, Y: 2x2 outputs, a tile
+
+   with sums and differences only around the products, so that it is as exact as the definition in practice. A task is a
+   stretch of TILES tiles, two lines of up to 2 * TILES positions; it goes through all stages in the level-2 cache. */
+
+#include "vectors.h"
+#include <stdlib.h>
+
+enum { TILES = 32, POSITIONS = 2 * TILES, POINTS = 16, MAX_LAYERS = 2 };
+/* A product keeps GROUP lines by PANEL vectors of sums in registers. */
+#ifdef __AVX512F__
+enum { GROUP = 8, PANEL = 3 };
+#else
+enum { GROUP = 6, PANEL = 1 };
+#endif
+
+/* Sizes are in floats, multiples of 16; a weight has a line of `out` for each input, a bias one for each image. */
+typedef struct {
+    const float *weight, *bias;
+    int64_t in, out;
+} linear;
+
+typedef struct {
+    const float *features; /* channels last, with a frame of one position around those wanted, two at the right and bottom */
+    int64_t image_size, line_size;
+    linear convolution; /* weight: (16, in, out), transformed */
+    int64_t waves;      /* number of coef; 0 for relu */
+    int64_t depth;      /* of layers */
+    linear layers[MAX_LAYERS];
+    int64_t modulations, known; /* the offsets' place in a row; whether to add gain_0 * known */
+    float *out;
+    int64_t out_image_size, out_line_size, latent_size;
+    int64_t images, height, width;
+    int64_t threads;
+} job;
+
+/* c = bias + a b, or its relu: `lines` lines of a by one panel of b, v vectors wide. */
+INLINE void panel_product(int v, const float *a, int64_t a_line, int lines, const float *b, int64_t in, int64_t b_line,
+                          const float *bias, int with_relu, float *c, int64_t c_line)
+{
+    for (int t = 0; t < lines; t += GROUP, a += GROUP * a_line, c += GROUP * c_line) {
+        vector sums[GROUP][PANEL];
+        UNROLL for (int i = 0; i < GROUP; i++)
+            UNROLL for (int k = 0; k < v; k++) sums[i][k] = bias ? load(bias + LANES * k) : (vector){};
+        const float *b_j = b;
+        for (int64_t j = 0; j < in; j++, b_j += b_line) {
+            vector w[PANEL];
+            UNROLL for (int k = 0; k < v; k++) w[k] = load(b_j + LANES * k);
+            UNROLL for (int i = 0; i < GROUP; i++)
+                UNROLL for (int k = 0; k < v; k++) sums[i][k] += w[k] * a[i * a_line + j];
+        }
+        UNROLL for (int i = 0; i < GROUP; i++)
+            if (t + i < lines)
+                UNROLL for (int k = 0; k < v; k++) store(c + i * c_line + LANES * k, with_relu ? relu(sums[i][k]) : sums[i][k]);
+    }
+}
+
+#define PRODUCT(v)                                                                                                             \
+    static __attribute__((noinline)) void product_##v(const float *a, int64_t a_line, int lines, const float *b, int64_t in,  \
+                                                      int64_t b_line, const float *bias, int with_relu, float *c,             \
+                                                      int64_t c_line)                                                         \
+    {                                                                                                                          \
+        panel_product(v, a, a_line, lines, b, in, b_line, bias, with_relu, c, c_line);                                         \
+    }
+PRODUCT(1)
+#ifdef __AVX512F__
+PRODUCT(2)
+PRODUCT(3)
+#endif
+
+/* The width in vectors of the next panel, of `left`: PANEL, but rather two of 2 than one of 1. */
+INLINE int next_panel(int64_t left)
+{
+    if (PANEL == 1 || left == 1) return 1;
+    return left == 2 || left == 4 ? 2 : 3;
+}
+
+/* As panel_product, for any of the widths of next_panel. `a` is read up to a multiple of GROUP lines. */
+INLINE void product(int v, const float *a, int64_t a_line, int lines, const float *b, int64_t in, int64_t b_line,
+                    const float *bias, int with_relu, float *c, int64_t c_line)
+{
+#ifdef __AVX512F__
+    if (v == 3) product_3(a, a_line, lines, b, in, b_line, bias, with_relu, c, c_line);
+    if (v == 2) product_2(a, a_line, lines, b, in, b_line, bias, with_relu, c, c_line);
+#endif
+    if (v == 1) product_1(a, a_line, lines, b, in, b_line, bias, with_relu, c, c_line);
+}
+
+/* transformed[point][tile][channel] = B^T d B of each tile's features d */
+static void transform(const float *features, int64_t line, int64_t channels, int tiles, float *transformed)
+{
+    for (int t = 0; t < tiles; t++)
+        for (int64_t c = 0; c < channels; c += LANES) {
+            vector d[4][4];
+            UNROLL for (int i = 0; i < 4; i++) {
+                const float *x = features + i * line + 2 * t * channels + c;
+                vector x0 = load(x), x1 = load(x + channels), x2 = load(x + 2 * channels), x3 = load(x + 3 * channels);
+                d[i][0] = x0 - x2, d[i][1] = x1 + x2, d[i][2] = x2 - x1, d[i][3] = x1 - x3;
+            }
+            float *v = transformed + t * channels + c;
+            const int64_t point = TILES * channels;
+            UNROLL for (int j = 0; j < 4; j++) {
+                store(v + j * point, d[0][j] - d[2][j]);
+                store(v + (4 + j) * point, d[1][j] + d[2][j]);
+                store(v + (8 + j) * point, d[2][j] - d[1][j]);
+                store(v + (12 + j) * point, d[1][j] - d[3][j]);
+            }
+        }
+}
+
+/* A^T M A + bias, or its relu, for one panel of v vectors: two lines of POSITIONS outputs of size `size` */
+static void transform_back(const float *M, int tiles, int v, const float *bias, int with_relu, float *out, int64_t size)
+{
+    const int64_t point = TILES * v * LANES;
+    for (int t = 0; t < tiles; t++)
+        for (int k = 0; k < v; k++) {
+            const float *m = M + (t * v + k) * LANES;
+            vector b = load(bias + LANES * k), above[4], below[4];
+            UNROLL for (int j = 0; j < 4; j++) {
+                vector m0 = load(m + j * point), m1 = load(m + (4 + j) * point);
+                vector m2 = load(m + (8 + j) * point), m3 = load(m + (12 + j) * point);
+                above[j] = m0 + m1 + m2, below[j] = m1 - m2 - m3;
+            }
+            UNROLL for (int i = 0; i < 2; i++) {
+                const vector *y = i ? below : above;
+                vector first = y[0] + y[1] + y[2] + b, second = y[1] - y[2] - y[3] + b;
+                float *o = out + (i * POSITIONS + 2 * t) * size + LANES * k;
+                store(o, with_relu ? relu(first) : first);
+                store(o + size, with_relu ? relu(second) : second);
+            }
+        }
+}
+
+/* x = [coef, g] <- coef * cos(pi [g, g - 1/2]) */
+INLINE void make_waves(float *x, int64_t waves)
+{
+    for (int64_t k = 0; k < waves / 2; k += LANES) {
+        vector g = load(x + waves + k);
+        store(x + k, load(x + k) * cos_pi(g));
+        store(x + waves / 2 + k, load(x + waves / 2 + k) * cos_pi(g - 0.5f));
+    }
+}
+
+/* One task: two lines of positions from (2 * pair, left) on. Scratch: what `lmf_latents` allots. */
+static void latents_of_stretch(const job *d, int64_t image, int64_t pair, int64_t left, float *transformed, float *M, float *x, float *y)
+{
+    const int positions = d->width - left < POSITIONS ? (int)(d->width - left) : POSITIONS, tiles = (positions + 1) / 2;
+    const linear *conv = &d->convolution;
+    const float *features = d->features + image * d->image_size + 2 * pair * d->line_size + left * conv->in;
+    transform(features, d->line_size, conv->in, tiles, transformed);
+    for (int64_t o = 0, v; o < conv->out; o += v * LANES) {
+        v = next_panel((conv->out - o) / LANES);
+        for (int p = 0; p < POINTS; p++)
+            product(v, transformed + p * TILES * conv->in, conv->in, tiles, conv->weight + p * conv->in * conv->out + o,
+                    conv->in, conv->out, NULL, 0, M + p * TILES * v * LANES, v * LANES);
+        transform_back(M, tiles, v, conv->bias + image * conv->out + o, !d->waves, x + o, conv->out);
+    }
+    for (int i = 0; i < 2 && 2 * pair + i < d->height; i++) {
+        float *out = d->out + image * d->out_image_size + (2 * pair + i) * d->out_line_size + left * d->latent_size;
+        const float *input = x + i * POSITIONS * conv->out;
+        int64_t input_size = conv->out;
+        if (d->waves)
+            for (int p = 0; p < positions; p++) make_waves(x + (i * POSITIONS + p) * conv->out, d->waves);
+        for (int64_t l = 0; l < d->depth; l++) {
+            const linear *layer = d->layers + l;
+            const int is_last = l == d->depth - 1;
+            float *output = is_last ? out : y;
+            const int64_t output_size = is_last ? d->latent_size : layer->out;
+            for (int64_t o = 0, v; o < layer->out; o += v * LANES) {
+                v = next_panel((layer->out - o) / LANES);
+                product(v, input, input_size, positions, layer->weight + o, layer->in, layer->out,
+                        layer->bias + image * layer->out + o, !is_last, output + o, output_size);
+            }
+            input = output, input_size = output_size;
+        }
+        if (d->known)
+            for (int p = 0; p < positions; p++, out += d->latent_size)
+                store(out + d->modulations, load(out + d->modulations) + load(out) * load(out + 2 * d->modulations));
+    }
+}
+
+void lmf_latents(const job *d)
+{
+    const int64_t pairs = (d->height + 1) / 2, stretches = (d->width + POSITIONS - 1) / POSITIONS;
+    const int64_t spare = GROUP - 1; /* lines that a product reads beyond the last, and makes nothing of */
+    const int64_t of_transformed = (POINTS * TILES + spare) * d->convolution.in, of_M = POINTS * TILES * PANEL * LANES;
+    const int64_t of_x = (2 * POSITIONS + spare) * d->convolution.out, of_y = (POSITIONS + spare) * d->layers[0].out;
+#pragma omp parallel num_threads(d->threads)
+    {
+        float *transformed = aligned_alloc(64, sizeof(float) * (of_transformed + of_M + of_x + of_y));
+        float *M = transformed + of_transformed, *x = M + of_M, *y = x + of_x;
+#pragma omp for collapse(3) schedule(dynamic)
+        for (int64_t image = 0; image < d->images; image++)
+            for (int64_t pair = 0; pair < pairs; pair++)
+                for (int64_t stretch = 0; stretch < stretches; stretch++)
+                    latents_of_stretch(d, image, pair, stretch * POSITIONS, transformed, M, x, y);
+        free(transformed);
+    }
+}

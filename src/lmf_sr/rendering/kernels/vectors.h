@@ -1,0 +1,41 @@
+/* Vectors of 16 floats, in plain C with the vector extensions of GCC and Clang, for any CPU. AVX-512 has one register for a
+   vector; elsewhere the compiler takes several. */
+
+#include <stddef.h>
+#include <stdint.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
+enum { LANES = 16 };
+typedef float vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t mask __attribute__((vector_size(4 * LANES)));
+
+#define UNROLL _Pragma("GCC unroll 16")
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vector load(const float *p) { return *(const vector *)p; }
+INLINE void store(float *p, vector v) { *(vector *)p = v; }
+
+INLINE vector relu(vector x) /* NaN stays NaN */
+{
+#ifdef __AVX512F__
+    return (vector)_mm512_max_ps(_mm512_setzero_ps(), (__m512)x);
+#else
+    return (vector)((mask)x & ~(mask)(x <= 0));
+#endif
+}
+
+/* cos(pi x), to 1e-7, for |x| below 2^22 */
+INLINE vector cos_pi(vector x)
+{
+    const float round = 12582912.0f; /* 1.5 * 2^23: adding it leaves no fraction */
+    vector half = x * 0.5f;
+    vector turn = half - ((half + round) - round);                           /* in [-1/2, 1/2] */
+    vector u = 0.25f - (vector)((mask)turn & 0x7fffffff), v = u * u;         /* cos(2 pi turn) = sin(2 pi u) */
+    vector p = 39.536706f * v - 76.549782f;                                  /* minimax for sin(2 pi u) / u, to 4e-9 */
+    p = p * v + 81.601004f;
+    p = p * v - 41.341655f;
+    p = p * v + 6.28318516f;
+    return p * u;
+}
