@@ -34,7 +34,7 @@ from lmf_sr.errors import InputError
 from lmf_sr.geometry import TRAINING_SCALE, Grid
 from lmf_sr.lmf.cmsr import NO_LIMIT, Scale2Mod, fingerprint, read_mapping
 from lmf_sr.model import ContinuousImage, Model
-from lmf_sr.rendering.cmsr import nearest_on_axes
+from lmf_sr.rendering.axes import nearest_latents
 
 FORMAT = "lmf-sr calibration 1"
 BIN = 0.005  # of intensity
@@ -259,7 +259,7 @@ def table_from(path: str | Path, mse_threshold: float | None, aggregation: str) 
 
 def _bin_of_pixels(image: ContinuousImage, height: int, width: int) -> Int[Tensor, "H W"]:
     """The bin of each pixel of a single picture; BINS for what lies above them all."""
-    rows, cols = nearest_on_axes(Grid.over(height, width), image.size)
+    rows, cols = nearest_latents(Grid.over(height, width), image.size)
     intensity = image.intensity(height, width)[0].double().cpu()
     return (intensity / BIN).long().clamp(max=BINS)[rows][:, cols]
 

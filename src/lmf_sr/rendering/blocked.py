@@ -12,7 +12,7 @@ from torch import Tensor
 from lmf_sr.geometry import Grid
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering import compiled, torch_blocks
-from lmf_sr.rendering.axes import Axis
+from lmf_sr.rendering.axes import Axis, Chosen
 
 
 def supports(decoder: object, device: torch.device) -> bool:
@@ -23,12 +23,24 @@ def render_blocked(
     decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"], grid: Grid
 ) -> Float[Tensor, "B 3 H W"]:
     """Renders a grid from a prepared state: what `render_direct` computes."""
+    out = lr.new_empty(lr.shape[0], 3, *grid.size)
+    render_chosen(decoder, state, lr, grid, None, out)
+    return out
+
+
+def render_chosen(
+    decoder: Conversion,
+    state: LMFState,
+    lr: Float[Tensor, "B 3 h w"],
+    grid: Grid,
+    chosen: Chosen | None,
+    out: Float[Tensor, "B 3 H W"],
+) -> None:
+    """Renders those pixels of the grid into `out` that are chosen, or all."""
     h, w = lr.shape[-2:]
     rows, cols = Axis.of(grid.rows, h), Axis.of(grid.cols, w)
-    out = lr.new_empty(lr.shape[0], 3, *grid.size)
     render_lines = compiled.render_lines if is_compiled(decoder, lr.dtype) else torch_blocks.render_lines
-    render_lines(decoder, state.rows, state.cell, lr, rows, cols, out)
-    return out
+    render_lines(decoder, state.rows, state.cell, lr, rows, cols, out, chosen)
 
 
 def is_compiled(decoder: Conversion, dtype: torch.dtype) -> bool:

@@ -20,13 +20,14 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from lmf_sr.geometry import Grid, axis_corners, clip_cell, sample_bilinear
+from lmf_sr.geometry import Grid, clip_cell, sample_bilinear
 from lmf_sr.lmf.cmsr import Level, Scale2Mod, level_map
 from lmf_sr.lmf.conversion import Conversion, LMFState
-from lmf_sr.rendering.direct import QUERIES_PER_CHUNK, render_direct
+from lmf_sr.rendering.axes import Chosen
+from lmf_sr.rendering.direct import render_chosen, render_direct
 
 
 class LevelGrid(NamedTuple):
@@ -59,7 +60,7 @@ def render_cmsr(
     for number, (_, window) in enumerate(plan):
         picture = upsample(picture, over, window)
         cell = clip_cell(lr.new_tensor(window.cell), lr.shape[-2:]).expand(lr.shape[0], 2)
-        render_latents(decoder, decoder.at_cell(state, cell), lr, window, levels == number, picture)
+        render_chosen(decoder, decoder.at_cell(state, cell), lr, window, Chosen.of(levels == number, window), picture)
         over = window
     return upsample(picture, over, grid)
 
@@ -91,41 +92,10 @@ def upsample(picture: Float[Tensor, "B C h w"], source: Grid, target: Grid) -> F
     return sample_bilinear(picture, coords).transpose(1, 2).unflatten(-1, target.size)
 
 
-def render_latents(
-    decoder: Conversion,
-    state: LMFState,
-    lr: Float[Tensor, "B 3 h w"],
-    grid: Grid,
-    chosen: Bool[Tensor, "B h w"],
-    out: Float[Tensor, "B 3 H W"],
-) -> None:
-    """Renders those pixels of a grid into `out` whose nearest latent is chosen; the direct path."""
-    rows, cols = nearest_on_axes(grid, lr.shape[-2:])
-    row_coords, col_coords = grid.rows.to(lr.device), grid.cols.to(lr.device)
-    rows, cols, W = rows.to(lr.device), cols.to(lr.device), len(grid.cols)
-    for b, flat in enumerate(out.flatten(2)):
-        one = LMFState(*(part[b : b + 1] for part in state))
-        for pixels in chosen[b][rows][:, cols].flatten().nonzero()[:, 0].split(QUERIES_PER_CHUNK):
-            coords = torch.stack([row_coords[pixels // W], col_coords[pixels % W]], dim=-1)[None]
-            rgb = decoder.query(one, coords)
-            if decoder.lr_skip:
-                rgb = rgb + sample_bilinear(lr[b : b + 1], coords)
-            flat[:, pixels] = rgb[0].T
-
-
-def nearest_on_axes(grid: Grid, lr_size: tuple[int, ...]) -> tuple[Int[Tensor, " H"], Int[Tensor, " W"]]:
-    """The row of latents nearest to each row of the grid, and the column likewise; of two as near the later."""
-    h, w = lr_size
-    return axis_corners(grid.rows, h, offset=0.0).at[:, 0], axis_corners(grid.cols, w, offset=0.0).at[:, 0]
-
-
 def pixels_per_level(plan: list[LevelGrid], levels: Int[Tensor, "B h w"]) -> Iterator[int]:
     """How many pixels are rendered at each level, where `levels` is the latents' `level_map`."""
     for number, (_, grid) in enumerate(plan):
-        rows, cols = nearest_on_axes(grid, levels.shape[-2:])
-        of_row = rows.bincount(minlength=levels.shape[-2]).to(levels.device)
-        of_col = cols.bincount(minlength=levels.shape[-1]).to(levels.device)
-        yield int((of_row[:, None] * of_col * (levels == number)).sum())
+        yield Chosen.of(levels == number, grid).pixel_count()
 
 
 def _within_picture(grid: Grid) -> bool:

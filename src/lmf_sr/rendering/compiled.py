@@ -22,7 +22,7 @@ from torch import Tensor
 from lmf_sr.geometry import Corners
 from lmf_sr.lmf.conversion import Conversion, LinearFirst
 from lmf_sr.lmf.lm_lte import LMLTE
-from lmf_sr.rendering.axes import Axis, Between
+from lmf_sr.rendering.axes import Axis, Between, Chosen, Stretches
 
 KERNELS = Path(__file__).with_name("kernels")
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi")
@@ -42,6 +42,10 @@ class _Between(Structure):
     _fields_ = [("low", c_void_p), ("high", c_void_p), ("share_of_high", c_void_p)]
 
 
+class _Stretches(Structure):
+    _fields_ = [*((name, c_void_p) for name in ("line", "first", "begin", "end")), ("lines", c_int64)]
+
+
 class _Job(Structure):
     _fields_ = [
         ("latents", c_void_p),
@@ -50,8 +54,8 @@ class _Job(Structure):
         ("depth", c_int64),
         ("rows", _Taps),
         ("cols", _Taps),
+        ("pixels", _Stretches),
         ("height", c_int64),
-        ("width", c_int64),
         ("lr", c_void_p),
         *((name, c_int64) for name in ("lr_image_size", "lr_channel_size", "lr_line_size")),
         ("lr_rows", _Between),
@@ -77,6 +81,7 @@ def render_lines(
     rows: Axis,
     cols: Axis,
     out: Float[Tensor, "B 3 H W"],
+    chosen: Chosen | None = None,
 ) -> None:
     """Renders pixels into `out`.
 
@@ -87,6 +92,7 @@ def render_lines(
         lr: the whole LR image, for methods with an LR skip.
         rows, cols: the axes of the pixels.
         out: where to; contiguous along a row.
+        chosen: which of the pixels, the others being left as they are; all, if not given.
 
     Raises:
         Unavailable: if the kernel cannot be built.
@@ -110,6 +116,10 @@ def render_lines(
     def between(lr: Between) -> _Between:
         return _Between(pointer(lr.low, torch.int32), pointer(lr.high, torch.int32), pointer(lr.share))
 
+    def stretches(some: Stretches) -> _Stretches:
+        pointers = (pointer(x, torch.int32) for x in (some.line, some.first, some.begin, some.end))
+        return _Stretches(*pointers, some.lines)
+
     latents = latents if latents.stride(-1) == 1 else latents.contiguous()
     lr = lr if lr.stride(-1) == 1 else lr.contiguous()
     first, *hidden, last = decoder.render_weights
@@ -127,7 +137,8 @@ def render_lines(
         decoder.depth,
         taps(rows.corners),
         taps(cols.corners),
-        *out.shape[2:],
+        stretches(Stretches.all(*out.shape[2:]) if chosen is None else chosen.stretches()),
+        out.shape[2],
         lr.data_ptr() if decoder.lr_skip else None,
         *lr.stride()[:3],
         between(rows.lr),

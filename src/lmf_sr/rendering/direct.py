@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, sample_bilinear
+from lmf_sr.rendering.axes import Chosen
 
 QUERIES_PER_CHUNK = 16384
 
@@ -38,3 +39,24 @@ def render_direct(decoder: Decoder, state: tuple, lr: Float[Tensor, "B 3 h w"], 
             rgb = rgb + sample_bilinear(lr, coords)
         out[:, :, start : start + len(pixels)] = rgb.transpose(1, 2)
     return out.view(B, 3, H, W)
+
+
+def render_chosen(
+    decoder: Decoder,
+    state: tuple,
+    lr: Float[Tensor, "B 3 h w"],
+    grid: Grid,
+    chosen: Chosen,
+    out: Float[Tensor, "B 3 H W"],
+) -> None:
+    """Renders those pixels of the grid into `out` that are chosen; the other arguments are those of `render_direct`."""
+    rows, cols, W = grid.rows.to(lr.device), grid.cols.to(lr.device), len(grid.cols)
+    for b, flat in enumerate(out.flatten(2)):
+        one = type(state)(*(part[b : b + 1] for part in state))
+        wanted = chosen.latents[b][chosen.rows][:, chosen.cols].flatten().nonzero()[:, 0]
+        for pixels in wanted.split(QUERIES_PER_CHUNK):
+            coords = torch.stack([rows[pixels // W], cols[pixels % W]], dim=-1)[None]
+            rgb = decoder.query(one, coords)
+            if decoder.lr_skip:
+                rgb = rgb + sample_bilinear(lr[b : b + 1], coords)
+            flat[:, pixels] = rgb[0].T

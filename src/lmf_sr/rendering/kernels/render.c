@@ -33,6 +33,13 @@ typedef struct {
     const float *share_of_high;
 } between;
 
+/* The pixels to render: along a row on line l of image b, stretches number first[b * lines + l] up to the next one's,
+   each from begin up to end. */
+typedef struct {
+    const int32_t *line, *first, *begin, *end;
+    int64_t lines;
+} stretches;
+
 typedef struct {
     /* the latents: lines of `latents_in_line`, each latent `latent_size` floats: gains, offsets, coef and freq */
     const float *latents;
@@ -43,7 +50,8 @@ typedef struct {
     int64_t depth;
     /* the grid */
     taps rows, cols;
-    int64_t height, width;
+    stretches pixels;
+    int64_t height;
     /* the LR image to add; NULL for none */
     const float *lr;
     int64_t lr_image_size, lr_channel_size, lr_line_size;
@@ -168,7 +176,10 @@ void lmf_render(const job *d)
 {
 #pragma omp parallel for collapse(2) schedule(dynamic, 4) num_threads(d->threads)
     for (int64_t image = 0; image < d->images; image++)
-        for (int64_t row = 0; row < d->height; row++)
-            for (int64_t left = 0; left < d->width; left += CHUNK)
-                render_chunk(d, image, row, left, d->width - left < CHUNK ? (int)(d->width - left) : CHUNK);
+        for (int64_t row = 0; row < d->height; row++) {
+            const int32_t *first = d->pixels.first + image * d->pixels.lines + d->pixels.line[row];
+            for (int32_t i = first[0]; i < first[1]; i++)
+                for (int32_t left = d->pixels.begin[i], end = d->pixels.end[i]; left < end; left += CHUNK)
+                    render_chunk(d, image, row, left, end - left < CHUNK ? end - left : CHUNK);
+        }
 }
