@@ -6,6 +6,7 @@ All convolutions are 3x3 with zero padding. EDSR-baseline: N = 16 blocks, 64 cha
 The mean shift of the published networks is left out, as in LIIF: the input is already centred.
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -23,7 +24,7 @@ class ResidualBlock(nn.Module):
         self.res_scale = res_scale
 
     def forward(self, x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
-        return x + self.res_scale * self.body(x)
+        return torch.add(x, self.body(x), alpha=self.res_scale)
 
 
 class EDSR(Encoder):

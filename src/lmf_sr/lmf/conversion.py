@@ -118,11 +118,13 @@ class Conversion(Decoder):
     def query(self, state: LMFState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
         corners = four_corners(coords, state.rows.shape[1:3])
         dtype = state.rows.dtype
-        gain, offset, code = self.split_rows(gather(state.rows, corners.at))
+        L, D = self.depth, self.width
+        rows = gather(state.rows, corners.at)
+        *modulations, code = rows.split([D] * (2 * L) + [rows.shape[-1] - 2 * L * D], dim=-1)  # one split, one gradient
         y = self.input_at_hr(code, corners.rel.to(dtype), state.cell[:, None, None])
         *hidden, last = self.render_weights
-        for l, W in enumerate(hidden):
-            y = torch.addcmul(offset[..., l, :], gain[..., l, :], F.linear(y, W)).relu_()
+        for W, gain, offset in zip(hidden, modulations[:L], modulations[L:], strict=True):
+            y = torch.addcmul(offset, gain, F.linear(y, W)).relu_()
         return F.linear(ensemble(y, corners.weight.to(dtype)), last, self.render_mlp.linears[-1].bias)
 
     def split_rows(
