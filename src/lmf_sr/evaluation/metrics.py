@@ -80,8 +80,14 @@ def ssim(image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: fl
             f"SSIM needs {WINDOW} x {WINDOW} pixels, but protocol {protocol.name!r} leaves {compared.shape[1]} x "
             f"{compared.shape[2]} at scale {scale:g}: leave the image out or take a smaller scale"
         )
+    # In float32: several times faster, and within 1e-5.
     _, full = structural_similarity_index_measure(
-        compared[None], expected[None], kernel_size=WINDOW, sigma=1.5, data_range=1.0, return_full_image=True
+        compared[None].float(),
+        expected[None].float(),
+        kernel_size=WINDOW,
+        sigma=1.5,
+        data_range=1.0,
+        return_full_image=True,
     )
     half = WINDOW // 2
     return torch.mean(full[..., half:-half, half:-half]).item()
