@@ -55,7 +55,10 @@ def test_what_it_leaves(run: Run, photographs: Path, checkpoint: Path, tmp_path:
 def test_two_models_of_one_kind_keep_their_rows_apart(run: Run, photographs: Path, tmp_path: Path) -> None:
     for seed in ("0", "1"):
         torch.manual_seed(int(seed))
-        export(build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 4}, "lm-liif"), tmp_path / f"{seed}.safetensors")
+        export(
+            build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 4}, "lm-liif"),
+            tmp_path / f"{seed}.safetensors",
+        )
     outcome = run("compare", "models=[0.safetensors,1.safetensors]", f"data.root={photographs}", *OPTIONS)
     assert outcome.status == 0, outcome.err
     names = {path.stem for path in (tmp_path / "out" / "records").iterdir()}

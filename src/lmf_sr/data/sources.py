@@ -3,7 +3,7 @@
 training()      images to train on, in memory
 validation()    the few on which a training run is watched, never trained on
 evaluation()    the sets that `lmf-sr evaluate` goes through
-protocol        how their PSNR is customarily measured (`evaluation/protocols.py`)
+protocol        how their PSNR is customarily measured (`evaluation/metrics.py`)
 """
 
 from collections.abc import Sequence
