@@ -75,7 +75,7 @@ def render_blocks(
         ).unsqueeze(1)
     )
 
-    def over_blocks(of_row: Float[Tensor, "N 2"], of_col: Float[Tensor, "N 2"]) -> tuple[Tensor, Tensor]:
+    def over_blocks(of_row: Float[Tensor, "H 2"], of_col: Float[Tensor, "W 2"]) -> tuple[Tensor, Tensor]:
         """The values of rows and of columns, for each corner, pixel and block."""
         row = of_row[row_runs].to(latents.dtype).permute(2, 1, 0)[:, None, :, None]
         col = of_col[col_runs].to(latents.dtype).permute(2, 1, 0)[None, :, None, :]
