@@ -54,7 +54,7 @@ def job(cfg: DictConfig) -> None:
 def _quieten() -> None:
     """Leaves out what Lightning says of every run, and what does not apply to these."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for message in ("Checkpoint directory .* is not empty", ".* does not have many workers", ".*LeafSpec"):
+    for message in (".* is not empty", ".* does not have many workers", "The dirpath has changed", ".*LeafSpec"):
         warnings.filterwarnings("ignore", message)
 
 
