@@ -23,6 +23,7 @@ from lmf_sr.rendering.axes import Axis
 WIDTH = 16  # of the render MLP: the kernel's matrices are 16 x 16
 TILES = (16, 32)  # pixels of a block, padded
 STRIP = 4  # blocks that a warp renders one after the other, with the weights in its registers
+LAUNCH = {"num_warps": 1, "num_stages": 1}
 OLDEST_TRITON = (3, 3)  # the first with tuples
 
 
@@ -87,8 +88,7 @@ def render_triton(
             SPLIT=state.rows.dtype == torch.float32,
             TILE=blocks.tile,
             STRIP=STRIP,
-            num_warps=1,
-            num_stages=1,
+            **LAUNCH,
         )
     return out
 

@@ -21,7 +21,7 @@ take the single product. Hidden values must stay below 65504, the largest float1
 *Counts,* for N pixels, depth L, D = 16, R inputs (2; LM-LTE: D) and C values per latent. Memory: every latent is read from
 DRAM once (the four blocks around it find it in cache) and 3 N values are written once. Arithmetic: the products take
 4 N (R D + (L-1) D^2) + 3 N D multiply-adds, three times that on the tensor cores where SPLIT; gain, offset and ReLU take
-2 operations for each of the 4 N L D hidden values, the halves of it 4 more. The last is what bounds the time: at x4 and
+2 operations for each of the 4 N L D hidden values, their halves 3 more. The last is what bounds the time: at x4 and
 L = 6, 16 pixels take some 1800 instructions of a warp, and move 1 KB.
 
 Loops are written with `while`: Triton's compiler would move the weights' conversion to operand layout, a quarter of the
