@@ -16,7 +16,7 @@ and then, once per pixel, rgb = W_L mean + b_L, plus the bilinear LR image where
 between two layers nothing leaves a thread's registers. float16 carries 11 bits, so where the latents are float32 (SPLIT)
 both operands are split into two halves, x = high + low, and x y = high high + high low + low high: 22 bits, the missing
 low low being 2^-22 of the product. The sums, gains, offsets and weights are float32 throughout. Latents in a 16-bit type
-take the single product. Hidden values must stay below 65504, the largest float16; beyond it a pixel is NaN, not wrong.
+take the single product. Hidden values must stay below 65504, the largest float16; where SPLIT, beyond it a pixel is NaN.
 
 *Counts,* for N pixels, depth L, D = 16, R inputs (2; LM-LTE: D) and C values per latent. Memory: every latent is read from
 DRAM once (the four blocks around it find it in cache) and 3 N values are written once. Arithmetic: the products take
