@@ -80,6 +80,12 @@ def test_the_state_of_any_schedule_is_plain_data(trainer: MakeTrainer, tmp_path:
     assert torch.load(tmp_path / "run" / "last.ckpt", **WEIGHTS_ONLY)["global_step"] == 2
 
 
+def test_half_precision_trains(trainer: MakeTrainer) -> None:
+    record = Record()
+    trainer(30, "run", record, precision="bf16-mixed").fit(learner(lr=3e-3), tiny_data())
+    assert sum(record.losses[-5:]) < sum(record.losses[:5])
+
+
 class Spoil(Callback):
     """Makes a weight, or the loss through it, not a number at a step."""
 

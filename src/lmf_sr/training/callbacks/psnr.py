@@ -29,6 +29,6 @@ class Psnr(Callback):
     ) -> None:
         data: SuperResolutionData = trainer.datamodule  # type: ignore[attr-defined]
         protocol = PROTOCOLS[self.protocol or data.source.protocol]
-        value = psnr(outputs, batch.hr / 255, batch.scale, protocol)
+        value = psnr(outputs.cpu(), batch.hr.cpu() / 255, batch.scale, protocol)
         for name in (f"psnr/x{batch.scale:g}", "psnr/mean"):  # all scales have the same images
             pl_module.log(name, value, prog_bar=True, on_epoch=True, sync_dist=True, batch_size=1)

@@ -1,0 +1,79 @@
+"""The recipes of `conf/experiment` and the schedules of `conf/schedule` compose, and are those they claim to be."""
+
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from lmf_sr.build import CONF, choices
+
+
+def configured(*overrides: str) -> DictConfig:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", overrides=list(overrides))
+
+
+@pytest.mark.parametrize("name", choices("experiment"))
+def test_every_recipe_composes(name: str) -> None:
+    cfg = configured(f"experiment={name}")
+    assert cfg.trainer.max_steps > 0
+    instantiate(cfg.sampling)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "expected"),
+    [
+        ("paper", {"steps": 1_000_000, "batch": 16, "lr": 1e-4, "patch": 48, "queries": 2304}),
+        ("paper-lmf", {"steps": 1_200_000, "batch": 16, "lr": 1e-4, "patch": 48, "queries": 2304}),
+        ("[paper-lmf,paper-ciaosr]", {"steps": 1_200_000, "batch": 16, "lr": 1e-4, "patch": 64, "queries": 4096}),
+        ("[paper,paper-swinir]", {"steps": 1_000_000, "batch": 32, "lr": 2e-4, "patch": 48, "queries": 2304}),
+    ],
+)
+def test_the_papers_recipes(experiment: str, expected: dict[str, Any]) -> None:
+    cfg = configured(f"experiment={experiment}")
+    found = {"steps": cfg.trainer.max_steps, "batch": cfg.batch_size, "lr": cfg.optimizer.lr}
+    assert found | {"patch": cfg.sampling.patch, "queries": cfg.sampling.queries} == expected
+    assert cfg.data._target_ == "lmf_sr.data.Folder"
+    assert (cfg.encoder.name == "swinir") == ("swinir" in experiment)
+
+
+def test_the_default_is_the_papers_recipe() -> None:
+    default, paper = configured(), configured("experiment=paper")
+    for key in ("sampling", "batch_size", "optimizer", "schedule", "trainer"):
+        assert default[key] == paper[key]
+
+
+def rate(cfg: DictConfig, step: int) -> float:
+    """The learning rate that is in force after so many steps."""
+    optimizer = instantiate(cfg.optimizer)([torch.nn.Parameter(torch.zeros(1))])
+    schedule = instantiate(cfg.schedule)(optimizer)
+    for _ in range(step):
+        optimizer.step()
+        schedule.step()
+    return optimizer.param_groups[0]["lr"]
+
+
+def test_halving_and_milestones_count_steps() -> None:
+    halving = configured("schedule.step_size=3")
+    assert [rate(halving, step) / 1e-4 for step in (0, 2, 3, 6)] == pytest.approx([1, 1, 0.5, 0.25])
+    milestones = configured("schedule=milestones", "schedule.milestones=[2,5]")
+    assert [rate(milestones, step) / 1e-4 for step in (1, 2, 4, 5)] == pytest.approx([1, 0.5, 0.5, 0.25])
+    assert configured().schedule.step_size == 200_000
+    assert list(configured("schedule=milestones").schedule.milestones) == [500_000, 800_000, 900_000, 950_000]
+
+
+def test_onecycle_spans_the_run() -> None:
+    cfg = configured("schedule=onecycle", "trainer.max_steps=100", "optimizer.lr=1e-3")
+    rates = [rate(cfg, step) for step in (0, 4, 50, 99)]
+    assert rates[1] == pytest.approx(1e-3)
+    assert rates[0] < rates[1] > rates[2] > rates[3]
+    assert rates[3] < 1e-6
+
+
+@pytest.mark.parametrize("group", ["callbacks", "trainer", "schedule", "logger"])
+def test_every_choice_composes(group: str) -> None:
+    for name in choices(group):
+        configured(f"{group}={name}")
