@@ -23,8 +23,12 @@ class LMLIIF(LinearFirst):
     ) -> None:
         super().__init__(9 * in_dim + 2, code_dim, depth, width, hidden)
 
+    def convolution(self, cell: Float[Tensor, "B 2"]) -> tuple[Float[Tensor, "o i"], Float[Tensor, "B o"]]:
+        """Weight and, for each cell, bias of the convolution (a linear layer on U(F)) that the latent MLP starts with."""
+        first = self.latent_mlp.linears[0]
+        return first.weight[:, :-2], F.linear(cell, first.weight[:, -2:], first.bias)
+
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
-        first, last = self.latent_mlp.linears
-        hidden = linear_on_unfold(features, first.weight[:, :-2], first.bias)
-        hidden = hidden + F.linear(cell, first.weight[:, -2:])[:, None, None]
-        return last(hidden.relu_())
+        weight, bias = self.convolution(cell)
+        hidden = linear_on_unfold(features, weight) + bias[:, None, None]
+        return self.latent_mlp.linears[-1](hidden.relu_())

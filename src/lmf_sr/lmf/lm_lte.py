@@ -7,10 +7,12 @@ with coef and freq convolutions of the features as in LTE, the code [coef_c, fre
 the relative cell, and L = 8 hidden layers. The bilinear LR image is added.
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lmf_sr.decoders.lte import fourier, waves
+from lmf_sr.decoders.layers import linear_on_unfold
+from lmf_sr.decoders.lte import fourier
 from lmf_sr.lmf.conversion import Conversion
 
 
@@ -32,11 +34,27 @@ class LMLTE(Conversion):
         self.phase = nn.Linear(2, fourier_dim // 2, bias=False)
         self.render_phase = nn.Linear(2, code_dim // 4, bias=False)
 
+    def convolution(self, cell: Float[Tensor, "B 2"]) -> tuple[Float[Tensor, "o i"], Float[Tensor, "B o"]]:
+        """Weight and, for each cell, bias of the convolution (a linear layer on U(F)) that makes `[coef, g]`.
+
+        The frequencies of a pair are only ever added here, which their convolution can do.
+        """
+        weight = torch.cat([self.coef.weight, pair_sums(self.freq.weight)]).flatten(1)
+        coef_bias, g_bias = self.coef.bias.expand(len(cell), -1), pair_sums(self.freq.bias) + self.phase(cell)
+        return weight, torch.cat([coef_bias, g_bias], dim=1)
+
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
-        phase = self.phase(cell)[:, None, None]
-        return self.latent_mlp(fourier(waves(self.coef, self.freq, features), features.new_ones(2), phase))
+        weight, bias = self.convolution(cell)
+        of_position = linear_on_unfold(features, weight) + bias[:, None, None]
+        coef, g = of_position.split([self.coef.out_channels, bias.shape[1] - self.coef.out_channels], dim=-1)
+        return self.latent_mlp(coef * torch.cat([(torch.pi * g).cos(), (torch.pi * g).sin()], dim=-1))
 
     def render_input(
         self, code: Float[Tensor, "*N K"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]
     ) -> Float[Tensor, "*N i"]:
         return fourier(code, rel, self.render_phase(cell))
+
+
+def pair_sums(x: Float[Tensor, "k *N"]) -> Float[Tensor, "h *N"]:
+    """x_0 + x_1, x_2 + x_3, ..."""
+    return x[0::2] + x[1::2]

@@ -1,19 +1,7 @@
-"""The compiled renderer: the C of `kernels/`, built with the system's C compiler when it is first needed.
-
-The library is kept in the user's cache folder, under a name that holds everything it depends on (the source, the command,
-the compiler and the CPU it compiles for), and is put there whole: any number of processes may build it at once. Where
-there is no compiler, or no folder to keep the library in, `library` says so and `torch_blocks.py` does the work.
-"""
+"""The compiled renderer: the whole render MLP on a grid of pixels in one pass (`kernels/render.c`)."""
 
 import ctypes
-import hashlib
-import os
-import shlex
-import subprocess
-import tempfile
-from ctypes import POINTER, Structure, c_int64, c_void_p
-from functools import cache
-from pathlib import Path
+from ctypes import Structure, c_int64, c_void_p
 
 import torch
 from jaxtyping import Float
@@ -23,15 +11,10 @@ from lmf_sr.geometry import Corners
 from lmf_sr.lmf.conversion import Conversion, LinearFirst
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering.axes import Axis, Between, Chosen, Stretches
+from lmf_sr.rendering.library import library
 
-KERNELS = Path(__file__).with_name("kernels")
-FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi")
 WIDTH = 16  # of the render MLP: the kernel's vectors
 NEGLIGIBLE = 1e-9  # weight in the ensemble: a pixel centred on a latent has no other
-
-
-class Unavailable(Exception):
-    """Why there is no compiled renderer, in a few words."""
 
 
 class _Taps(Structure):
@@ -95,9 +78,8 @@ def render_lines(
         chosen: which of the pixels, the others being left as they are; all, if not given.
 
     Raises:
-        Unavailable: if the kernel cannot be built.
+        Unavailable: if there is no compiled library.
     """
-    kernel = library()
     held: list[Tensor] = []  # what C points into lives until the call is over
 
     def pointer(values: Tensor, dtype: torch.dtype = torch.float32) -> int:
@@ -148,41 +130,4 @@ def render_lines(
         out.shape[0],
         torch.get_num_threads(),
     )
-    kernel.lmf_render(job)
-
-
-@cache
-def library() -> ctypes.CDLL:
-    """The kernel, compiled if need be. Raises Unavailable."""
-    compiler = shlex.split(os.environ.get("CC", "cc"))
-    command = [*compiler, *FLAGS]
-    target = _run([*compiler, "-march=native", "-dM", "-E", "-x", "c", os.devnull])  # names compiler and CPU
-    sources = sorted(KERNELS.glob("*.c"))
-    contents = [file.read_bytes() for file in sorted(KERNELS.iterdir())]
-    key = hashlib.sha256(b"\0".join([*contents, shlex.join(command).encode(), target])).hexdigest()
-    path = _cache_folder() / f"kernels-{key[:32]}.so"
-    try:
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-                built = Path(folder) / path.name
-                _run([*command, *map(str, sources), "-o", str(built)])
-                built.replace(path)
-        kernel = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise Unavailable(f"{path.parent} cannot hold the compiled kernel: {error}") from error
-    kernel.lmf_render.argtypes, kernel.lmf_render.restype = [POINTER(_Job)], None
-    return kernel
-
-
-def _run(command: list[str]) -> bytes:
-    try:
-        return subprocess.run(command, check=True, capture_output=True, timeout=120).stdout
-    except FileNotFoundError as error:
-        raise Unavailable(f"no C compiler: {command[0]!r} was not found") from error
-    except (OSError, subprocess.SubprocessError) as error:
-        raise Unavailable(f"the C compiler failed: {error}") from error
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lmf-sr"
+    library().lmf_render(ctypes.byref(job))

@@ -13,9 +13,11 @@
    stretch of TILES tiles, two lines of up to 2 * TILES positions; it goes through all stages in the level-2 cache. */
 
 #include "vectors.h"
+#include <omp.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { TILES = 32, POSITIONS = 2 * TILES, POINTS = 16, MAX_LAYERS = 2 };
+enum { TILES = 32, POSITIONS = 2 * TILES, PATCH = POSITIONS + 2, POINTS = 16, MAX_LAYERS = 2 };
 /* A product keeps GROUP lines by PANEL vectors of sums in registers. */
 #ifdef __AVX512F__
 enum { GROUP = 8, PANEL = 3 };
@@ -30,8 +32,9 @@ typedef struct {
 } linear;
 
 typedef struct {
-    const float *features; /* channels last, with a frame of one position around those wanted, two at the right and bottom */
-    int64_t image_size, line_size;
+    const float *features; /* of whole images, channels first */
+    int64_t image_size, channel_size, line_size, image_height, image_width;
+    int64_t top, left, height, width; /* the window to make rows for */
     linear convolution; /* weight: (16, in, out), transformed */
     int64_t waves;      /* number of coef; 0 for relu */
     int64_t depth;      /* of layers */
@@ -39,8 +42,7 @@ typedef struct {
     int64_t modulations, known; /* the offsets' place in a row; whether to add gain_0 * known */
     float *out;
     int64_t out_image_size, out_line_size, latent_size;
-    int64_t images, height, width;
-    int64_t threads;
+    int64_t images, threads;
 } job;
 
 /* c = bias + a b, or its relu: `lines` lines of a by one panel of b, v vectors wide. */
@@ -95,14 +97,34 @@ INLINE void product(int v, const float *a, int64_t a_line, int lines, const floa
     if (v == 1) product_1(a, a_line, lines, b, in, b_line, bias, with_relu, c, c_line);
 }
 
+/* patch[i][j][channel]: the features of 4 lines from (row, col) on, zero outside of the image */
+static void fetch(const job *d, int64_t image, int64_t row, int64_t col, int cols, float *patch)
+{
+    const int64_t channels = d->convolution.in;
+    const int64_t begin = col < 0 ? -col : 0, left = d->image_width - col, end = left < cols ? left : cols;
+    for (int64_t i = row; i < row + 4; i++, patch += PATCH * channels) {
+        const int inside = 0 <= i && i < d->image_height;
+        if (!inside || begin > 0) memset(patch, 0, sizeof(float) * channels * (inside ? begin : cols));
+        if (!inside) continue;
+        if (end < cols) memset(patch + end * channels, 0, sizeof(float) * channels * (cols - end));
+        const float *x = d->features + image * d->image_size + i * d->line_size + col;
+        for (int64_t c = 0; c < channels; c += LANES, x += LANES * d->channel_size)
+            for (int64_t j = begin; j < end; j++) {
+                float of_position[LANES];
+                UNROLL for (int k = 0; k < LANES; k++) of_position[k] = x[k * d->channel_size + j];
+                store(patch + j * channels + c, load(of_position));
+            }
+    }
+}
+
 /* transformed[point][tile][channel] = B^T d B of each tile's features d */
-static void transform(const float *features, int64_t line, int64_t channels, int tiles, float *transformed)
+static void transform(const float *patch, int64_t channels, int tiles, float *transformed)
 {
     for (int t = 0; t < tiles; t++)
         for (int64_t c = 0; c < channels; c += LANES) {
             vector d[4][4];
             UNROLL for (int i = 0; i < 4; i++) {
-                const float *x = features + i * line + 2 * t * channels + c;
+                const float *x = patch + (i * PATCH + 2 * t) * channels + c;
                 vector x0 = load(x), x1 = load(x + channels), x2 = load(x + 2 * channels), x3 = load(x + 3 * channels);
                 d[i][0] = x0 - x2, d[i][1] = x1 + x2, d[i][2] = x2 - x1, d[i][3] = x1 - x3;
             }
@@ -150,19 +172,25 @@ INLINE void make_waves(float *x, int64_t waves)
     }
 }
 
-/* One task: two lines of positions from (2 * pair, left) on. Scratch: what `lmf_latents` allots. */
-static void latents_of_stretch(const job *d, int64_t image, int64_t pair, int64_t left, float *transformed, float *M, float *x, float *y)
+/* Where a task keeps what its stages hand on. */
+typedef struct {
+    float *patch, *transformed, *M, *x, *y;
+} scratch;
+
+/* One task: two lines of positions, from (2 * pair, left) of the window on. */
+static void latents_of_stretch(const job *d, int64_t image, int64_t pair, int64_t left, scratch at)
 {
     const int positions = d->width - left < POSITIONS ? (int)(d->width - left) : POSITIONS, tiles = (positions + 1) / 2;
     const linear *conv = &d->convolution;
-    const float *features = d->features + image * d->image_size + 2 * pair * d->line_size + left * conv->in;
-    transform(features, d->line_size, conv->in, tiles, transformed);
+    float *x = at.x, *y = at.y;
+    fetch(d, image, d->top + 2 * pair - 1, d->left + left - 1, 2 * tiles + 2, at.patch);
+    transform(at.patch, conv->in, tiles, at.transformed);
     for (int64_t o = 0, v; o < conv->out; o += v * LANES) {
         v = next_panel((conv->out - o) / LANES);
         for (int p = 0; p < POINTS; p++)
-            product(v, transformed + p * TILES * conv->in, conv->in, tiles, conv->weight + p * conv->in * conv->out + o,
-                    conv->in, conv->out, NULL, 0, M + p * TILES * v * LANES, v * LANES);
-        transform_back(M, tiles, v, conv->bias + image * conv->out + o, !d->waves, x + o, conv->out);
+            product(v, at.transformed + p * TILES * conv->in, conv->in, tiles, conv->weight + p * conv->in * conv->out + o,
+                    conv->in, conv->out, NULL, 0, at.M + p * TILES * v * LANES, v * LANES);
+        transform_back(at.M, tiles, v, conv->bias + image * conv->out + o, !d->waves, x + o, conv->out);
     }
     for (int i = 0; i < 2 && 2 * pair + i < d->height; i++) {
         float *out = d->out + image * d->out_image_size + (2 * pair + i) * d->out_line_size + left * d->latent_size;
@@ -188,21 +216,26 @@ static void latents_of_stretch(const job *d, int64_t image, int64_t pair, int64_
     }
 }
 
-void lmf_latents(const job *d)
+/* 0, or -1 if there was no memory */
+int lmf_latents(const job *d)
 {
     const int64_t pairs = (d->height + 1) / 2, stretches = (d->width + POSITIONS - 1) / POSITIONS;
     const int64_t spare = GROUP - 1; /* lines that a product reads beyond the last, and makes nothing of */
-    const int64_t of_transformed = (POINTS * TILES + spare) * d->convolution.in, of_M = POINTS * TILES * PANEL * LANES;
-    const int64_t of_x = (2 * POSITIONS + spare) * d->convolution.out, of_y = (POSITIONS + spare) * d->layers[0].out;
+    const int64_t patch = 4 * PATCH * d->convolution.in, transformed = (POINTS * TILES + spare) * d->convolution.in;
+    const int64_t M = POINTS * TILES * PANEL * LANES, x = (2 * POSITIONS + spare) * d->convolution.out;
+    const int64_t y = (POSITIONS + spare) * d->layers[0].out, all = patch + transformed + M + x + y;
+    float *memory = aligned_alloc(64, sizeof(float) * all * d->threads);
+    if (!memory) return -1;
 #pragma omp parallel num_threads(d->threads)
     {
-        float *transformed = aligned_alloc(64, sizeof(float) * (of_transformed + of_M + of_x + of_y));
-        float *M = transformed + of_transformed, *x = M + of_M, *y = x + of_x;
+        float *own = memory + all * omp_get_thread_num();
+        scratch at = {own, own + patch, own + patch + transformed, own + all - y - x, own + all - y};
 #pragma omp for collapse(3) schedule(dynamic)
         for (int64_t image = 0; image < d->images; image++)
             for (int64_t pair = 0; pair < pairs; pair++)
                 for (int64_t stretch = 0; stretch < stretches; stretch++)
-                    latents_of_stretch(d, image, pair, stretch * POSITIONS, transformed, M, x, y);
-        free(transformed);
+                    latents_of_stretch(d, image, pair, stretch * POSITIONS, at);
     }
+    free(memory);
+    return 0;
 }

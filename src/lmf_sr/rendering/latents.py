@@ -1,0 +1,152 @@
+"""The compiled latent MLP of LM-LIIF and LM-LTE: rows of a state, for any window of the image (`kernels/latents.c`).
+
+`Conversion.prepare` makes the whole state. Here the rows of a window are made when they are about to be rendered, so that
+they are still in cache then, cost in proportion to the window, and are never all held. What is affine in the latent MLP's
+hidden layer x is folded into its last layer:
+
+    gain   = 1 + alpha                                        (W_alpha, b_alpha + 1) x
+    offset = gain * b + beta                                  (W_beta + b W_alpha, b_beta + b (1 + b_alpha)) x
+    known  = W_code code + W_cell cell, or the code itself    likewise
+"""
+
+import ctypes
+from ctypes import Structure, c_int64, c_void_p
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from lmf_sr.decoders import Decoder
+from lmf_sr.lmf.conversion import Conversion, LinearFirst
+from lmf_sr.lmf.lm_liif import LMLIIF
+from lmf_sr.lmf.lm_lte import LMLTE
+from lmf_sr.rendering.library import library
+
+LANES = 16  # sizes are multiples of it
+WINOGRAD = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0.0, 0.0, 1.0))  # G, of F(2x2, 3x3)
+
+
+class _Linear(Structure):
+    _fields_ = [("weight", c_void_p), ("bias", c_void_p), ("in", c_int64), ("out", c_int64)]
+
+
+class _Job(Structure):
+    _fields_ = [
+        ("features", c_void_p),
+        *((name, c_int64) for name in ("image_size", "channel_size", "line_size", "image_height", "image_width")),
+        *((name, c_int64) for name in ("top", "left", "height", "width")),
+        ("convolution", _Linear),
+        *((name, c_int64) for name in ("waves", "depth")),
+        ("layers", 2 * _Linear),
+        *((name, c_int64) for name in ("modulations", "known")),
+        ("out", c_void_p),
+        *((name, c_int64) for name in ("out_image_size", "out_line_size", "latent_size")),
+        *((name, c_int64) for name in ("images", "threads")),
+    ]
+
+
+def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
+    """Whether `Latents` can make this decoder's rows, given a compiler."""
+    return (
+        isinstance(decoder, LMLIIF | LMLTE)
+        and features.device.type == "cpu"
+        and features.dtype == torch.float32
+        and not any(
+            size % LANES
+            for layer in decoder.latent_mlp.linears[1:]
+            for size in (features.shape[1], layer.in_features, decoder.width, decoder.code_dim)
+        )
+        and not (isinstance(decoder, LMLTE) and decoder.coef.out_channels % (2 * LANES))
+    )
+
+
+class Latents:
+    """The rows of an image's state at one cell, some columns of it, made line by line."""
+
+    def __init__(
+        self,
+        decoder: LMLIIF | LMLTE,
+        features: Float[Tensor, "B C h w"],
+        cell: Float[Tensor, "B 2"],
+        left: int,
+        right: int,
+    ) -> None:
+        """Columns `left` up to `right`; `cell` is the relative cell. Raises Unavailable where nothing is compiled."""
+        self.library = library()
+        self.features = features if features.stride(-1) == 1 else features.contiguous()
+        self.left, self.width = left, right - left
+        kernel, bias = decoder.convolution(cell)
+        G = kernel.new_tensor(WINOGRAD)
+        kernel = torch.einsum("ai,ocij,bj->abco", G, kernel.unflatten(1, (-1, 3, 3)), G).flatten(0, 1)
+        self.convolution = kernel.contiguous(), bias.contiguous()
+        first, last = decoder.latent_mlp.linears
+        layers = [folded(last, decoder, cell)]
+        if isinstance(decoder, LMLTE):
+            layers.insert(0, (first.weight, first.bias.expand(len(cell), -1)))
+        self.layers = [(weight.T.contiguous(), bias.contiguous()) for weight, bias in layers]
+        self.waves = decoder.coef.out_channels if isinstance(decoder, LMLTE) else 0
+        self.modulations = decoder.depth * decoder.width
+        self.known = isinstance(decoder, LinearFirst)
+        self.latent_size = self.layers[-1][0].shape[1]
+        self.made = 0, features.new_empty(len(features), 0, self.width, self.latent_size)
+
+    def lines(self, top: int, bottom: int) -> Float[Tensor, "B n m C"]:
+        """The rows for lines `top` up to `bottom` of the LR image. The lines last asked for are not made again."""
+        first, before = self.made
+        rows = self.features.new_empty(len(before), bottom - top, self.width, self.latent_size)
+        again = before[:, max(top - first, 0) :] if top >= first else before[:, :0]
+        rows[:, : again.shape[1]] = again[:, : bottom - top]
+        self.make(top + again.shape[1], rows[:, again.shape[1] :])
+        self.made = top, rows
+        return rows[..., : 2 * self.modulations] if self.known else rows
+
+    def make(self, top: int, rows: Float[Tensor, "B n m C"]) -> None:
+        """Fills lines from `top` on."""
+        job = _Job(
+            self.features.data_ptr(),
+            *self.features.stride()[:3],
+            *self.features.shape[2:],
+            top,
+            self.left,
+            *rows.shape[1:3],
+            _linear(*self.convolution),
+            self.waves,
+            len(self.layers),
+            (2 * _Linear)(*(_linear(*layer) for layer in self.layers)),
+            self.modulations,
+            self.known,
+            rows.data_ptr(),
+            *rows.stride()[:3],
+            len(rows),
+            torch.get_num_threads(),
+        )
+        if self.library.lmf_latents(ctypes.byref(job)):
+            raise MemoryError("no memory for the scratch of the compiled latent MLP")
+
+
+def folded(
+    last: torch.nn.Linear, decoder: Conversion, cell: Float[Tensor, "B 2"]
+) -> tuple[Float[Tensor, "o i"], Float[Tensor, "B o"]]:
+    """Weight and biases that make `[gain, offset, known or code]` of what the latent MLP's last layer reads.
+
+    What is known at LR (`Conversion.input_at_lr`) joins the first offset later, since the gain multiplies it.
+    """
+    modulations = decoder.depth * decoder.width
+    sizes = [modulations, modulations, decoder.code_dim]
+    (W_alpha, W_beta, W_code), (b_alpha, b_beta, b_code) = last.weight.split(sizes), last.bias.split(sizes)
+    bias = torch.cat([layer.bias for layer in decoder.render_mlp.linears[:-1]])
+    b_code = b_code.expand(len(cell), -1)
+    if isinstance(decoder, LinearFirst):
+        first = decoder.render_mlp.linears[0].weight
+        W_first, W_cell = first[:, : decoder.code_dim], first[:, decoder.code_dim + 2 :]
+        W_code, b_code = W_first @ W_code, F.linear(b_code, W_first)
+        if decoder.sees_cell:
+            b_code = b_code + F.linear(cell, W_cell)
+    weight = torch.cat([W_alpha, W_beta + bias[:, None] * W_alpha, W_code])
+    biases = torch.cat([1 + b_alpha, b_beta + bias * (1 + b_alpha)]).expand(len(cell), -1)
+    return weight, torch.cat([biases, b_code], dim=1)
+
+
+def _linear(weight: Float[Tensor, "*points i o"], bias: Float[Tensor, "B o"]) -> _Linear:
+    return _Linear(weight.data_ptr(), bias.data_ptr(), *weight.shape[-2:])

@@ -1,0 +1,77 @@
+"""The compiled code of the CPU renderer: the C of `kernels/`, built with the system's C compiler when first needed.
+
+The library is kept in the user's cache folder, under a name that follows from everything it depends on (the sources, the
+command, the compiler and the CPU it compiles for), and is put there whole: any number of processes may build it at once.
+Where there is no compiler, or no folder to keep the library in, PyTorch does the work (`torch_blocks.py`).
+"""
+
+import ctypes
+import hashlib
+import os
+import shlex
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+KERNELS = Path(__file__).with_name("kernels")
+FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi")
+TIMEOUT_S = 120
+
+
+class Unavailable(Exception):
+    """Why there is no compiled library, in a few words."""
+
+
+def library() -> ctypes.CDLL:
+    """The library, built if need be. Raises Unavailable."""
+    outcome = _library_or_reason()
+    if isinstance(outcome, str):
+        raise Unavailable(outcome)
+    return outcome
+
+
+def why_not_compiled() -> str | None:
+    """Why there is no library; None if there is one."""
+    outcome = _library_or_reason()
+    return outcome if isinstance(outcome, str) else None
+
+
+@cache
+def _library_or_reason() -> ctypes.CDLL | str:
+    try:
+        compiler = shlex.split(os.environ.get("CC") or "cc")
+        command = [*compiler, *FLAGS]
+        path = _cache_folder() / f"kernels-{_key(compiler, command)}.so"
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+                built = Path(folder) / path.name
+                _run([*command, *map(str, sorted(KERNELS.glob("*.c"))), "-o", str(built)])
+                built.replace(path)
+        return ctypes.CDLL(str(path))
+    except Unavailable as reason:
+        return str(reason)
+    except (OSError, RuntimeError) as error:
+        return f"the compiled library cannot be kept and loaded: {error}"
+
+
+def _key(compiler: list[str], command: list[str]) -> str:
+    target = _run([*compiler, "-march=native", "-dM", "-E", "-x", "c", os.devnull])  # names compiler and CPU
+    sources = [file.read_bytes() for file in sorted(KERNELS.iterdir())]
+    return hashlib.sha256(b"\0".join([*sources, shlex.join(command).encode(), target])).hexdigest()[:32]
+
+
+def _run(command: list[str]) -> bytes:
+    try:
+        return subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S).stdout
+    except FileNotFoundError:
+        raise Unavailable(f"there is no C compiler {command[0]!r}") from None
+    except subprocess.CalledProcessError as error:
+        raise Unavailable(f"the C compiler failed: {error.stderr.decode(errors='replace').strip()}") from error
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"the C compiler took more than {TIMEOUT_S} s") from None
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lmf-sr"
