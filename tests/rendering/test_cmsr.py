@@ -15,7 +15,7 @@ from lmf_sr.errors import InputError
 from lmf_sr.geometry import FourCorners, Grid, four_corners
 from lmf_sr.lmf.cmsr import Scale2Mod, level_map
 from lmf_sr.model import ContinuousImage
-from lmf_sr.rendering.cmsr import level_grids, pixels_per_level, upsample
+from lmf_sr.rendering.cmsr import level_grids, pixels_per_level
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 INDEX = json.loads((GOLDEN / "index.json").read_text())
@@ -145,17 +145,6 @@ def test_chunks_do_not_show(image: ContinuousImage, monkeypatch: pytest.MonkeyPa
     whole = image.render(42, 66, cmsr=table)
     monkeypatch.setattr("lmf_sr.rendering.direct.QUERIES_PER_CHUNK", 50)
     torch.testing.assert_close(image.render(42, 66, cmsr=table), whole, atol=1e-6, rtol=0)
-
-
-@given(sizes=st.tuples(*[st.integers(1, 9)] * 4))
-def test_upsampling_is_the_same_in_one_piece_and_in_parts(sizes: tuple[int, int, int, int]) -> None:
-    h, w, more_h, more_w = sizes
-    picture = torch.rand(1, 2, h, w)
-    source, target = Grid.over(h, w), Grid.over(h + more_h, w + more_w)
-    whole = upsample(picture, source, target)
-    for start in range(h + more_h):
-        band = upsample(picture, source, target.band(start, start + 1))
-        torch.testing.assert_close(band, whole[:, :, start : start + 1], atol=1e-5, rtol=0)
 
 
 def test_pixels_per_level_are_counted() -> None:

@@ -23,6 +23,13 @@ class Between(NamedTuple):
     high: Int[Tensor, " N"]
     share: Float[Tensor, " N"]
 
+    @classmethod
+    def of(cls, p: Float[Tensor, " N"], n: int) -> Between:
+        """Pixels at coordinates `p` among `n` LR pixels."""
+        position = (((p + 1) * n - 1) / 2).clamp(0, n - 1)
+        low = position.floor()
+        return cls(low.long(), (low + 1).clamp(max=n - 1).long(), position - low)
+
 
 class Axis(NamedTuple):
     corners: Corners
@@ -31,11 +38,10 @@ class Axis(NamedTuple):
     @classmethod
     def of(cls, p: Float[Tensor, " N"], n: int) -> Axis:
         """Pixels at coordinates `p` over `n` latents, which are also `n` LR pixels."""
-        position = (((p + 1) * n - 1) / 2).clamp(0, n - 1)
-        low = position.floor()
-        return cls(axis_corners(p, n), Between(low.long(), (low + 1).clamp(max=n - 1).long(), position - low))
+        return cls(axis_corners(p, n), Between.of(p, n))
 
-    def __getitem__(self, pixels: slice) -> Axis:  # type: ignore[override]
+    def part(self, pixels: slice) -> Axis:
+        """Some of the pixels."""
         return Axis(Corners(*(x[pixels] for x in self.corners)), Between(*(x[pixels] for x in self.lr)))
 
     @property

@@ -18,16 +18,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lmf_sr.geometry import Grid, clip_cell, sample_bilinear
+from lmf_sr.geometry import Grid, clip_cell
 from lmf_sr.lmf.cmsr import Level, Scale2Mod, level_map
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.direct import render_chosen, render_direct
+from lmf_sr.rendering.upsampling import upsample
 
 
 class LevelGrid(NamedTuple):
@@ -79,19 +78,6 @@ def level_grids(table: Scale2Mod, grid: Grid, lr_size: tuple[int, ...]) -> list[
     return plan
 
 
-def upsample(picture: Float[Tensor, "B C h w"], source: Grid, target: Grid) -> Float[Tensor, "B C H W"]:
-    """A picture on the grid `source`, read bilinearly at the pixels of `target`, clamped at the border of `source`."""
-    if source is target:
-        return picture
-    (top, bottom), (left, right) = _extent(source.rows, source.cell[0]), _extent(source.cols, source.cell[1])
-    rows = (2 * target.rows - top - bottom) / (bottom - top)
-    cols = (2 * target.cols - left - right) / (right - left)
-    if _is_regular(rows) and _is_regular(cols):
-        return F.interpolate(picture, size=target.size, mode="bilinear", align_corners=False)
-    coords = torch.cartesian_prod(rows, cols).to(picture.device).expand(picture.shape[0], -1, -1)
-    return sample_bilinear(picture, coords).transpose(1, 2).unflatten(-1, target.size)
-
-
 def pixels_per_level(plan: list[LevelGrid], levels: Int[Tensor, "B h w"]) -> Iterator[int]:
     """How many pixels are rendered at each level, where `levels` is the latents' `level_map`."""
     for number, (_, grid) in enumerate(plan):
@@ -114,12 +100,3 @@ def _span(at: Float[Tensor, " N"], n: int) -> tuple[int, int]:
     """First pixel, and the one after the last, of `n` on an axis, that interpolation at increasing coordinates reads."""
     first, last = (math.floor((float(p) + 1) * n / 2 - 0.5) for p in (at[0], at[-1]))
     return min(max(first, 0), n - 1), min(last + 2, n)
-
-
-def _extent(axis: Float[Tensor, " N"], cell: float) -> tuple[float, float]:
-    return float(axis[0]) - cell / 2, float(axis[-1]) + cell / 2
-
-
-def _is_regular(axis: Float[Tensor, " N"]) -> bool:
-    """Whether these are the pixel centres of the whole of [-1, 1]."""
-    return abs(float(axis[0]) + 1 - 1 / len(axis)) < 1e-9 and abs(float(axis[-1]) - 1 + 1 / len(axis)) < 1e-9

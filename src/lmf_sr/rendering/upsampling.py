@@ -1,0 +1,73 @@
+"""Bilinear upsampling between grids: what CMSR puts where nothing finer is rendered.
+
+On the CPU by `kernels/upsample.c`, where there is a compiler: PyTorch takes several times as long.
+"""
+
+import ctypes
+from ctypes import Structure, c_int64, c_void_p
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from lmf_sr.geometry import Grid, sample_bilinear
+from lmf_sr.rendering.axes import Between
+from lmf_sr.rendering.library import library, why_not_compiled
+
+
+def upsample(picture: Float[Tensor, "B C h w"], source: Grid, target: Grid) -> Float[Tensor, "B C H W"]:
+    """A picture on the grid `source`, read bilinearly at the pixels of `target`, clamped at the border of `source`."""
+    if source is target:
+        return picture
+    rows = _relative_to(source.rows, source.cell[0], target.rows)
+    cols = _relative_to(source.cols, source.cell[1], target.cols)
+    if picture.device.type == "cpu" and picture.dtype == torch.float32 and why_not_compiled() is None:
+        return _compiled(picture, Between.of(rows, len(source.rows)), Between.of(cols, len(source.cols)))
+    if _is_regular(rows) and _is_regular(cols):
+        return F.interpolate(picture, size=target.size, mode="bilinear", align_corners=False)
+    coords = torch.cartesian_prod(rows, cols).to(picture.device).expand(picture.shape[0], -1, -1)
+    return sample_bilinear(picture, coords).transpose(1, 2).unflatten(-1, target.size)
+
+
+class _Between(Structure):
+    _fields_ = [("low", c_void_p), ("high", c_void_p), ("share_of_high", c_void_p)]
+
+
+class _Job(Structure):
+    _fields_ = [
+        ("picture", c_void_p),
+        *((name, c_int64) for name in ("picture_height", "picture_width")),
+        *((name, _Between) for name in ("rows", "cols")),
+        ("out", c_void_p),
+        *((name, c_int64) for name in ("planes", "height", "width", "threads")),
+    ]
+
+
+def _compiled(picture: Float[Tensor, "B C h w"], rows: Between, cols: Between) -> Float[Tensor, "B C H W"]:
+    picture = picture.contiguous()
+    out = picture.new_empty(*picture.shape[:2], len(rows.low), len(cols.low))
+    held = [(b.low.int(), b.high.int(), b.share.float()) for b in (rows, cols)]  # what C points into
+    job = _Job(
+        picture.data_ptr(),
+        *picture.shape[2:],
+        *(_Between(*(values.data_ptr() for values in between)) for between in held),
+        out.data_ptr(),
+        out.shape[0] * out.shape[1],
+        *out.shape[2:],
+        torch.get_num_threads(),
+    )
+    if library().lmf_upsample(ctypes.byref(job)):
+        raise MemoryError("no memory for a line of pixels")
+    return out
+
+
+def _relative_to(axis: Float[Tensor, " n"], cell: float, p: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+    """Coordinates `p` of the image plane, where the pixels `axis`, of size `cell`, alone cover [-1, 1]."""
+    begin, end = float(axis[0]) - cell / 2, float(axis[-1]) + cell / 2
+    return (2 * p - begin - end) / (end - begin)
+
+
+def _is_regular(axis: Float[Tensor, " N"]) -> bool:
+    """Whether these are the pixel centres of the whole of [-1, 1]."""
+    return abs(float(axis[0]) + 1 - 1 / len(axis)) < 1e-9 and abs(float(axis[-1]) - 1 + 1 / len(axis)) < 1e-9

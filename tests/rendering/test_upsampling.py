@@ -1,0 +1,69 @@
+"""Bilinear upsampling between grids and windows of grids, compiled and not."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmf_sr.geometry import Grid
+from lmf_sr.rendering import upsampling
+from lmf_sr.rendering.library import why_not_compiled
+from lmf_sr.rendering.upsampling import upsample
+
+side = st.integers(1, 12)
+
+
+@pytest.fixture(scope="module", params=["compiled", "torch"], autouse=True)
+def form(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.param == "compiled" and why_not_compiled() is not None:
+        pytest.skip(f"SKIPPED FOR LACK OF A COMPILER: {why_not_compiled()}")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "torch":
+            patch.setattr(upsampling, "why_not_compiled", lambda: "not wanted")
+        yield
+
+
+def picture(h: int, w: int) -> torch.Tensor:
+    return torch.rand(2, 3, h, w, generator=torch.Generator().manual_seed(0))
+
+
+@settings(deadline=None)
+@given(h=side, w=side, height=side, width=side)
+def test_whole_pictures(h: int, w: int, height: int, width: int) -> None:
+    found = upsample(picture(h, w), Grid.over(h, w), Grid.over(height, width))
+    expected = F.interpolate(picture(h, w), (height, width), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(found, expected, atol=2e-6, rtol=0)
+
+
+@settings(deadline=None)
+@given(data=st.data(), h=side, w=side, height=side, width=side)
+def test_a_window_of_the_target(data: st.DataObject, h: int, w: int, height: int, width: int) -> None:
+    source, target = Grid.over(h, w), Grid.over(height, width)
+    rows, cols = (
+        slice(first := data.draw(st.integers(0, n - 1)), data.draw(st.integers(first + 1, n))) for n in target.size
+    )
+    window = replace(target, rows=target.rows[rows], cols=target.cols[cols])
+    whole = upsample(picture(h, w), source, target)
+    torch.testing.assert_close(upsample(picture(h, w), source, window), whole[..., rows, cols], atol=2e-6, rtol=0)
+
+
+def test_a_window_of_the_source() -> None:
+    """Where it holds all that is read, the rest is not missed."""
+    source, target = Grid.over(8, 10), Grid.over(24, 30)
+    window = replace(target, rows=target.rows[9:14], cols=target.cols[6:8])
+    part = replace(source, rows=source.rows[2:6], cols=source.cols[1:4])
+    found = upsample(picture(8, 10)[..., 2:6, 1:4], part, window)
+    torch.testing.assert_close(found, upsample(picture(8, 10), source, window), atol=2e-6, rtol=0)
+
+
+def test_a_grid_to_itself_is_nothing() -> None:
+    grid, image = Grid.over(4, 5), picture(4, 5)
+    assert upsample(image, grid, grid) is image
+
+
+def test_double_precision_is_kept() -> None:
+    assert upsample(picture(4, 5).double(), Grid.over(4, 5), Grid.over(7, 9)).dtype == torch.float64
