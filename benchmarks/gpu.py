@@ -9,7 +9,7 @@ For each conversion, scale and precision, on one 180 x 320 picture with random w
 
 Times are medians between CUDA events, in milliseconds, with the queue kept full so that they are the GPU's own; `wall` is a
 decode as a caller sees it, Python included. Before anything is timed the pixels are checked against the direct path in
-float32 on the same state; a wrong one makes the run fail. (`prepare` in TF32 or bfloat16 changes the state itself, within
+float64 on the same state; a wrong one makes the run fail. (`prepare` in TF32 or bfloat16 changes the state itself, within
 what networks tolerate; what that does to the pixels is stated apart.)
 
 *Roofline.* The floor of a render is the largest of three times: the bytes that must move (each latent and LR pixel read
@@ -194,13 +194,13 @@ def setting(decoder: Conversion, in_dim: int, precision: Precision, scale: float
 
 
 def check(s: Setting, state: LMFState) -> dict[str, float]:
-    """How far the fused pixels are from the direct path's in float32, on the same state and weights.
+    """How far the fused pixels are from the direct path's in float64, on the same state and weights.
 
     Raises:
         ArithmeticError: further than `render_triton` promises.
     """
-    exact = s._replace(decoder=deepcopy(s.decoder).float(), lr=s.lr.float())
-    expected = exact.direct(LMFState(*(x.float() for x in state)))
+    exact = s._replace(decoder=deepcopy(s.decoder).double(), lr=s.lr.double())
+    expected = exact.direct(LMFState(*(x.double() for x in state)))
     pixels = s._replace(lr=s.lr.float()).render(state)
     error = (pixels - expected).abs().max().item()
     scale = 1.0 if s.precision.dtype == torch.float32 else expected.abs().max().item()
@@ -281,7 +281,7 @@ def report(record: dict[str, Any]) -> str:
         f"Measured ceilings: copy {ceilings['copy'] / 1e12:.2f} TB/s, {rates}.",
         "",
         "Milliseconds, medians between CUDA events; `wall` with Python. Roofline: the floor over the time. Error: the fused",
-        "pixels against the direct path in float32, on the same state; and of a whole decode against one in float32.",
+        "pixels against the direct path in float64, on the same state; and of a whole decode against one in float32.",
         "",
         "| decoder | precision | output | prepare | render | decode | wall | direct render | ratio "
         "| render's roofline (bound by) | prepare's | render's error | decode's |",
