@@ -140,7 +140,11 @@ def test_weights_of_another_architecture_are_named(tmp_path: Path, model: Model)
     ("change", "message"),
     [
         ({"name": "metasr"}, "method 'metasr'; known are .*lmliif"),
-        ({"args": {"encoder_spec": {"name": "edsr-baseline", "args": {}}}}, "lacks the argument"),
+        (
+            {"args": {"encoder_spec": {"name": "edsr-baseline", "args": {}}}},
+            "lacks 'imnet_q', which method 'lmliif' needs",
+        ),
+        ({"sd": {}}, "lacks 'hypernet.layers.2.weight', which method 'lmliif' needs"),
         ({"args": {"local_ensemble": False}}, "trained with local_ensemble=False; only True"),
         ({"args": {"encoder_spec": {"name": "vgg", "args": {}}, "imnet_spec": None}}, "lacks|no encoder"),
     ],

@@ -108,3 +108,23 @@ def test_cross_scale_attention(method: str, request: pytest.FixtureRequest) -> N
 def test_decoder_parameters(method: str, request: pytest.FixtureRequest) -> None:
     model, _ = golden(method, request)
     assert sum(p.numel() for p in model.decoder.parameters()) == INDEX[method]["decoder_params"]
+
+
+@pytest.mark.parametrize(("encoder", "ours"), [("rdn", "rdn-small"), ("swinir", "swinir")])
+def test_checkpoints_with_other_encoders(encoder: str, ours: str, shared: Path, tmp_path: Path) -> None:
+    """The authors' encoders are kept without a decoder: here they get LM-LIIF's."""
+    content = torch.load(GOLDEN / "lmliif.pth", weights_only=True)
+    theirs = torch.load(shared / "golden" / "encoders" / f"{encoder}.pth", weights_only=True)["model"]
+    data = load_file(shared / "golden" / "encoders" / f"{encoder}.safetensors")
+    decoder = {name: weight for name, weight in content["model"]["sd"].items() if not name.startswith("encoder.")}
+    content["model"]["sd"] = theirs["sd"] | decoder
+    content["model"]["args"]["encoder_spec"] = theirs["args"]["encoder_spec"]
+    torch.save(content, tmp_path / "theirs.pth")
+    model = lmf_sr.load(tmp_path / "theirs.pth")
+    assert model.config["encoder"]["name"] == ours
+    for name, lr in data.items():
+        if name.startswith("lr_"):
+            with torch.no_grad():
+                features = model.features(lr)
+            expected = data[name.replace("lr", "features")][..., : lr.shape[-2], : lr.shape[-1]]
+            torch.testing.assert_close(features, expected, atol=TOLERANCE, rtol=0)

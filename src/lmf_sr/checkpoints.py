@@ -190,7 +190,7 @@ def from_authors(model: Any, path: Path) -> tuple[dict[str, Any], dict[str, Tens
             "decoder": {"name": decoder, **_decoder_options(name, args, weights)},
         }
     except (KeyError, TypeError) as error:
-        raise InputError(f"{path} lacks the argument {error} of method {name!r}") from error
+        raise InputError(f"{path} lacks {error}, which method {name!r} needs") from error
     return config, {
         _renamed(key, renames): value for key, value in weights.items() if not any(part in key for part in _DERIVED)
     }
@@ -206,18 +206,21 @@ def _encoder_config(args: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decoder_options(name: str, args: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """From the arguments, and from the weights' sizes where the arguments may leave them to a default."""
     render = (args.get("imnet_spec") or args["imnet_q"])["args"]
-    options: dict[str, Any] = {"fourier_dim": args["hidden_dim"]} if name.endswith("lte") else {}
-    if name.startswith("lm"):
-        latent = next(key for key in weights if key.startswith("hypernet") and key.endswith("layers.2.weight"))
-        latent_out, latent_hidden = weights[latent].shape
-        depth, width = render["hidden_depth"], render["hidden_dim"]
-        if name == "lmciaosr":
-            options["attention_width"] = args["imnet_k"]["args"]["hidden_list"][0]
-        code_dim = latent_out - 2 * depth * width
-        return {"depth": depth, "width": width, "code_dim": code_dim, "hidden": latent_hidden, **options}
-    hidden = render["hidden_list"]
-    return {"depth": len(hidden), "width": hidden[0], **options}
+    options: dict[str, Any] = {}
+    if name in ("lte", "lmlte"):
+        options["fourier_dim"] = len(weights["coef.weight"])
+    if name == "lmciaosr":
+        options["attention_width"] = len(weights["imnet_k.layers.0.weight"])
+    if not name.startswith("lm"):
+        hidden = render["hidden_list"]
+        return {"depth": len(hidden), "width": hidden[0], **options}
+    depth, width = render["hidden_depth"], render["hidden_dim"]
+    latent_mlp = "hypernet_q" if name == "lmciaosr" else "hypernet"
+    latent_out, latent_hidden = weights[f"{latent_mlp}.layers.2.weight"].shape
+    code_dim = latent_out - 2 * depth * width
+    return {"depth": depth, "width": width, "code_dim": code_dim, "hidden": latent_hidden, **options}
 
 
 def _renamed(key: str, renames: Mapping[str, str]) -> str:
