@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench build clean
+.PHONY: help demo test lint format bench bench-gpu build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -32,6 +32,9 @@ format: $(READY) ## put the code in the house style
 
 bench: $(READY) ## measure speed and memory, side by side; results in benchmarks/results/
 	$(BIN)/python -m benchmarks
+
+bench-gpu: $(READY) ## time and check the GPU renderer; results in benchmarks/results/
+	$(BIN)/python -m benchmarks.gpu
 
 build: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel

@@ -129,10 +129,13 @@ def ensemble(values: Float[Tensor, "B Q 4 C"], weight: Float[Tensor, "B Q 4"]) -
 
 
 def sample_bilinear(image: Float[Tensor, "B C h w"], coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q C"]:
-    """The image read bilinearly at points, clamped at the border: the LR skip of LTE, CiaoSR and their conversions."""
-    grid = coords.to(image.dtype).flip(-1).unsqueeze(1)  # grid_sample wants (x, y)
-    values = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return values.squeeze(2).transpose(1, 2)
+    """The image read bilinearly at points, clamped at the border: the LR skip of LTE, CiaoSR and their conversions.
+
+    Computed in the precision of the coordinates: float32 misplaces the pixels of a large grid.
+    """
+    grid = coords.flip(-1).unsqueeze(1)  # grid_sample wants (x, y)
+    values = F.grid_sample(image.to(coords.dtype), grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return values.squeeze(2).transpose(1, 2).to(image.dtype)
 
 
 @dataclass(frozen=True)
