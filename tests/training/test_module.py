@@ -34,7 +34,9 @@ class Record(Callback):
 def test_steps_are_adam_on_l1_of_normalised_values(trainer: MakeTrainer) -> None:
     record = Record()
     trained = tiny_model()
-    trainer(5, "run", record).fit(learner(trained), tiny_data())
+    run = trainer(5, "run", record)
+    run.fit(learner(trained), tiny_data())
+    assert run.callback_metrics["lr"] == pytest.approx(0.5e-2)  # of the fifth step, after one halving
 
     model = tiny_model()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)

@@ -77,6 +77,7 @@ class SuperResolution(lightning.LightningModule):
         if not self.trainer.strategy.reduce_boolean_decision(bool(loss.isfinite())):
             raise diverged(f"the loss became {loss.item():g}", self.global_step)
         self.log("loss", loss, prog_bar=True)
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Sample, batch_idx: int) -> None:
@@ -93,6 +94,6 @@ class SuperResolution(lightning.LightningModule):
 def diverged(what: str, step: int) -> InputError:
     """The error for a training that has gone wrong beyond repair."""
     return InputError(
-        f"{what} at step {step}, and training has stopped; the last checkpoint was written before that: "
-        "resume from it with a lower learning rate or with trainer.gradient_clip_val=0.1"
+        f"{what} at step {step}, and training has stopped; what checkpoints there are were written before that: "
+        "start again with a lower optimizer.lr, or resume with trainer.gradient_clip_val=0.1"
     )
