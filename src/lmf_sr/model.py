@@ -3,10 +3,14 @@
 features = encoder(lr)                        once per image
 state    = decoder.prepare(features, cell)    once per image and cell
 rgb      = decoder.query(state, coords)       once per output pixel        (+ the bilinear LR image, for some methods)
+
+Large pictures are encoded in tiles and prepared in strips (`rendering/tiling.py`), which changes no pixel. Where neither the
+features of the whole picture nor its rendering can be held, `Model.stream` has a few rows of each at a time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -21,6 +25,10 @@ from lmf_sr.lmf.cmsr import Scale2Mod
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.rendering.cmsr import render_cmsr
 from lmf_sr.rendering.direct import render_direct
+from lmf_sr.rendering.tiling import PREPARED_AT_ONCE, Window, encode_window, strips
+
+HELD_AT_ONCE = 2**20  # LR positions whose features a stream holds: 0.3 GB
+PIXELS_PER_BAND = 2**20
 
 
 class Model(nn.Module):
@@ -61,9 +69,35 @@ class Model(nn.Module):
     @torch.inference_mode()
     def encode(self, image: Float[Tensor, "*B 3 h w"]) -> ContinuousImage:
         """Encodes a picture, RGB in [0, 1], with or without a batch axis, on the model's device."""
+        lr = self._normalised(image)
+        return ContinuousImage(self, lr, self._encoded(lr, Window.whole(_size(lr))))
+
+    @torch.inference_mode()
+    def stream(
+        self, image: Float[Tensor, "*B 3 h w"], height: int, width: int, clamp: bool = True
+    ) -> Iterator[Float[Tensor, "B 3 n W"]]:
+        """What `encode(image).render(height, width)` gives, as bands of rows from top to bottom.
+
+        Memory grows with neither the height of the picture nor the size of the rendering: the LR picture is held, and the
+        features, the state and the pixels of some of its rows. That holds for encoders that state a `receptive_halo`.
+        """
+        lr = self._normalised(image)
+        grid, size = Grid.over(height, width), _size(lr)
+        for rows, window in strips(grid, size, HELD_AT_ONCE // len(lr)):
+            held = window.grown(self.decoder.receptive_halo, self.decoder.tile_multiple, size)
+            part = ContinuousImage(self, lr, self._encoded(lr, held), held)
+            for _, rgb in part._bands(grid.band(rows.start, rows.stop), PIXELS_PER_BAND):
+                yield to_pixels(rgb, clamp)
+
+    def _normalised(self, image: Float[Tensor, "*B 3 h w"]) -> Float[Tensor, "B 3 h w"]:
         first = next(self.parameters())
-        lr = (image.to(first.device, first.dtype).reshape(-1, *image.shape[-3:]) - 0.5) / 0.5
-        return ContinuousImage(self, lr, self.features(lr))
+        return (image.to(first.device, first.dtype).reshape(-1, *image.shape[-3:]) - 0.5) / 0.5
+
+    def _encoded(self, lr: Float[Tensor, "B 3 h w"], window: Window) -> Float[Tensor, "B C n m"]:
+        halo = self.encoder.receptive_halo
+        if halo is None:
+            return window.of(self.features(lr))
+        return encode_window(self.features, lr, window, halo, self.encoder.tile_multiple)
 
     def features(self, lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B C h w"]:
         """The encoder's output. On a CPU its convolutions run channels-last, where they are up to 1.3x faster."""
@@ -84,16 +118,25 @@ class ContinuousImage:
     torch.Size([1, 3, 50, 50])
     """
 
-    def __init__(self, model: Model, lr: Float[Tensor, "B 3 h w"], features: Float[Tensor, "B C h w"]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        lr: Float[Tensor, "B 3 h w"],
+        features: Float[Tensor, "B C n m"],
+        held: Window | None = None,
+    ) -> None:
+        """`features` are those of the window `held`, where only that is going to be rendered."""
         self.model, self.lr, self.features = model, lr, features
-        self._prepared: tuple[Tensor, Any] | None = None  # the last cell and its state: windows of one zoom share it
+        self.held = held or Window.whole(self.size)
+        self._prepared: tuple[Tensor, Window, Any] | None = (
+            None  # the last state, with the cell and the window it is for
+        )
         self._table: Scale2Mod | None = None  # the last table, found to be the model's own
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the LR picture."""
-        h, w = self.lr.shape[-2:]
-        return h, w
+        return _size(self.lr)
 
     @torch.inference_mode()
     def render(
@@ -119,13 +162,24 @@ class ContinuousImage:
             InputError: a size below 1, an empty region, a table of other weights or for a decoder that is no LMF conversion.
         """
         grid = Grid.over(height, width, region)
-        conversion = None if cmsr is None else self._conversion(cmsr)
-        state = self._state(self.lr.new_tensor(grid.cell).expand(self.lr.shape[0], 1, 2))
-        if cmsr is None or conversion is None:
-            rgb = render_direct(self.model.decoder, state, self.lr, grid)
-        else:
-            rgb = render_cmsr(conversion, state, self.lr, grid, cmsr)
-        return to_pixels(rgb, clamp)
+        if cmsr is not None:
+            rgb = render_cmsr(self._conversion(cmsr), self._state(self._cell(grid)), self.lr, grid, cmsr)
+            return to_pixels(rgb, clamp)
+        out = self.lr.new_empty(len(self.lr), 3, height, width)
+        for rows, rgb in self._bands(grid):
+            out[:, :, rows] = to_pixels(rgb, clamp)
+        return out
+
+    def _bands(self, grid: Grid, pixels: int | None = None) -> Iterator[tuple[slice, Float[Tensor, "B 3 n W"]]]:
+        """The pixels of a grid, in bands of rows; of no more than some `pixels`, if given."""
+        decoder, cell = self.model.decoder, self._cell(grid)
+        for strip, read in strips(grid, self.size, PREPARED_AT_ONCE // len(self.lr)):
+            window = read.grown(decoder.receptive_halo, decoder.tile_multiple, self.size)
+            count = strip.stop - strip.start if pixels is None else max(pixels // len(grid.cols), 1)
+            for start in range(strip.start, strip.stop, count):
+                rows = slice(start, min(start + count, strip.stop))
+                band = window.frame(grid.band(rows.start, rows.stop), self.size)
+                yield rows, render_direct(decoder, self._state(cell, window), window.of(self.lr), band)
 
     @torch.inference_mode()
     def sample(
@@ -151,14 +205,19 @@ class ContinuousImage:
         Raises InputError for a decoder that is no LMF conversion.
         """
         self._conversion()
-        cell = self.lr.new_tensor(Grid.over(height, width).cell)
-        return self._state(cell.expand(self.lr.shape[0], 1, 2)).intensity
+        return self._state(self._cell(Grid.over(height, width))).intensity
 
-    def _state(self, cell: Float[Tensor, "B #Q 2"]) -> Any:
-        cell = clip_cell(cell, self.size)
-        if self._prepared is None or not torch.equal(self._prepared[0], cell):
-            self._prepared = cell, self.model.decoder.prepare(self.features, cell)
-        return self._prepared[1]
+    def _cell(self, grid: Grid) -> Float[Tensor, "B 1 2"]:
+        return self.lr.new_tensor(grid.cell).expand(len(self.lr), 1, 2)
+
+    def _state(self, cell: Float[Tensor, "B #Q 2"], window: Window | None = None) -> Any:
+        """The state of a window, or of the whole picture."""
+        cell, window = clip_cell(cell, self.size), window or Window.whole(self.size)
+        if self._prepared is None or self._prepared[1] != window or not torch.equal(self._prepared[0], cell):
+            self._prepared = None  # before the next is made
+            features = window.within(self.held).of(self.features)
+            self._prepared = cell, window, self.model.decoder.prepare_window(features, cell, self.size)
+        return self._prepared[2]
 
     def _conversion(self, table: Scale2Mod | None = None) -> Conversion:
         """The decoder, found to be one that CMSR, and the table if given, is for."""
@@ -178,3 +237,8 @@ def to_pixels(rgb: Float[Tensor, "*S"], clamp: bool) -> Float[Tensor, "*S"]:
     """Normalised values to [0, 1]."""
     rgb = rgb * 0.5 + 0.5
     return rgb.clamp(0, 1) if clamp else rgb
+
+
+def _size(lr: Float[Tensor, "B 3 h w"]) -> tuple[int, int]:
+    h, w = lr.shape[-2:]
+    return h, w

@@ -11,11 +11,29 @@ class Decoder(nn.Module):
 
     lr_skip: bool
     """Whether the method adds the bilinear LR image to its output; the model and the renderers do it."""
+    receptive_halo: int = 1
+    """Positions around a window of the features beyond which nothing influences its state: here those of U(F)."""
+    tile_multiple: int = 1
+    """The grid of positions on which windows have to start and end for their states to be those of the whole picture."""
 
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> Any:
         """Once per image and cell, at LR resolution: all that queries share, a NamedTuple of tensors."""
         raise NotImplementedError
 
+    def prepare_window(
+        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B #Q 2"], lr_size: tuple[int, int]
+    ) -> Any:
+        """`prepare`, from a window of the features of a picture of `lr_size`; coordinates are then those of the window."""
+        return self.prepare(features, in_window(cell, lr_size, features))
+
     def query(self, state: Any, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
         """Once per output pixel: normalised RGB, without the LR skip."""
         raise NotImplementedError
+
+
+def in_window(
+    extent: Float[Tensor, "*N 2"], lr_size: tuple[int, int], features: Float[Tensor, "B C n m"]
+) -> Float[Tensor, "*N 2"]:
+    """Extents, (row, column), in a picture of `lr_size`, where a window of its features is all there is."""
+    n, m = features.shape[-2:]
+    return extent * extent.new_tensor((lr_size[0] / n, lr_size[1] / m))

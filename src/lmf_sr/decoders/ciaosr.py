@@ -23,8 +23,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder
-from lmf_sr.decoders.cross_scale import CrossScaleAttention
+from lmf_sr.decoders import Decoder, in_window
+from lmf_sr.decoders.cross_scale import BLOCK, CrossScaleAttention
 from lmf_sr.decoders.layers import MLP, CornerMLP, linear_on_unfold, softmax
 from lmf_sr.geometry import four_corners, gather, nearest, relative_cell
 
@@ -40,6 +40,7 @@ class CiaoSRState(NamedTuple):
 
 class CiaoSR(Decoder):
     lr_skip = True
+    receptive_halo = tile_multiple = BLOCK
 
     def __init__(self, in_dim: int, width: int = 256, depth: int = 4) -> None:
         """MLPs of `depth` hidden layers of `width` on `in_dim` features."""
@@ -63,6 +64,12 @@ class CiaoSR(Decoder):
             cell=relative_cell(cell, (h, w)),
             reach=corner_reach(cell[:, 0], (h, w)),
         )
+
+    def prepare_window(
+        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B #Q 2"], lr_size: tuple[int, int]
+    ) -> CiaoSRState:
+        state: CiaoSRState = super().prepare_window(features, cell, lr_size)
+        return state._replace(reach=in_window(corner_reach(cell[:, 0], lr_size), lr_size, features))
 
     def query(self, state: CiaoSRState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
         size = state.nonlocal_.shape[1:3]

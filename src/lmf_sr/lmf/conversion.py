@@ -100,8 +100,12 @@ class Conversion(Decoder):
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> LMFState:
         """Makes the modulations. All queries of an image share one cell: the first is taken, as in the authors' code."""
         cell = relative_cell(cell[:, 0], features.shape[-2:])
+        return self.fold(self.latents(features, cell), cell)
+
+    def fold(self, latents: Float[Tensor, "B h w O"], cell: Float[Tensor, "B 2"]) -> LMFState:
+        """The state: with all folded into its rows that does not vary within a latent's reach."""
         modulations = self.depth * self.width
-        alpha, beta, code = self.latents(features, cell).split([modulations, modulations, self.code_dim], dim=-1)
+        alpha, beta, code = latents.split([modulations, modulations, self.code_dim], dim=-1)
         bias = torch.cat([layer.bias for layer in self.render_mlp.linears[:-1]])
         known, code = self.input_at_lr(code, cell)
         if known is not None:

@@ -15,9 +15,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders.ciaosr import attend
-from lmf_sr.decoders.cross_scale import CrossScaleAttention
+from lmf_sr.decoders.cross_scale import BLOCK, CrossScaleAttention
 from lmf_sr.decoders.layers import MLP, CornerMLP, unfold3x3
-from lmf_sr.lmf.conversion import LinearFirst
+from lmf_sr.geometry import relative_cell
+from lmf_sr.lmf.conversion import LinearFirst, LMFState
 
 CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 POSITIONS_AT_ONCE = 4096
@@ -26,6 +27,7 @@ POSITIONS_AT_ONCE = 4096
 class LMCiaoSR(LinearFirst):
     lr_skip = True
     sees_cell = False
+    receptive_halo = tile_multiple = BLOCK
 
     def __init__(
         self,
@@ -42,15 +44,30 @@ class LMCiaoSR(LinearFirst):
         self.value_mlp = CornerMLP(5 * in_dim, [attention_width], 5 * in_dim)
         self.cross_scale = CrossScaleAttention(in_dim)
 
+    def prepare_window(
+        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B #Q 2"], lr_size: tuple[int, int]
+    ) -> LMFState:
+        cell = relative_cell(cell[:, 0], lr_size)
+        return self.fold(self.latents_within(features, cell, lr_size), cell)
+
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
-        """In bands of rows, which bounds the memory that U(F) and the attention take."""
-        B, _, h, w = features.shape
+        return self.latents_within(features, cell, (features.shape[-2], features.shape[-1]))
+
+    def latents_within(
+        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 2"], lr_size: tuple[int, int]
+    ) -> Float[Tensor, "B n m O"]:
+        """Those of a window of the features of a picture of `lr_size`.
+
+        In bands of rows, which bounds the memory that U(F) and the attention take.
+        """
+        B, _, n, m = features.shape
+        h, w = lr_size
         nonlocal_ = self.cross_scale(features).permute(0, 2, 3, 1)
         padded = F.pad(features, (1, 1, 1, 1))
         rel = features.new_tensor([(-i / h, -j / w) for i, j in CORNERS])
-        rows = max(POSITIONS_AT_ONCE // (B * w), 1)
+        rows = max(POSITIONS_AT_ONCE // (B * m), 1)
         bands = []
-        for top in range(0, h, rows):
+        for top in range(0, n, rows):
             unfolded = unfold3x3(padded[:, :, top : top + rows + 2], padding=0)
             bands.append(self.latent_mlp(self.attended(unfolded, nonlocal_[:, top : top + rows], rel, cell)))
         return torch.cat(bands, dim=1)

@@ -1,0 +1,162 @@
+"""Large pictures, window by window: what the whole picture gives, in memory that does not grow with it.
+
+What is held per LR position adds up: an encoder's activations (some KB), its features (256 bytes), a state (up to 2 KB).
+But each depends on what lies around it only:
+
+    pixel  <--corners--  state of a window  <--decoder's halo--  features of a window  <--encoder's halo--  LR image
+
+A window grows by the halo of the step that made it, and outward to multiples of that step's `tile_multiple`, but never over
+the picture's border: there, and only there, the zeros of the convolutions are those of the whole picture. What a window's
+own edge gets wrong lies in its halo, which nothing reads. For the renderers the window then is the picture: the grid's
+coordinates are moved into its frame. The outermost latents that pixels read lie within, so that no corner is clamped where
+the picture goes on.
+
+(In its frame a tie between two latents is found within 1e-6 of the window's extent, not of the picture's. A pixel so near a
+tie weighs the latent that may change by as little.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import ceil, inf
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lmf_sr.geometry import Grid, axis_corners
+
+ENCODED_AT_ONCE = 2**19  # LR positions of a tile, halo included; EDSR's activations take 0.7 GB then, RDN's 6
+PREPARED_AT_ONCE = 2**18  # latents whose states are made at once, halo not included; 0.2 to 0.5 GB of state
+
+Size = tuple[int, int]
+
+
+class Window(NamedTuple):
+    """LR rows `top` up to `bottom` and columns `left` up to `right`."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @classmethod
+    def whole(cls, size: Size) -> Window:
+        return cls(0, size[0], 0, size[1])
+
+    @classmethod
+    def read_by(cls, grid: Grid, size: Size) -> Window:
+        """The latents around the pixels of a grid."""
+        rows, cols = axis_corners(grid.rows, size[0]).at, axis_corners(grid.cols, size[1]).at
+        return cls(int(rows.min()), int(rows.max()) + 1, int(cols.min()), int(cols.max()) + 1)
+
+    @property
+    def size(self) -> Size:
+        return self.bottom - self.top, self.right - self.left
+
+    def grown(self, halo: int, multiple: int, size: Size) -> Window:
+        """With `halo` more on each side, out to multiples of `multiple`, within a picture of `size`."""
+        return Window(
+            *_grown(self.top, self.bottom, halo, multiple, size[0]),
+            *_grown(self.left, self.right, halo, multiple, size[1]),
+        )
+
+    def of(self, x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C n m"]:
+        return x[..., self.top : self.bottom, self.left : self.right]
+
+    def within(self, outer: Window) -> Window:
+        """The same window, counted from the corner of another."""
+        return Window(self.top - outer.top, self.bottom - outer.top, self.left - outer.left, self.right - outer.left)
+
+    def frame(self, grid: Grid, size: Size) -> Grid:
+        """The same pixels where the window, of a picture of `size`, is the whole picture."""
+        (h, w), (n, m) = size, self.size
+        return Grid(
+            _moved(grid.rows, h, self.top, n),
+            _moved(grid.cols, w, self.left, m),
+            (grid.cell[0] * h / n, grid.cell[1] * w / m),
+        )
+
+
+def _grown(start: int, stop: int, halo: int, multiple: int, n: int) -> Size:
+    return max(start - halo, 0) // multiple * multiple, min(ceil((stop + halo) / multiple) * multiple, n)
+
+
+def _moved(p: Float[Tensor, " N"], n: int, first: int, count: int) -> Float[Tensor, " N"]:
+    """Coordinates on an axis of `n` latents, counted on the `count` from `first`."""
+    return p if count == n else ((p + 1) * n - 2 * first) / count - 1
+
+
+def strips(grid: Grid, size: Size, most: int) -> Iterator[tuple[slice, Window]]:
+    """Rows of a grid, from top to bottom, that read some `most` latents, and the window of these.
+
+    A picture of no more latents is not divided.
+    """
+    h, w = size
+    if h * w <= most:
+        yield slice(0, len(grid.rows)), Window.whole(size)
+        return
+    left, right = Window.read_by(grid, size)[2:]
+    lines = max(most // (right - left), 1)
+    start = 0
+    for count in torch.unique_consecutive(axis_corners(grid.rows, h).at[:, 0] // lines, return_counts=True)[1].tolist():
+        rows = slice(start, start + count)
+        yield rows, Window.read_by(grid.band(rows.start, rows.stop), size)
+        start += count
+
+
+def encode_window(
+    encode: Callable[[Float[Tensor, "B 3 n m"]], Float[Tensor, "B C n m"]],
+    lr: Float[Tensor, "B 3 h w"],
+    window: Window,
+    halo: int,
+    multiple: int,
+) -> Float[Tensor, "B C n m"]:
+    """The features of a window, encoded in overlapping tiles, one after the other.
+
+    Args:
+        encode: the encoder.
+        lr: the whole picture, normalised.
+        window: any window of it.
+        halo: the encoder's `receptive_halo`.
+        multiple: its `tile_multiple`.
+    """
+    size = lr.shape[-2], lr.shape[-1]
+    features = None
+    for tile in tiles(window, size, halo + multiple - 1, ENCODED_AT_ONCE // len(lr)):
+        seen = tile.grown(halo, multiple, size)
+        of_tile = tile.within(seen).of(encode(seen.of(lr)))
+        if tile == window:
+            return of_tile
+        if features is None:
+            shape = len(lr), of_tile.shape[1], *window.size
+            features = torch.empty(shape, dtype=of_tile.dtype, device=of_tile.device, memory_format=torch.channels_last)
+        tile.within(window).of(features).copy_(of_tile)
+    assert features is not None
+    return features
+
+
+def tiles(window: Window, size: Size, margin: int, most: int) -> Iterator[Window]:
+    """A window in tiles which, with a margin, have at most `most` positions, or few more than the margin alone."""
+    rows, cols = tile_shape(window.size, size, margin, most)
+    for top in range(window.top, window.bottom, rows):
+        for left in range(window.left, window.right, cols):
+            yield Window(top, min(top + rows, window.bottom), left, min(left + cols, window.right))
+
+
+def tile_shape(window: Size, size: Size, margin: int, most: int) -> Size:
+    """Rows and columns of the tiles that overlap least."""
+    (n, m), (h, w) = window, size
+    best, least = (max(margin, 1), max(margin, 1)), inf  # what remains where nothing fits
+    for down in range(1, n + 1):
+        rows = ceil(n / down)
+        seen_rows = min(rows + 2 * margin, h)
+        room = most // seen_rows
+        across = 1 if min(m + 2 * margin, w) <= room else ceil(m / max(room - 2 * margin, 1))
+        cols = ceil(m / across)
+        seen_cols = min(cols + 2 * margin, w)
+        cost = down * seen_rows * across * seen_cols
+        if seen_rows * seen_cols <= most and cost < least:
+            best, least = (rows, cols), cost
+    return best
