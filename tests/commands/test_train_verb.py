@@ -132,9 +132,8 @@ def lmf_sr(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_ctrl_c_keeps_a_checkpoint_from_which_the_run_goes_on(run: Run, tmp_path: Path, workers: int) -> None:
-    endless = ("trainer.max_steps=1_000_000", "trainer.val_check_interval=5", f"workers={workers}")
+def test_ctrl_c_keeps_a_checkpoint_from_which_the_run_goes_on(run: Run, tmp_path: Path) -> None:
+    endless = ("trainer.max_steps=1_000_000", "trainer.val_check_interval=5", "workers=2")
     process = lmf_sr(tmp_path, "train", *CSV_ONLY, *endless, "hydra.run.dir=mine")
     last = tmp_path / "mine" / "last.ckpt"
     while not last.exists():
