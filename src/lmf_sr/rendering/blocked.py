@@ -61,8 +61,8 @@ def render_chosen(
     """Renders those pixels of the grid into `out` that are chosen, or all."""
     h, w = lr.shape[-2:]
     rows, cols = Axis.of(grid.rows, h), Axis.of(grid.cols, w)
-    render_lines = compiled.render_lines if is_compiled(decoder, lr.dtype) else torch_blocks.render_lines
-    render_lines(decoder, state.rows, state.cell, lr, rows, cols, out, chosen)
+    form = compiled if is_compiled(decoder, lr.dtype) else torch_blocks
+    form.Rendering(decoder, state.cell, lr, cols).lines(state.rows, rows, out, chosen)
 
 
 def render_features(
@@ -81,12 +81,13 @@ def render_features(
     rows, cols = Axis.of(grid.rows, h), Axis.of(grid.cols, w)
     left, right = cols.span
     cols = cols.shifted(left)
+    rendering = compiled.Rendering(decoder, cell, lr, cols)
     source = latents.Latents(decoder, features, cell, left, right)
     out = lr.new_empty(B, 3, *grid.size)
     for pixels in bands(rows, max(LATENTS_PER_BAND // (B * (right - left)) // 2 * 2, 2)):  # lines are made in pairs
-        band = rows[pixels]
+        band = rows.part(pixels)
         top, bottom = band.span
-        compiled.render_lines(decoder, source.lines(top, bottom), cell, lr, band.shifted(top), cols, out[:, :, pixels])
+        rendering.lines(source.lines(top, bottom), band.shifted(top), out[:, :, pixels])
     return out
 
 

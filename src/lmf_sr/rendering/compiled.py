@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Corners
 from lmf_sr.lmf.conversion import Conversion, LinearFirst
 from lmf_sr.lmf.lm_lte import LMLTE
@@ -50,84 +51,105 @@ class _Job(Structure):
     ]
 
 
-def supports(decoder: Conversion, dtype: torch.dtype) -> bool:
+def supports(decoder: Decoder, dtype: torch.dtype) -> bool:
     """Whether `kernels/render.c` covers this decoder's render MLP, given a compiler."""
-    waves = isinstance(decoder, LMLTE) and decoder.code_dim == 2 * WIDTH
-    return decoder.width == WIDTH and dtype == torch.float32 and (waves or isinstance(decoder, LinearFirst))
+    return (
+        isinstance(decoder, LinearFirst | LMLTE)
+        and decoder.width == WIDTH
+        and (decoder.code_dim == 2 * WIDTH or not isinstance(decoder, LMLTE))
+        and dtype == torch.float32
+    )
 
 
-def render_lines(
-    decoder: Conversion,
-    latents: Float[Tensor, "B n m C"],
-    cell: Float[Tensor, "B 2"],
-    lr: Float[Tensor, "B 3 h w"],
-    rows: Axis,
-    cols: Axis,
-    out: Float[Tensor, "B 3 H W"],
-    chosen: Chosen | None = None,
-) -> None:
-    """Renders pixels into `out`.
+class Rendering:
+    """A decoder's render MLP over some columns of pixels, ready for any rows of them."""
 
-    Args:
-        decoder: a conversion that the kernel `supports`.
-        latents: rows of a state for a window of the image, from which the axes count; each row contiguous.
-        cell: the relative cell.
-        lr: the whole LR image, for methods with an LR skip.
-        rows, cols: the axes of the pixels.
-        out: where to; contiguous along a row.
-        chosen: which of the pixels, the others being left as they are; all, if not given.
+    def __init__(
+        self, decoder: Conversion, cell: Float[Tensor, "B 2"], lr: Float[Tensor, "B 3 h w"], cols: Axis
+    ) -> None:
+        """
+        Args:
+            decoder: a conversion that the kernel `supports`.
+            cell: the relative cell.
+            lr: the whole LR image, for methods with an LR skip.
+            cols: the axis of the columns.
 
-    Raises:
-        Unavailable: if there is no compiled library.
-    """
-    held: list[Tensor] = []  # what C points into lives until the call is over
+        Raises:
+            Unavailable: if there is no compiled library.
+        """
+        self.library = library()
+        lr = lr if lr.stride(-1) == 1 else lr.contiguous()
+        self.held = [lr]  # what C points into
+        first, *hidden, last = decoder.render_weights
+        columns = torch.zeros(WIDTH + 1, WIDTH)
+        columns[:, :3] = torch.cat([last.T, decoder.render_mlp.linears[-1].bias[None]])
+        phase = decoder.render_phase(cell) if isinstance(decoder, LMLTE) else None
+        self.fixed = {
+            "first": self._pointer(first.T),
+            "hidden": self._pointer(torch.cat([W.T for W in hidden])) if hidden else None,
+            "last": self._pointer(columns),
+            "phases": None if phase is None else self._pointer(torch.cat([phase, phase - 0.5], dim=-1)),
+            "depth": decoder.depth,
+            "cols": self._taps(cols.corners),
+            "lr": lr.data_ptr() if decoder.lr_skip else None,
+            **_strides("lr", lr),
+            "lr_cols": self._between(cols.lr),
+        }
 
-    def pointer(values: Tensor, dtype: torch.dtype = torch.float32) -> int:
-        held.append(values.to(dtype).contiguous())
-        return held[-1].data_ptr()
+    def lines(
+        self,
+        latents: Float[Tensor, "B n m C"],
+        rows: Axis,
+        out: Float[Tensor, "B 3 H W"],
+        chosen: Chosen | None = None,
+    ) -> None:
+        """Renders rows of pixels into `out`.
 
-    def taps(corners: Corners) -> _Taps:
+        Args:
+            latents: rows of a state for a window of the image, from which the axes count.
+            rows: the axis of the rows.
+            out: where to; contiguous along a row.
+            chosen: which of the pixels, the others being left as they are; all, if not given.
+        """
+        fixed = len(self.held)
+        latents = latents if latents.stride(-1) == 1 else latents.contiguous()
+        job = _Job(
+            **self.fixed,
+            latents=latents.data_ptr(),
+            **dict(zip(("image_size", "line_size", "latent_size"), latents.stride(), strict=False)),
+            rows=self._taps(rows.corners),
+            lr_rows=self._between(rows.lr),
+            pixels=self._stretches(Stretches.all(*out.shape[2:]) if chosen is None else chosen.stretches()),
+            height=out.shape[2],
+            out=out.data_ptr(),
+            **_strides("out", out),
+            images=len(out),
+            threads=torch.get_num_threads(),
+        )
+        self.library.lmf_render(ctypes.byref(job))
+        del self.held[fixed:]
+
+    def _pointer(self, values: Tensor, dtype: torch.dtype = torch.float32) -> int:
+        self.held.append(values.to(dtype).contiguous())
+        return self.held[-1].data_ptr()
+
+    def _taps(self, corners: Corners) -> _Taps:
         weight = corners.weight.clone()
         once = corners.at[:, 0] == corners.at[:, 1]
         weight[once] = weight.new_tensor([1.0, 0.0])
         needed = weight > NEGLIGIBLE
         first = torch.cat([torch.zeros(1, dtype=torch.long), needed.sum(-1).cumsum(0)])
-        at, rel = pointer(corners.at[needed], torch.int32), pointer(corners.rel[needed])
-        return _Taps(pointer(first, torch.int32), at, rel, pointer(weight[needed]))
+        at, rel = self._pointer(corners.at[needed], torch.int32), self._pointer(corners.rel[needed])
+        return _Taps(self._pointer(first, torch.int32), at, rel, self._pointer(weight[needed]))
 
-    def between(lr: Between) -> _Between:
-        return _Between(pointer(lr.low, torch.int32), pointer(lr.high, torch.int32), pointer(lr.share))
+    def _between(self, lr: Between) -> _Between:
+        low, high = self._pointer(lr.low, torch.int32), self._pointer(lr.high, torch.int32)
+        return _Between(low, high, self._pointer(lr.share))
 
-    def stretches(some: Stretches) -> _Stretches:
-        pointers = (pointer(x, torch.int32) for x in (some.line, some.first, some.begin, some.end))
+    def _stretches(self, some: Stretches) -> _Stretches:
+        pointers = (self._pointer(x, torch.int32) for x in (some.line, some.first, some.begin, some.end))
         return _Stretches(*pointers, some.lines)
 
-    latents = latents if latents.stride(-1) == 1 else latents.contiguous()
-    lr = lr if lr.stride(-1) == 1 else lr.contiguous()
-    first, *hidden, last = decoder.render_weights
-    bias = decoder.render_mlp.linears[-1].bias
-    phase = decoder.render_phase(cell) if isinstance(decoder, LMLTE) else None
-    columns = torch.zeros(WIDTH + 1, WIDTH)
-    columns[:, :3] = torch.cat([last.T, bias[None]])
-    job = _Job(
-        latents.data_ptr(),
-        *latents.stride()[:3],
-        pointer(first.T),
-        pointer(torch.cat([W.T for W in hidden])) if hidden else None,
-        pointer(columns),
-        pointer(torch.cat([phase, phase - 0.5], dim=-1)) if phase is not None else None,
-        decoder.depth,
-        taps(rows.corners),
-        taps(cols.corners),
-        stretches(Stretches.all(*out.shape[2:]) if chosen is None else chosen.stretches()),
-        out.shape[2],
-        lr.data_ptr() if decoder.lr_skip else None,
-        *lr.stride()[:3],
-        between(rows.lr),
-        between(cols.lr),
-        out.data_ptr(),
-        *out.stride()[:3],
-        out.shape[0],
-        torch.get_num_threads(),
-    )
-    library().lmf_render(ctypes.byref(job))
+
+def _strides(name: str, x: Float[Tensor, "B 3 H W"]) -> dict[str, int]:
+    return dict(zip((f"{name}_image_size", f"{name}_channel_size", f"{name}_line_size"), x.stride(), strict=False))

@@ -34,7 +34,8 @@ class _Linear(Structure):
 class _Job(Structure):
     _fields_ = [
         ("features", c_void_p),
-        *((name, c_int64) for name in ("image_size", "channel_size", "line_size", "image_height", "image_width")),
+        *((name, c_int64) for name in ("image_size", "channel_size", "line_size", "position_size")),
+        *((name, c_int64) for name in ("features_height", "features_width")),
         *((name, c_int64) for name in ("top", "left", "height", "width")),
         ("convolution", _Linear),
         *((name, c_int64) for name in ("waves", "depth")),
@@ -74,7 +75,7 @@ class Latents:
     ) -> None:
         """Columns `left` up to `right`; `cell` is the relative cell. Raises Unavailable where nothing is compiled."""
         self.library = library()
-        self.features = features if features.stride(-1) == 1 else features.contiguous()
+        self.features = features
         self.left, self.width = left, right - left
         kernel, bias = decoder.convolution(cell)
         G = kernel.new_tensor(WINOGRAD)
@@ -105,7 +106,7 @@ class Latents:
         """Fills lines from `top` on."""
         job = _Job(
             self.features.data_ptr(),
-            *self.features.stride()[:3],
+            *self.features.stride(),
             *self.features.shape[2:],
             top,
             self.left,

@@ -19,7 +19,7 @@ FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared", "
 TIMEOUT_S = 120
 
 
-class Unavailable(Exception):
+class Unavailable(Exception):  # noqa: N818
     """Why there is no compiled library, in a few words."""
 
 

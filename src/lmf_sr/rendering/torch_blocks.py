@@ -22,30 +22,81 @@ PIXELS_PER_TILE = 8192  # four corners of which, 16 wide, are 2 MiB
 LONGEST_RUN = 32
 
 
-def render_lines(
-    decoder: Conversion,
-    latents: Float[Tensor, "B n m C"],
-    cell: Float[Tensor, "B 2"],
-    lr: Float[Tensor, "B 3 h w"],
-    rows: Axis,
-    cols: Axis,
-    out: Float[Tensor, "B 3 H W"],
-    chosen: Chosen | None = None,
-) -> None:
-    """Renders pixels into `out`; the arguments are those of `compiled.render_lines`."""
-    rgb = bilinear(lr, rows, cols) if decoder.lr_skip else None
-    for image in range(len(out)):
-        for row_runs in runs(rows.corners.at, chosen and chosen.rows):
-            for col_runs in runs(cols.corners.at, chosen and chosen.cols):
-                of_block = torch.ones(len(row_runs), len(col_runs), dtype=torch.bool)
-                if chosen is not None:
-                    of_block = chosen.latents[image][chosen.rows[row_runs[:, 0]]][:, chosen.cols[col_runs[:, 0]]]
-                blocks = max(PIXELS_PER_TILE // (row_runs.shape[1] * col_runs.shape[1]), 1)
-                for tile in of_block.nonzero().split(blocks):
-                    r, c = row_runs[tile[:, 0]], col_runs[tile[:, 1]]
-                    y = render_blocks(decoder, latents[image], cell[image], rows, cols, r, c)
-                    r, c = r.T[:, None], c.T[None]
-                    out[image][:, r, c] = y if rgb is None else y + rgb[image][:, r, c]
+class Rendering:
+    """A decoder's render MLP over some columns of pixels, ready for any rows of them: as `compiled.Rendering`."""
+
+    def __init__(
+        self, decoder: Conversion, cell: Float[Tensor, "B 2"], lr: Float[Tensor, "B 3 h w"], cols: Axis
+    ) -> None:
+        self.decoder, self.cell, self.lr, self.cols = decoder, cell, lr, cols
+
+    def lines(
+        self,
+        latents: Float[Tensor, "B n m C"],
+        rows: Axis,
+        out: Float[Tensor, "B 3 H W"],
+        chosen: Chosen | None = None,
+    ) -> None:
+        """Renders rows of pixels into `out`; the arguments are those of `compiled.Rendering.lines`."""
+        for image in range(len(out)):
+            for row_runs in runs(rows.corners.at, chosen and chosen.rows):
+                for col_runs in runs(self.cols.corners.at, chosen and chosen.cols):
+                    of_block = torch.ones(len(row_runs), len(col_runs), dtype=torch.bool)
+                    if chosen is not None:
+                        of_block = chosen.latents[image][chosen.rows[row_runs[:, 0]]][:, chosen.cols[col_runs[:, 0]]]
+                    blocks = max(PIXELS_PER_TILE // (row_runs.shape[1] * col_runs.shape[1]), 1)
+                    for tile in of_block.nonzero().split(blocks):
+                        r, c = row_runs[tile[:, 0]], col_runs[tile[:, 1]]
+                        rgb = self.blocks(latents[image], self.cell[image], rows, r, c)
+                        if self.decoder.lr_skip:
+                            rgb += self.bilinear(image, rows, r, c)
+                        out[image][:, r.T[:, None], c.T[None]] = rgb
+
+    def blocks(
+        self,
+        latents: Float[Tensor, "n m C"],
+        cell: Float[Tensor, "2"],
+        rows: Axis,
+        row_runs: Int[Tensor, "k a"],
+        col_runs: Int[Tensor, "k b"],
+    ) -> Float[Tensor, "3 a b k"]:
+        """The pixels of k blocks, each a run of rows by a run of columns, without the LR image."""
+        of_rows, of_cols = rows.corners, self.cols.corners
+        (k, a), b = row_runs.shape, col_runs.shape[1]
+        low_high = [(i, j) for i in (0, 1) for j in (0, 1)]
+        at = torch.stack(
+            [of_rows.at[row_runs[:, 0], i] * latents.shape[1] + of_cols.at[col_runs[:, 0], j] for i, j in low_high]
+        )
+        gain, offset, code = self.decoder.split_rows(latents.flatten(0, 1)[at].unsqueeze(1))
+
+        def over_blocks(of_row: Float[Tensor, "H 2"], of_col: Float[Tensor, "W 2"]) -> tuple[Tensor, Tensor]:
+            """The values of rows and of columns, for each corner, pixel and block."""
+            row = of_row[row_runs].to(latents.dtype).permute(2, 1, 0)[:, None, :, None]
+            col = of_col[col_runs].to(latents.dtype).permute(2, 1, 0)[None, :, None, :]
+            row, col = torch.broadcast_tensors(row, col)
+            return row.reshape(4, a * b, k), col.reshape(4, a * b, k)
+
+        rel = torch.stack(over_blocks(of_rows.rel, of_cols.rel), dim=-1)
+        y = self.decoder.input_at_hr(code.expand(-1, a * b, -1, -1), rel, cell.expand_as(rel))
+        *hidden, last = self.decoder.render_weights
+        for l, W in enumerate(hidden):
+            y = torch.addcmul(offset[..., l, :], gain[..., l, :], F.linear(y, W)).relu_()
+        row_weight, col_weight = over_blocks(of_rows.weight, of_cols.weight)
+        y = y.mul_((row_weight * col_weight).unsqueeze(-1)).sum(0)
+        rgb = F.linear(y, last, self.decoder.render_mlp.linears[-1].bias)
+        return rgb.view(a, b, k, 3).permute(3, 0, 1, 2)
+
+    def bilinear(
+        self, image: int, rows: Axis, row_runs: Int[Tensor, "k a"], col_runs: Int[Tensor, "k b"]
+    ) -> Float[Tensor, "3 a b k"]:
+        """The LR image, read bilinearly at the pixels of k blocks."""
+        (top, bottom, down), (left, right, across) = (
+            (axis.lr.low[at], axis.lr.high[at], axis.lr.share[at].to(self.lr.dtype))
+            for axis, at in ((rows, row_runs.T[:, None]), (self.cols, col_runs.T[None]))
+        )
+        lr = self.lr[image]
+        above, below = (torch.lerp(lr[:, line, left], lr[:, line, right], across) for line in (top, bottom))
+        return torch.lerp(above, below, down)
 
 
 def runs(at: Int[Tensor, "N 2"], nearest: Int[Tensor, " N"] | None = None) -> Iterator[Int[Tensor, "n a"]]:
@@ -55,45 +106,3 @@ def runs(at: Int[Tensor, "N 2"], nearest: Int[Tensor, " N"] | None = None) -> It
     pieces = [piece for run in torch.arange(len(at)).split(lengths.tolist()) for piece in run.split(LONGEST_RUN)]
     for length in sorted({len(piece) for piece in pieces}):
         yield torch.stack([piece for piece in pieces if len(piece) == length])
-
-
-def render_blocks(
-    decoder: Conversion,
-    latents: Float[Tensor, "n m C"],
-    cell: Float[Tensor, "2"],
-    rows: Axis,
-    cols: Axis,
-    row_runs: Int[Tensor, "k a"],
-    col_runs: Int[Tensor, "k b"],
-) -> Float[Tensor, "3 a b k"]:
-    """The pixels of k blocks, each a run of rows by a run of columns."""
-    (k, a), b = row_runs.shape, col_runs.shape[1]
-    of_rows, of_cols = rows.corners, cols.corners
-    gain, offset, code = decoder.split_rows(
-        torch.stack(
-            [latents[of_rows.at[row_runs[:, 0], i], of_cols.at[col_runs[:, 0], j]] for i in (0, 1) for j in (0, 1)]
-        ).unsqueeze(1)
-    )
-
-    def over_blocks(of_row: Float[Tensor, "H 2"], of_col: Float[Tensor, "W 2"]) -> tuple[Tensor, Tensor]:
-        """The values of rows and of columns, for each corner, pixel and block."""
-        row = of_row[row_runs].to(latents.dtype).permute(2, 1, 0)[:, None, :, None]
-        col = of_col[col_runs].to(latents.dtype).permute(2, 1, 0)[None, :, None, :]
-        row, col = torch.broadcast_tensors(row, col)
-        return row.reshape(4, a * b, k), col.reshape(4, a * b, k)
-
-    rel = torch.stack(over_blocks(of_rows.rel, of_cols.rel), dim=-1)
-    y = decoder.input_at_hr(code.expand(-1, a * b, -1, -1), rel, cell.expand_as(rel))
-    *hidden, last = decoder.render_weights
-    for l, W in enumerate(hidden):
-        y = torch.addcmul(offset[..., l, :], gain[..., l, :], F.linear(y, W)).relu_()
-    row_weight, col_weight = over_blocks(of_rows.weight, of_cols.weight)
-    y = torch.einsum("tpbd,tpb->pbd", y, row_weight * col_weight)
-    rgb = F.linear(y, last, decoder.render_mlp.linears[-1].bias)
-    return rgb.view(a, b, k, 3).permute(3, 0, 1, 2)
-
-
-def bilinear(lr: Float[Tensor, "B 3 h w"], rows: Axis, cols: Axis) -> Float[Tensor, "B 3 H W"]:
-    """The LR image, read bilinearly at the pixels."""
-    lines = torch.lerp(lr[:, :, rows.lr.low], lr[:, :, rows.lr.high], rows.lr.share.to(lr.dtype)[:, None])
-    return torch.lerp(lines[..., cols.lr.low], lines[..., cols.lr.high], cols.lr.share.to(lr.dtype))

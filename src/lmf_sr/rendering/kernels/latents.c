@@ -32,8 +32,9 @@ typedef struct {
 } linear;
 
 typedef struct {
-    const float *features; /* of whole images, channels first */
-    int64_t image_size, channel_size, line_size, image_height, image_width;
+    const float *features; /* in any layout; beyond them they are zero */
+    int64_t image_size, channel_size, line_size, position_size;
+    int64_t features_height, features_width;
     int64_t top, left, height, width; /* the window to make rows for */
     linear convolution; /* weight: (16, in, out), transformed */
     int64_t waves;      /* number of coef; 0 for relu */
@@ -97,22 +98,23 @@ INLINE void product(int v, const float *a, int64_t a_line, int lines, const floa
     if (v == 1) product_1(a, a_line, lines, b, in, b_line, bias, with_relu, c, c_line);
 }
 
-/* patch[i][j][channel]: the features of 4 lines from (row, col) on, zero outside of the image */
+/* patch[i][j][channel]: the features of 4 lines by `cols` positions from (row, col) on */
 static void fetch(const job *d, int64_t image, int64_t row, int64_t col, int cols, float *patch)
 {
-    const int64_t channels = d->convolution.in;
-    const int64_t begin = col < 0 ? -col : 0, left = d->image_width - col, end = left < cols ? left : cols;
+    const int64_t channels = d->convolution.in, step = d->position_size;
     for (int64_t i = row; i < row + 4; i++, patch += PATCH * channels) {
-        const int inside = 0 <= i && i < d->image_height;
-        if (!inside || begin > 0) memset(patch, 0, sizeof(float) * channels * (inside ? begin : cols));
+        const int inside = 0 <= i && i < d->features_height;
+        const int64_t begin = !inside ? cols : col < 0 ? -col : 0;
+        const int64_t end = d->features_width - col < cols ? d->features_width - col : cols;
+        memset(patch, 0, sizeof(float) * channels * begin);
         if (!inside) continue;
         if (end < cols) memset(patch + end * channels, 0, sizeof(float) * channels * (cols - end));
-        const float *x = d->features + image * d->image_size + i * d->line_size + col;
+        const float *x = d->features + image * d->image_size + i * d->line_size + col * step;
         for (int64_t c = 0; c < channels; c += LANES, x += LANES * d->channel_size)
             for (int64_t j = begin; j < end; j++) {
                 float of_position[LANES];
-                UNROLL for (int k = 0; k < LANES; k++) of_position[k] = x[k * d->channel_size + j];
-                store(patch + j * channels + c, load(of_position));
+                UNROLL for (int k = 0; k < LANES; k++) of_position[k] = x[k * d->channel_size + j * step];
+                store(patch + j * channels + c, d->channel_size == 1 ? load(x + j * step) : load(of_position));
             }
     }
 }
