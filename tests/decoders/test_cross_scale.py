@@ -42,6 +42,15 @@ def test_definition() -> None:
     torch.testing.assert_close(net(features), by_definition(net, features))
 
 
+def test_patches_of_almost_no_norm_are_not_blown_up() -> None:
+    net, features = attention(), torch.randn(1, 4, 6, 4, dtype=torch.float64)
+    with torch.no_grad():
+        net.reference[0].weight *= 1e-4
+        net.reference[0].bias.zero_()
+        net.match[0].weight *= 100
+        torch.testing.assert_close(net(features), by_definition(net, features))
+
+
 def test_odd_sizes_are_padded_by_reflection() -> None:
     net, features = attention(), torch.randn(1, 4, 5, 3, dtype=torch.float64)
     padded = F.pad(features, (0, 1, 0, 1), mode="reflect")
@@ -97,7 +106,6 @@ def test_a_side_under_48_is_attended_whole() -> None:
 MEASURE = """
 import torch
 from lmf_sr.decoders.cross_scale import CrossScaleAttention
-torch.set_num_threads(1)
 with torch.no_grad():
     CrossScaleAttention(64)(torch.randn(1, 64, {h}, {w}))
 """
