@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 import lmf_sr
 from lmf_sr.data import PairedImages
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.calibration import BIN, BINS, Calibration, Statistics, calibrate, measure, only, table_from
+from lmf_sr.evaluation.calibration import (
+    BINS,
+    LOWEST,
+    RATIO,
+    Calibration,
+    Statistics,
+    calibrate,
+    measure,
+    only,
+    table_from,
+    upper_edge,
+)
 from lmf_sr.lmf.cmsr import Level, Scale2Mod, fingerprint
 from lmf_sr.model import Model
 
@@ -43,21 +54,21 @@ def bins(**filled: float) -> torch.Tensor:
 def test_the_limit_is_the_end_of_the_last_good_bin() -> None:
     statistics = Statistics.empty([1.0])
     statistics.add(bins(b3=10, b4=10, b7=10, b8=10), bins(b3=10, b4=20, b7=30, b8=10)[None])
-    assert statistics.limits(2.0, "pooled") == [pytest.approx(7 * BIN)]  # empty bins are passed, the bad one stops
-    assert statistics.limits(0.5, "pooled") == [pytest.approx(3 * BIN)]
+    assert statistics.limits(2.0, "pooled") == [upper_edge(6)]  # empty bins are passed, the bad one stops
+    assert statistics.limits(0.5, "pooled") == [upper_edge(2)]
 
 
 def test_intensities_never_seen_are_not_trusted() -> None:
     statistics = Statistics.empty([1.0])
     statistics.add(bins(b3=10), bins()[None])
-    assert statistics.limits(1.0, "pooled") == [pytest.approx(4 * BIN)]
+    assert statistics.limits(1.0, "pooled") == [upper_edge(3)]
     assert Statistics.empty([1.0]).limits(1.0, "pooled") == [0.0]
 
 
 def test_a_coarse_scale_is_no_more_permissive_than_a_finer_one() -> None:
     statistics = Statistics.empty([1.0, 2.0])
     statistics.add(bins(b3=1, b4=1), torch.stack([bins(), bins(b4=9)]))
-    assert statistics.limits(1.0, "pooled") == [pytest.approx(4 * BIN)] * 2
+    assert statistics.limits(1.0, "pooled") == [upper_edge(3)] * 2
 
 
 errors = st.lists(st.lists(st.sampled_from([0.0, 1.0, 5.0]), min_size=4, max_size=4), min_size=1, max_size=4)
@@ -90,7 +101,9 @@ def test_a_looser_threshold_never_renders_finer(errors: list[list[float]], first
 def test_a_table_drops_levels_that_would_render_nothing() -> None:
     calibration = Calibration("f", "m", {8.0: Statistics.empty([1.0, 2.0, 4.0])}, ["a"])
     calibration.targets[8.0].add(bins(b3=1, b4=1), torch.stack([bins(b3=9), bins(b4=9), bins(b4=9)]))
-    assert calibration.table(1.0).targets == {8.0: (Level(1.0, 0.015), Level(2.0, 0.02), Level(8.0, float("inf")))}
+    assert calibration.table(1.0).targets == {
+        8.0: (Level(1.0, upper_edge(2)), Level(2.0, upper_edge(3)), Level(8.0, float("inf")))
+    }
 
 
 def test_measure_counts_every_value_and_its_error(model: Model, images: PairedImages) -> None:
@@ -102,9 +115,10 @@ def test_measure_counts_every_value_and_its_error(model: Model, images: PairedIm
     for scale, found in zip([1.0, 2.5], squared, strict=True):
         coarse = image.render(48, 60, clamp=False, cmsr=only(6.0, scale))
         assert found.sum() == pytest.approx(float((2 * (coarse - full)).square().sum()), rel=1e-4)
-    intensity = image.intensity(48, 60)
-    assert values.nonzero().min() == int(intensity.min() / BIN)
-    assert values.nonzero().max() == int(intensity.max() / BIN)
+    seen = values.nonzero()
+    intensity = image.intensity(48, 60).double()
+    for number, extreme in ((seen.min(), intensity.min()), (seen.max(), intensity.max())):
+        assert LOWEST * RATIO**number <= extreme <= LOWEST * RATIO ** (number + 1)
 
 
 def test_the_threshold_is_honoured(model: Model, images: PairedImages) -> None:

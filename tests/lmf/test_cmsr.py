@@ -60,6 +60,14 @@ def test_levels_are_sound_at_any_scale(scale: float) -> None:
     assert limits[-1] == math.inf
 
 
+def test_intensities_above_1(tmp_path: Path) -> None:
+    """Only for the last level does 1 mean any."""
+    table = Scale2Mod.of({8: {1: 0.9, 2: 1.5, 4: 2.5, 8: 1}})
+    assert table.levels(8.0) == (Level(1, 0.9), Level(2, 1.5), Level(4, 2.5), Level(8, math.inf))
+    table.save(tmp_path / "table.yaml")
+    assert Scale2Mod.load(tmp_path / "table.yaml") == table
+
+
 def test_level_map() -> None:
     """A limit itself belongs to the finer level; the last level takes all that is left."""
     intensity = torch.tensor([[[0.0, 0.31, 0.32, 0.4, 0.55, 7.0]]])
@@ -118,7 +126,7 @@ def test_a_table_serves_the_weights_it_was_made_for_only() -> None:
         ({6: {1: 0}}, "must be positive"),
         ({6: {2: 0.3, 1: 1}}, "scales must rise"),
         ({6: {1: 0.3, 2: 0.2}}, "intensities must not fall"),
-        ({6: {1: 1, 2: 1}}, "only the last may be without limit"),
+        ({6: {1: math.inf, 2: 1}}, "intensities must not fall|scales must rise"),
         ({6: {1: math.nan}}, "must be positive"),
     ],
 )

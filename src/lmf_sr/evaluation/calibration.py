@@ -37,8 +37,7 @@ from lmf_sr.model import ContinuousImage, Model
 from lmf_sr.rendering.axes import nearest_latents
 
 FORMAT = "lmf-sr calibration 1"
-BIN = 0.005  # of intensity
-BINS = round(NO_LIMIT / BIN)  # what lies above is always rendered in full
+LOWEST, RATIO, BINS = 0.01, 1.02, 350  # bins of intensity up to 10, each 2 % wide; above, all is rendered in full
 AGGREGATIONS = ("minimum", "pooled")
 
 
@@ -74,7 +73,7 @@ class Statistics:
         )
         seen = self.values.flip(0).cumsum(0).flip(0) > 0  # bins above all that was seen are not to be trusted
         good: Bool[Tensor, "s b"] = (error <= mse_threshold) & seen
-        limits = (good.int().cumprod(-1).sum(-1) * BIN).tolist()
+        limits = [upper_edge(bins - 1) if bins else 0.0 for bins in good.int().cumprod(-1).sum(-1).tolist()]
         return [min(limits[i:]) for i in range(len(limits))]
 
 
@@ -146,7 +145,7 @@ class Calibration:
             limits = statistics.limits(mse_threshold, aggregation)
             for scale, limit in zip(statistics.decode_scales, limits, strict=True):
                 if limit > max(levels.values(), default=0.0):
-                    levels[scale] = min(round(limit, 6), NO_LIMIT - BIN)
+                    levels[scale] = limit
             targets[target] = {**levels, target: NO_LIMIT}
         return Scale2Mod.of(
             targets,
@@ -209,6 +208,11 @@ def calibrate(
         after_image()
 
 
+def upper_edge(number: int) -> float:
+    """The intensity at which a bin ends."""
+    return float(f"{LOWEST * RATIO ** (number + 1):.4g}")
+
+
 def evenly_spread(photographs: Photographs, count: int) -> Photographs:
     """So many of the photographs, evenly spread over them; all, if there are no more."""
     names = list(photographs)
@@ -261,7 +265,7 @@ def _bin_of_pixels(image: ContinuousImage, height: int, width: int) -> Int[Tenso
     """The bin of each pixel of a single picture; BINS for what lies above them all."""
     rows, cols = nearest_latents(Grid.over(height, width), image.size)
     intensity = image.intensity(height, width)[0].double().cpu()
-    return (intensity / BIN).long().clamp(max=BINS)[rows][:, cols]
+    return ((intensity / LOWEST).log() / math.log(RATIO)).long().clamp(0, BINS)[rows][:, cols]
 
 
 def _squared_error(found: Float[Tensor, "1 3 H W"], expected: Float[Tensor, "1 3 H W"]) -> Float[Tensor, "H W"]:

@@ -38,7 +38,7 @@ from lmf_sr.errors import InputError
 from lmf_sr.geometry import TRAINING_SCALE
 
 AUTHORS = Path(__file__).parent / "scale2mod"  # their tables, one for each conversion
-NO_LIMIT = 1.0  # in files, as in the authors' tables, an intensity of 1 or more stands for any
+NO_LIMIT = 1.0  # in files, as in the authors' tables, the last level's intensity of 1 or more stands for any
 SLACK = 1e-6  # relative; scales within it are the same
 
 
@@ -115,7 +115,9 @@ class Scale2Mod:
             "aggregation": self.aggregation,
             "images": self.images,
             "targets": {
-                _plain(target): {_plain(level.scale): min(level.up_to, NO_LIMIT) for level in levels}
+                _plain(target): {
+                    _plain(level.scale): NO_LIMIT if level.up_to == math.inf else level.up_to for level in levels
+                }
                 for target, levels in self.targets.items()
             },
         }
@@ -211,11 +213,10 @@ def _check(target: float, levels: tuple[Level, ...]) -> None:
                 "it must be positive"
             )
     for coarse, fine in pairwise(levels):
-        if not (coarse.scale < fine.scale and coarse.up_to <= fine.up_to and coarse.up_to < NO_LIMIT):
+        if not (coarse.scale < fine.scale and coarse.up_to <= fine.up_to and coarse.up_to < math.inf):
             raise InputError(
                 f"target scale {target:g}: decode scale {fine.scale:g} (up to {fine.up_to:g}) cannot follow "
-                f"{coarse.scale:g} (up to {coarse.up_to:g}); scales must rise, intensities must not fall, and only "
-                "the last may be without limit (1)"
+                f"{coarse.scale:g} (up to {coarse.up_to:g}): scales must rise, and intensities must not fall"
             )
 
 
