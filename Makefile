@@ -15,11 +15,14 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: $(READY) ## train LIIF and LM-LIIF on shipped photographs, compare them at six scales; results in demo/ (6 minutes)
-	$(BIN)/lmf-sr demo
+demo: $(READY) ## train LIIF and LM-LIIF on shipped photographs, compare them at six scales; results in demo/ (minutes)
+	rm -rf demo
+	$(BIN)/lmf-sr train -m experiment=demo decoder=liif,lm-liif hydra.sweep.dir=demo 'hydra.sweep.subdir=$${decoder.name}'
+	$(BIN)/lmf-sr compare models=[bicubic,demo/liif/last.ckpt,demo/lm-liif/last.ckpt] scale=[2,2.7,3,4,6,8] \
+		hydra.run.dir=demo
 
 test: $(READY) ## run the tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8
 
 lint: $(READY) ## check style and types
 	$(BIN)/ruff check
