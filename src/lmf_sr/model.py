@@ -20,15 +20,15 @@ from torch import Tensor, nn
 from lmf_sr.decoders import Decoder
 from lmf_sr.encoders import Encoder
 from lmf_sr.errors import InputError
-from lmf_sr.geometry import Grid, Region, clip_cell, sample_bilinear
+from lmf_sr.geometry import Grid, Region, clip_cell, relative_cell, sample_bilinear
 from lmf_sr.lmf.cmsr import Scale2Mod
 from lmf_sr.lmf.conversion import Conversion
+from lmf_sr.rendering.choice import AUTO, Renderer, choose
 from lmf_sr.rendering.cmsr import render_cmsr
-from lmf_sr.rendering.direct import render_direct
 from lmf_sr.rendering.tiling import PREPARED_AT_ONCE, Window, encode_window, strips
 
 HELD_AT_ONCE = 2**20  # LR positions whose features a stream holds: 0.3 GB
-PIXELS_PER_BAND = 2**20
+PIXELS_PER_BAND = 2**22  # 50 MB
 
 
 class Model(nn.Module):
@@ -86,7 +86,7 @@ class Model(nn.Module):
         for rows, window in strips(grid, size, HELD_AT_ONCE // len(lr)):
             held = window.grown(self.decoder.receptive_halo, self.decoder.tile_multiple, size)
             part = ContinuousImage(self, lr, self._encoded(lr, held), held)
-            for _, rgb in part._bands(grid.band(rows.start, rows.stop), PIXELS_PER_BAND):
+            for _, rgb in part._bands(grid.band(rows.start, rows.stop), part.renderer()):
                 yield to_pixels(rgb, clamp)
 
     def _normalised(self, image: Float[Tensor, "*B 3 h w"]) -> Float[Tensor, "B 3 h w"]:
@@ -146,6 +146,7 @@ class ContinuousImage:
         region: Region = (0.0, 0.0, 1.0, 1.0),
         clamp: bool = True,
         cmsr: Scale2Mod | None = None,
+        renderer: str = AUTO,
     ) -> Float[Tensor, "B 3 H W"]:
         """Renders `height` x `width` pixels of the whole picture or of a window.
 
@@ -154,32 +155,42 @@ class ContinuousImage:
                 outermost latents are extrapolated.
             clamp: whether to clamp to [0, 1].
             cmsr: the Scale2Mod table by which, beyond scale 4, each place is rendered only as finely as it needs.
+            renderer: "auto", "direct", "blocked" or "triton" (`rendering/choice.py`); all give the same pixels.
 
         Returns:
             RGB in [0, 1].
 
         Raises:
-            InputError: a size below 1, an empty region, a table of other weights or for a decoder that is no LMF conversion.
+            InputError: a size below 1, an empty region, a renderer that does not cover the decoder on this device, a table
+                of other weights or for a decoder that is no LMF conversion.
         """
-        grid = Grid.over(height, width, region)
+        grid, chosen = Grid.over(height, width, region), self.renderer(renderer)
         if cmsr is not None:
-            rgb = render_cmsr(self._conversion(cmsr), self._state(self._cell(grid)), self.lr, grid, cmsr)
+            rgb = render_cmsr(self._conversion(cmsr), self._state(self._cell(grid)), self.lr, grid, cmsr, chosen)
             return to_pixels(rgb, clamp)
         out = self.lr.new_empty(len(self.lr), 3, height, width)
-        for rows, rgb in self._bands(grid):
+        for rows, rgb in self._bands(grid, chosen):
             out[:, :, rows] = to_pixels(rgb, clamp)
         return out
 
-    def _bands(self, grid: Grid, pixels: int | None = None) -> Iterator[tuple[slice, Float[Tensor, "B 3 n W"]]]:
-        """The pixels of a grid, in bands of rows; of no more than some `pixels`, if given."""
+    def renderer(self, name: str = AUTO) -> Renderer:
+        """What `render` uses for that name: its `name` and, in words, its `form`. Raises InputError as `render` does."""
+        return choose(name, self.model.decoder, self.features)
+
+    def _bands(self, grid: Grid, renderer: Renderer) -> Iterator[tuple[slice, Float[Tensor, "B 3 n W"]]]:
+        """The pixels of a grid in bands of rows, normalised."""
         decoder, cell = self.model.decoder, self._cell(grid)
+        if renderer.render_features is not None:
+            relative = relative_cell(clip_cell(cell[:, 0], self.size), self.size)
+            yield from renderer.render_features(decoder, self.features, self.held, relative, self.lr, grid)
+            return
         for strip, read in strips(grid, self.size, PREPARED_AT_ONCE // len(self.lr)):
             window = read.grown(decoder.receptive_halo, decoder.tile_multiple, self.size)
-            count = strip.stop - strip.start if pixels is None else max(pixels // len(grid.cols), 1)
+            count = max(PIXELS_PER_BAND // (len(self.lr) * len(grid.cols)), 1)
             for start in range(strip.start, strip.stop, count):
                 rows = slice(start, min(start + count, strip.stop))
                 band = window.frame(grid.band(rows.start, rows.stop), self.size)
-                yield rows, render_direct(decoder, self._state(cell, window), window.of(self.lr), band)
+                yield rows, renderer.render(decoder, self._state(cell, window), window.of(self.lr), band)
 
     @torch.inference_mode()
     def sample(
@@ -234,9 +245,9 @@ class ContinuousImage:
 
 
 def to_pixels(rgb: Float[Tensor, "*S"], clamp: bool) -> Float[Tensor, "*S"]:
-    """Normalised values to [0, 1]."""
-    rgb = rgb * 0.5 + 0.5
-    return rgb.clamp(0, 1) if clamp else rgb
+    """Normalised values to [0, 1], in place."""
+    rgb.mul_(0.5).add_(0.5)
+    return rgb.clamp_(0, 1) if clamp else rgb
 
 
 def _size(lr: Float[Tensor, "B 3 h w"]) -> tuple[int, int]:

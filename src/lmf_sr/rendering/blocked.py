@@ -22,8 +22,10 @@ from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering import compiled, latents, torch_blocks
 from lmf_sr.rendering.axes import Axis, Chosen
 from lmf_sr.rendering.library import why_not_compiled
+from lmf_sr.rendering.tiling import Window
 
 LATENTS_PER_BAND = 10_000  # some 8 MB
+PIXELS_PER_BAND = 2**19  # 6 MB
 
 
 def supports(decoder: Decoder, device: torch.device) -> bool:
@@ -67,33 +69,40 @@ def render_chosen(
 
 def render_features(
     decoder: LMLIIF | LMLTE,
-    features: Float[Tensor, "B C h w"],
+    features: Float[Tensor, "B C n m"],
+    held: Window,
     cell: Float[Tensor, "B 2"],
     lr: Float[Tensor, "B 3 h w"],
     grid: Grid,
-) -> Float[Tensor, "B 3 H W"]:
+) -> Iterator[tuple[slice, Float[Tensor, "B 3 rows W"]]]:
     """Renders a grid from features, for decoders that `supports_features`: `prepare` and `render_blocked` in one.
 
     Args:
+        features: those of the window `held` of the picture, which the pixels lie in.
         cell: the relative cell.
+        lr: the whole LR picture.
+
+    Yields:
+        Bands of the grid's rows, with their pixels.
     """
-    B, _, h, w = features.shape
+    B, _, h, w = lr.shape
     rows, cols = Axis.of(grid.rows, h), Axis.of(grid.cols, w)
     left, right = cols.span
-    cols = cols.shifted(left)
-    rendering = compiled.Rendering(decoder, cell, lr, cols)
-    source = latents.Latents(decoder, features, cell, left, right)
-    out = lr.new_empty(B, 3, *grid.size)
-    for pixels in bands(rows, max(LATENTS_PER_BAND // (B * (right - left)) // 2 * 2, 2)):  # lines are made in pairs
-        band = rows.part(pixels)
-        top, bottom = band.span
-        rendering.lines(source.lines(top, bottom), band.shifted(top), out[:, :, pixels])
-    return out
+    rendering = compiled.Rendering(decoder, cell, lr, cols.shifted(left))
+    source = latents.Latents(decoder, features, cell, left - held.left, right - held.left)
+    lines = max(LATENTS_PER_BAND // (B * (right - left)) // 2 * 2, 2)  # an even number, since they are made in pairs
+    for band in bands(rows, lines, max(PIXELS_PER_BAND // (B * len(grid.cols)), 1)):
+        axis = rows.part(band)
+        top, bottom = axis.span
+        rgb = lr.new_empty(B, 3, band.stop - band.start, len(grid.cols))
+        rendering.lines(source.lines(top - held.top, bottom - held.top), axis.shifted(top), rgb)
+        yield band, rgb
 
 
-def bands(rows: Axis, lines: int) -> Iterator[slice]:
-    """The rows of pixels in bands which each need at most one more than `lines` lines of latents."""
+def bands(rows: Axis, lines: int, most: int) -> Iterator[slice]:
+    """Up to `most` rows of pixels at a time, which together need at most one more than `lines` lines of latents."""
     start = 0
     for count in torch.unique_consecutive(rows.corners.at[:, 1] // lines, return_counts=True)[1].tolist():
-        yield slice(start, start + count)
+        for first in range(start, start + count, most):
+            yield slice(first, min(first + most, start + count))
         start += count

@@ -25,7 +25,7 @@ from lmf_sr.geometry import Grid, clip_cell
 from lmf_sr.lmf.cmsr import Level, Scale2Mod, level_map
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.axes import Chosen
-from lmf_sr.rendering.direct import render_chosen, render_direct
+from lmf_sr.rendering.choice import Renderer
 from lmf_sr.rendering.upsampling import upsample
 
 
@@ -37,7 +37,12 @@ class LevelGrid(NamedTuple):
 
 
 def render_cmsr(
-    decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"], grid: Grid, table: Scale2Mod
+    decoder: Conversion,
+    state: LMFState,
+    lr: Float[Tensor, "B 3 h w"],
+    grid: Grid,
+    table: Scale2Mod,
+    renderer: Renderer,
 ) -> Float[Tensor, "B 3 H W"]:
     """Renders a grid from a prepared state, as `render_direct` does, but with CMSR.
 
@@ -47,19 +52,21 @@ def render_cmsr(
         lr: the normalised LR image.
         grid: the pixels to render.
         table: says which latents are rendered how finely.
+        renderer: what renders the levels.
 
     Returns:
         Normalised, unclamped RGB.
     """
     plan = level_grids(table, grid, lr.shape[-2:])
     if plan[0].grid is grid:
-        return render_direct(decoder, state, lr, grid)
+        return renderer.render(decoder, state, lr, grid)
     levels = level_map(state.intensity, tuple(level for level, _ in plan))
     picture, over = lr, Grid.over(*lr.shape[-2:])
     for number, (_, window) in enumerate(plan):
         picture = upsample(picture, over, window)
         cell = clip_cell(lr.new_tensor(window.cell), lr.shape[-2:]).expand(lr.shape[0], 2)
-        render_chosen(decoder, decoder.at_cell(state, cell), lr, window, Chosen.of(levels == number, window), picture)
+        chosen = Chosen.of(levels == number, window)
+        renderer.render_chosen(decoder, decoder.at_cell(state, cell), lr, window, chosen, picture)
         over = window
     return upsample(picture, over, grid)
 
