@@ -40,7 +40,8 @@ class CiaoSRState(NamedTuple):
 
 class CiaoSR(Decoder):
     lr_skip = True
-    receptive_halo = tile_multiple = BLOCK
+    receptive_halo = 2 * BLOCK - 1  # the last block of an axis is this long at most
+    tile_multiple = BLOCK
 
     def __init__(self, in_dim: int, width: int = 256, depth: int = 4) -> None:
         """MLPs of `depth` hidden layers of `width` on `in_dim` features."""

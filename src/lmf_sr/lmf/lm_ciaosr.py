@@ -27,7 +27,8 @@ POSITIONS_AT_ONCE = 4096
 class LMCiaoSR(LinearFirst):
     lr_skip = True
     sees_cell = False
-    receptive_halo = tile_multiple = BLOCK
+    receptive_halo = 2 * BLOCK - 1  # the last block of an axis is this long at most
+    tile_multiple = BLOCK
 
     def __init__(
         self,

@@ -56,11 +56,17 @@ class Window(NamedTuple):
         return self.bottom - self.top, self.right - self.left
 
     def grown(self, halo: int, multiple: int, size: Size) -> Window:
-        """With `halo` more on each side, out to multiples of `multiple`, within a picture of `size`."""
-        return Window(
-            *_grown(self.top, self.bottom, halo, multiple, size[0]),
-            *_grown(self.left, self.right, halo, multiple, size[1]),
+        """With `halo` more on each side, out to multiples of `multiple`, within a picture of `size`.
+
+        A picture narrower than `multiple` is not divided.
+        """
+        if min(size) < multiple:
+            return Window.whole(size)
+        rows, cols = (
+            (max(start - halo, 0) // multiple * multiple, min(ceil((stop + halo) / multiple) * multiple, n))
+            for start, stop, n in zip(self[::2], self[1::2], size, strict=True)
         )
+        return Window(*rows, *cols)
 
     def of(self, x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C n m"]:
         return x[..., self.top : self.bottom, self.left : self.right]
@@ -77,10 +83,6 @@ class Window(NamedTuple):
             _moved(grid.cols, w, self.left, m),
             (grid.cell[0] * h / n, grid.cell[1] * w / m),
         )
-
-
-def _grown(start: int, stop: int, halo: int, multiple: int, n: int) -> Size:
-    return max(start - halo, 0) // multiple * multiple, min(ceil((stop + halo) / multiple) * multiple, n)
 
 
 def _moved(p: Float[Tensor, " N"], n: int, first: int, count: int) -> Float[Tensor, " N"]:
