@@ -3,23 +3,33 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
 from lmf_sr.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` when the block ends without an error, and vanishes otherwise.
 
-    Makes the folder if need be. Raises InputError where the file cannot be written (no permission, disk full).
+    Makes the folder if need be. What killed processes have left of the same file is removed. Raises InputError where the
+    file cannot be written (no permission, disk full).
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
+            with suppress(OSError):  # a file system without locks
+                _lock(file)
+            _remove_abandoned(path)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -29,3 +39,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Removes partial files which no process holds a lock on: locks end with their process, however it ends."""
+    if fcntl is None:
+        return
+    for partial in path.parent.glob(f".{escape(path.name)}.*.partial"):
+        with suppress(OSError), partial.open("rb") as file:  # OSError: it is being written, gone, or another user's
+            _lock(file)
+            partial.unlink()
+
+
+def _lock(file: BinaryIO) -> None:
+    """Raises BlockingIOError where another holds the lock."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -429,7 +429,7 @@ class TestWriting:
             write_picture(tmp_path / "file" / "a.png", Picture(torch.zeros(3, 4, 4)))
 
     def test_long_sixteen_bit_files_come_in_chunks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("lmf_sr.images.encoding.CHUNK", 100)
+        monkeypatch.setattr("lmf_sr.images.png.CHUNK", 100)
         samples = noise(9, 9, 3, dtype=np.uint16)
         write_picture(tmp_path / "a.png", Picture(planes(samples), bit_depth=16))
         assert (tmp_path / "a.png").read_bytes().count(b"IDAT") > 2

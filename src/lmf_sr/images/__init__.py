@@ -4,12 +4,14 @@ from lmf_sr.images.colour import denormalise, luma, normalise
 from lmf_sr.images.embedded import HELD_OUT, TRAIN, embedded_photographs
 from lmf_sr.images.files import IMAGE_SUFFIXES, Picture, list_images, read_picture, read_rgb8, write_picture
 from lmf_sr.images.resample import imresize, imresize_by, resize_pillow
+from lmf_sr.images.streaming import check_size, write_bands
 
 __all__ = [
     "HELD_OUT",
     "IMAGE_SUFFIXES",
     "TRAIN",
     "Picture",
+    "check_size",
     "denormalise",
     "embedded_photographs",
     "imresize",
@@ -20,5 +22,6 @@ __all__ = [
     "read_picture",
     "read_rgb8",
     "resize_pillow",
+    "write_bands",
     "write_picture",
 ]

@@ -78,8 +78,8 @@ def write_picture(path: str | os.PathLike[str], picture: Picture, quality: int =
         raise InputError(f"cannot write {path}: its suffix must be one of {', '.join(FORMATS)}")
     if not 1 <= quality <= 100:
         raise InputError(f"cannot write {path} with quality {quality}: it must lie between 1 and 100")
-    samples = _samples(picture, FORMATS[path.suffix.lower()])
-    encode(path, samples, quality, _matching_profile(picture, grey=samples.shape[2] < 3), picture.exif)
+    samples = to_samples(picture, FORMATS[path.suffix.lower()])
+    encode(path, samples, quality, matching_profile(picture, grey=samples.shape[2] < 3), picture.exif)
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
@@ -97,7 +97,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
-def _samples(picture: Picture, file_format: str) -> Samples:
+def to_samples(picture: Picture, file_format: str) -> Samples:
     """What the format can hold of the picture, as integers."""
     rgb, alpha = picture.rgb, picture.alpha
     if alpha is not None and file_format == "JPEG":
@@ -110,7 +110,7 @@ def _samples(picture: Picture, file_format: str) -> Samples:
     return np.ascontiguousarray(levels.permute(1, 2, 0).numpy().astype(dtype))
 
 
-def _matching_profile(picture: Picture, grey: bool) -> bytes | None:
+def matching_profile(picture: Picture, grey: bool) -> bytes | None:
     """The ICC profile, unless it is one for grey (bytes 16 to 19 tell) and the samples are RGB."""
     profile = picture.icc_profile
     return None if profile is None or (profile[16:20] == b"GRAY" and not grey) else profile
