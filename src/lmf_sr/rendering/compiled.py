@@ -1,9 +1,10 @@
 """The compiled renderer: the whole render MLP on a grid of pixels in one pass (`kernels/render.c`)."""
 
 import ctypes
-from ctypes import Structure, c_int64, c_void_p
+from ctypes import Array, Structure, c_int64, c_void_p
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,10 +17,11 @@ from lmf_sr.rendering.library import library
 
 WIDTH = 16  # of the render MLP: the kernel's vectors
 NEGLIGIBLE = 1e-9  # weight in the ensemble: a pixel centred on a latent has no other
+SPARE = 8  # taps that the kernel may read beyond the last, and makes nothing of
 
 
 class _Taps(Structure):
-    _fields_ = [("first", c_void_p), ("latent", c_void_p), ("rel", c_void_p), ("weight", c_void_p)]
+    _fields_ = [(name, c_void_p) for name in ("first", "pixel", "latent", "rel", "weight")]
 
 
 class _Between(Structure):
@@ -36,8 +38,8 @@ class _Job(Structure):
         *((name, c_int64) for name in ("image_size", "line_size", "latent_size")),
         *((name, c_void_p) for name in ("first", "hidden", "last", "phases")),
         ("depth", c_int64),
-        ("rows", _Taps),
-        ("cols", _Taps),
+        ("rows", 2 * _Taps),
+        ("cols", 2 * _Taps),
         ("pixels", _Stretches),
         ("height", c_int64),
         ("lr", c_void_p),
@@ -133,14 +135,18 @@ class Rendering:
         self.held.append(values.to(dtype).contiguous())
         return self.held[-1].data_ptr()
 
-    def _taps(self, corners: Corners) -> _Taps:
+    def _taps(self, corners: Corners) -> Array[_Taps]:
+        """The latents on either side of each pixel, those without weight left out."""
         weight = corners.weight.clone()
         once = corners.at[:, 0] == corners.at[:, 1]
         weight[once] = weight.new_tensor([1.0, 0.0])
-        needed = weight > NEGLIGIBLE
-        first = torch.cat([torch.zeros(1, dtype=torch.long), needed.sum(-1).cumsum(0)])
-        at, rel = self._pointer(corners.at[needed], torch.int32), self._pointer(corners.rel[needed])
-        return _Taps(self._pointer(first, torch.int32), at, rel, self._pointer(weight[needed]))
+        sides = []
+        for at, rel, w in zip(corners.at.T, corners.rel.T, weight.T, strict=True):
+            needed = w > NEGLIGIBLE
+            first, pixel = F.pad(needed.cumsum(0), (1, 0)), needed.nonzero()[:, 0]
+            ints = (self._pointer(F.pad(x, (0, SPARE)), torch.int32) for x in (first, pixel, at[pixel]))
+            sides.append(_Taps(*ints, *(self._pointer(F.pad(x[pixel], (0, SPARE))) for x in (rel, w))))
+        return (2 * _Taps)(*sides)
 
     def _between(self, lr: Between) -> _Between:
         low, high = self._pointer(lr.low, torch.int32), self._pointer(lr.high, torch.int32)

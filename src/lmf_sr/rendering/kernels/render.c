@@ -7,23 +7,30 @@
 
    and the pixel is W_L (sum over taps of weight * y) + bias, plus the LR image read bilinearly.
 
-   The 16 channels of y are one vector. A layer multiplies each column of W, which stays in a register, by one element of
-   y, broadcast from memory: 16 multiply-adds for a tap, and two more instructions for gain, offset and relu. GROUP taps
-   are in flight at once, to cover the latency of a multiply-add. Nothing is gathered: a tap reads its modulations where
-   they lie. A stretch of CHUNK pixels of an output row goes through all layers in the level-1 cache. */
+   The 16 channels of y are one vector. A layer multiplies each column of W by one element of y, broadcast from memory:
+   16 multiply-adds for a tap, and two more instructions for gain, offset and relu. Nothing is gathered: a tap reads its
+   modulations where they lie.
+
+   But relu leaves most elements zero, and neighbouring pixels, which share latents, mostly the same ones: in networks as
+   they are trained a quarter to a half of the elements are *active* in any of GROUP neighbours. The columns of the others
+   are skipped, which changes nothing. GROUP taps are in flight at once, to cover the latency of a multiply-add.
+
+   A stretch of CHUNK pixels of an output row goes through all layers in the level-1 cache; first its taps on the lower
+   columns of latents, then those on the higher ones, so that the taps of a group are alike. */
 
 #include "vectors.h"
 
-enum { WIDTH = LANES, CHUNK = 32, MAX_TAPS = 2 * CHUNK };
+enum { WIDTH = LANES, CHUNK = 64, ALL = (1 << WIDTH) - 1 };
 #ifdef __AVX512F__
-enum { GROUP = 8 }; /* 8 sums and 16 columns fill the registers, and two units need 4 multiply-adds each under way */
+enum { GROUP = 16, SMALL_GROUP = 8 }; /* vectors of sums kept in registers */
 #else
-enum { GROUP = 4 };
+enum { GROUP = 4, SMALL_GROUP = 4 };
 #endif
 
-/* The taps of pixel i along an axis are first[i] .. first[i + 1] - 1: one or two. */
+/* The taps of an axis on one side: of pixel i those from first[i] up to first[i + 1], one or none. Behind the last there is
+   room to read SMALL_GROUP more. */
 typedef struct {
-    const int32_t *first, *latent;
+    const int32_t *first, *pixel, *latent;
     const float *rel, *weight;
 } taps;
 
@@ -49,7 +56,7 @@ typedef struct {
     const float *phases; /* [phase, phase - 1/2] for each image; NULL where the input is rel */
     int64_t depth;
     /* the grid */
-    taps rows, cols;
+    taps rows[2], cols[2]; /* on the lower side, and on the higher */
     stretches pixels;
     int64_t height;
     /* the LR image to add; NULL for none */
@@ -62,37 +69,73 @@ typedef struct {
     int64_t images, threads;
 } job;
 
-/* sums[i] = W y_i for GROUP inputs */
-INLINE void multiply(vector sums[GROUP], const vector W[WIDTH], const float *y)
+/* Bit j: whether element j is not zero. */
+INLINE unsigned active(vector any)
 {
-    UNROLL for (int i = 0; i < GROUP; i++) sums[i] = W[0] * y[WIDTH * i];
-    UNROLL for (int j = 1; j < WIDTH; j++)
-        UNROLL for (int i = 0; i < GROUP; i++) sums[i] += W[j] * y[WIDTH * i + j];
+#ifdef __AVX512F__
+    return _mm512_test_epi32_mask((__m512i)any, (__m512i)any);
+#else
+    unsigned bits = 0;
+    for (int j = 0; j < WIDTH; j++) bits |= (unsigned)(any[j] != 0) << j;
+    return bits;
+#endif
 }
 
-INLINE void load_columns(vector W[WIDTH], const float *columns)
+INLINE vector either(vector a, vector b) { return (vector)((mask)a | (mask)b); }
+
+/* sums[i] = W y_i for n inputs, of which only the elements in `bits` are not zero */
+INLINE void multiply(int n, vector sums[GROUP], const float *columns, const float *y, unsigned bits)
 {
-    UNROLL for (int j = 0; j < WIDTH; j++) W[j] = load(columns + WIDTH * j);
+    UNROLL for (int i = 0; i < n; i++) sums[i] = (vector){};
+    for (; bits; bits &= bits - 1) {
+        const int j = __builtin_ctz(bits);
+        const vector column = load(columns + WIDTH * j);
+        const float *y_j = y + j;
+        __asm__("" : "+r"(y_j)); /* one register for the address: with two, x86 takes two steps for a multiply-add */
+        UNROLL for (int i = 0; i < n; i++) sums[i] += column * y_j[WIDTH * i];
+    }
 }
 
-/* One hidden layer, in place. n is a multiple of GROUP. */
-INLINE void hidden_layer(float *y, const float *const *latents, int n, const float *columns, ptrdiff_t gain, ptrdiff_t offset)
+/* A hidden layer for n taps, in place; returns which elements are active then. */
+INLINE unsigned hidden(int n, float *y, const float *const *latents, const float *columns, unsigned bits, ptrdiff_t gain, ptrdiff_t offset)
 {
-    vector W[WIDTH];
-    load_columns(W, columns);
-    for (int t = 0; t < n; t += GROUP, y += WIDTH * GROUP, latents += GROUP) {
-        vector sums[GROUP];
-        multiply(sums, W, y);
-        UNROLL for (int i = 0; i < GROUP; i++)
-            store(y + WIDTH * i, relu(sums[i] * load(latents[i] + gain) + load(latents[i] + offset)));
+    vector sums[GROUP], any = {};
+    multiply(n, sums, columns, y, bits);
+    UNROLL for (int i = 0; i < n; i++) {
+        vector x = relu(sums[i] * load(latents[i] + gain) + load(latents[i] + offset));
+        store(y + WIDTH * i, x);
+        any = either(any, x);
+    }
+    return active(any);
+}
+
+/* The same for any number of taps, a multiple of SMALL_GROUP. `bits`: the active elements of each SMALL_GROUP. */
+INLINE void hidden_layer(float *y, const float *const *latents, int n, const float *columns, unsigned *bits, ptrdiff_t gain, ptrdiff_t offset)
+{
+    int t = 0;
+    for (; t + GROUP <= n; t += GROUP) {
+        unsigned *b = bits + t / SMALL_GROUP;
+        b[0] = hidden(GROUP, y + WIDTH * t, latents + t, columns, b[0] | b[GROUP / SMALL_GROUP - 1], gain, offset);
+        b[GROUP / SMALL_GROUP - 1] = b[0];
+    }
+    for (; t < n; t += SMALL_GROUP) {
+        unsigned *b = bits + t / SMALL_GROUP;
+        *b = hidden(SMALL_GROUP, y + WIDTH * t, latents + t, columns, *b, gain, offset);
     }
 }
 
 /* The first layer where the input is rel: all but the column's share is the same along a line of latents. */
-INLINE void first_layer(float *y, const float *const *latents, int n, vector of_row, vector col, const float *rel_col, ptrdiff_t offset)
+INLINE void first_layer(float *y, const float *const *latents, int n, vector of_row, vector col, const float *rel_col, unsigned *bits, ptrdiff_t offset)
 {
-    UNROLL for (int t = 0; t < n; t++)
-        store(y + WIDTH * t, relu((of_row + col * rel_col[t]) * load(latents[t]) + load(latents[t] + offset)));
+    for (int t = 0; t < n; t += SMALL_GROUP) {
+        vector any = {};
+        UNROLL for (int i = t; i < t + SMALL_GROUP; i++) {
+            vector x = relu((of_row + col * rel_col[i]) * load(latents[i]) + load(latents[i] + offset));
+            store(y + WIDTH * i, x);
+            any = either(any, x);
+        }
+        bits[t / SMALL_GROUP] = active(any);
+    }
 }
 
 /* Every second element, from the first or the second on, twice over. */
@@ -109,50 +152,49 @@ INLINE vector waves(const float *coef, float rel_row, float rel_col, vector phas
     return load(coef) * cos_pi(SECONDS(freq, 0) * rel_row + (SECONDS(freq, 1) * rel_col + phases));
 }
 
+/* Adds to `sum` the last hidden layer of the taps of some pixels on one row and one side, weighted. */
+static void add_taps(const job *d, const float *line, float rel_row, float row_weight, const taps *cols, int64_t left, int pixels, const float *phases, float *sum)
+{
+    const int begin = cols->first[left], n = cols->first[left + pixels] - begin;
+    const int padded = (n + SMALL_GROUP - 1) / SMALL_GROUP * SMALL_GROUP;
+    const ptrdiff_t modulations = WIDTH * d->depth;
+    const float *latents[CHUNK], *rel_col = cols->rel + begin;
+    float y[CHUNK * WIDTH] __attribute__((aligned(64)));
+    unsigned bits[CHUNK / SMALL_GROUP];
+    for (int t = 0; t < padded; t++) latents[t] = line + cols->latent[begin + t] * d->latent_size;
+    int64_t layer = 0;
+    if (phases) {
+        for (int t = 0; t < padded; t++)
+            store(y + WIDTH * t, waves(latents[t] + 2 * modulations, rel_row, rel_col[t], load(phases)));
+        for (int t = 0; t < padded; t += SMALL_GROUP) bits[t / SMALL_GROUP] = ALL;
+        hidden_layer(y, latents, padded, d->first, bits, 0, modulations);
+    } else {
+        first_layer(y, latents, padded, load(d->first) * rel_row, load(d->first + WIDTH), rel_col, bits, modulations);
+    }
+    while (++layer < d->depth)
+        hidden_layer(y, latents, padded, d->hidden + (layer - 1) * WIDTH * WIDTH, bits, layer * WIDTH, modulations + layer * WIDTH);
+    for (int t = 0; t < n; t++) {
+        float *of_pixel = sum + WIDTH * (cols->pixel[begin + t] - left);
+        store(of_pixel, load(of_pixel) + load(y + WIDTH * t) * (cols->weight[begin + t] * row_weight));
+    }
+}
+
 static void render_chunk(const job *d, int64_t image, int64_t row, int64_t left, int pixels)
 {
-    const float *latents[MAX_TAPS];
-    float y[MAX_TAPS * WIDTH] __attribute__((aligned(64)));
     float sum[CHUNK * WIDTH] __attribute__((aligned(64))) = {0};
-    const ptrdiff_t modulations = WIDTH * d->depth;
-    const int32_t *first = d->cols.first + left;
-    const int begin = first[0], n = first[pixels] - begin, padded = (n + GROUP - 1) / GROUP * GROUP;
-    const int32_t *latent = d->cols.latent + begin;
-    const float *rel_col = d->cols.rel + begin, *weight = d->cols.weight + begin;
-
-    for (int tap = d->rows.first[row]; tap < d->rows.first[row + 1]; tap++) {
-        const float *line = d->latents + image * d->image_size + d->rows.latent[tap] * d->line_size;
-        const float rel_row = d->rows.rel[tap], row_weight = d->rows.weight[tap];
-        int64_t layer = 0;
-        for (int t = 0; t < n; t++) latents[t] = line + latent[t] * d->latent_size;
-        for (int t = n; t < padded; t++) {
-            latents[t] = line;
-            store(y + WIDTH * t, (vector){});
-        }
-        if (d->phases) {
-            const vector phases = load(d->phases + image * WIDTH);
-            for (int t = 0; t < n; t++)
-                store(y + WIDTH * t, waves(latents[t] + 2 * modulations, rel_row, rel_col[t], phases));
-            hidden_layer(y, latents, padded, d->first, 0, modulations);
-        } else {
-            first_layer(y, latents, n, load(d->first) * rel_row, load(d->first + WIDTH), rel_col, modulations);
-        }
-        while (++layer < d->depth)
-            hidden_layer(y, latents, padded, d->hidden + (layer - 1) * WIDTH * WIDTH, layer * WIDTH, modulations + layer * WIDTH);
-        for (int p = 0; p < pixels; p++) {
-            vector of_line = {};
-            for (int t = first[p] - begin; t < first[p + 1] - begin; t++) of_line += load(y + WIDTH * t) * weight[t];
-            store(sum + WIDTH * p, load(sum + WIDTH * p) + of_line * row_weight);
-        }
-    }
+    for (const taps *rows = d->rows; rows < d->rows + 2; rows++)
+        for (int r = rows->first[row]; r < rows->first[row + 1]; r++)
+            for (const taps *cols = d->cols; cols < d->cols + 2; cols++)
+                add_taps(d, d->latents + image * d->image_size + rows->latent[r] * d->line_size, rows->rel[r], rows->weight[r],
+                         cols, left, pixels, d->phases ? d->phases + image * WIDTH : NULL, sum);
 
     float *out = d->out + image * d->out_image_size + row * d->out_line_size + left;
-    vector W[WIDTH], bias = load(d->last + WIDTH * WIDTH);
-    load_columns(W, d->last);
-    for (int p = 0; p < pixels; p += GROUP) {
-        vector rgb[GROUP];
-        multiply(rgb, W, sum + WIDTH * p);
-        for (int i = 0; i < GROUP && p + i < pixels; i++) {
+    const vector bias = load(d->last + WIDTH * WIDTH);
+    for (int p = 0; p < pixels; p += SMALL_GROUP) {
+        vector rgb[GROUP], any = {};
+        UNROLL for (int i = 0; i < SMALL_GROUP; i++) any = either(any, load(sum + WIDTH * (p + i)));
+        multiply(SMALL_GROUP, rgb, d->last, sum + WIDTH * p, active(any));
+        for (int i = 0; i < SMALL_GROUP && p + i < pixels; i++) {
             vector v = rgb[i] + bias;
             for (int k = 0; k < 3; k++) out[k * d->out_channel_size + p + i] = v[k];
         }
