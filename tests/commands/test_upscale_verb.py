@@ -1,6 +1,10 @@
 """`lmf-sr upscale`: any factor, any size, files and folders; what a file holds is kept, and inputs are never overwritten."""
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -13,6 +17,18 @@ from lmf_sr.images import Picture, imresize, read_picture, write_picture
 
 def picture(height: int = 12, width: int = 16, **kept: object) -> Picture:
     return Picture(torch.rand(3, height, width, generator=torch.Generator().manual_seed(0)), **kept)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything as with large pictures."""
+    monkeypatch.setattr("lmf_sr.images.streaming.GATHERED", 0)
+    monkeypatch.setattr("lmf_sr.images.streaming.TILE", 16)
+    monkeypatch.setattr("lmf_sr.model.HELD_AT_ONCE", 64)
+    monkeypatch.setattr("lmf_sr.model.PREPARED_AT_ONCE", 32)
+    monkeypatch.setattr("lmf_sr.model.PIXELS_PER_BAND", 1000)
+    monkeypatch.setattr("lmf_sr.rendering.blocked.PIXELS_PER_BAND", 1000)
+    monkeypatch.setattr("lmf_sr.rendering.tiling.ENCODED_AT_ONCE", 100)
 
 
 def test_a_fractional_scale(run: Run, tmp_path: Path, checkpoint: Path) -> None:
@@ -30,13 +46,96 @@ def test_a_size(run: Run, tmp_path: Path, checkpoint: Path, size: str, height: i
     assert read_picture(tmp_path / f"photo_{size}.jpg").rgb.shape[1:] == (height, width)
 
 
-def test_rendering_in_bands_changes_nothing(monkeypatch: pytest.MonkeyPatch, checkpoint: Path) -> None:
+def test_rendering_in_bands_changes_nothing(checkpoint: Path, small_bands: None) -> None:
     model, shares = load(checkpoint), []
-    monkeypatch.setattr(upscale, "PIXELS_PER_BAND", 7 * 41)
-    rgb = upscale._render(model, picture().rgb, 31, 41, shares.append)
-    torch.testing.assert_close(rgb, model.encode(picture().rgb).render(31, 41)[0], atol=1e-5, rtol=0)
-    assert len(shares) == 5
+    lr = picture(alpha=torch.rand(1, 12, 16))
+    bands = list(upscale._bands(model, lr, 31, 41, shares.append))
+    rgb, alpha = torch.cat([band.rgb for band in bands], dim=1), torch.cat([band.alpha for band in bands], dim=1)
+    torch.testing.assert_close(rgb, model.encode(lr.rgb).render(31, 41)[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(alpha, imresize(lr.alpha, 31, 41).clamp(0, 1), atol=1e-5, rtol=0)
+    assert len(shares) > 5
     assert sum(shares) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+@pytest.mark.parametrize("kept", [{}, {"bit_depth": 16, "alpha": torch.rand(1, 12, 16)}, {"grey": True}])
+def test_a_large_picture_is_written_as_it_is_rendered(
+    run: Run, tmp_path: Path, checkpoint: Path, small_bands: None, suffix: str, kept: dict[str, Any]
+) -> None:
+    """The same pixels as of a picture that is held."""
+    write_picture(tmp_path / "photo.png", picture(**kept))
+    assert run("upscale", "photo.png", "--scale", "3.7", "-o", f"large{suffix}", "--model", checkpoint).status == 0
+    lr, written = read_picture(tmp_path / "photo.png"), read_picture(tmp_path / f"large{suffix}")
+    rgb = load(checkpoint).encode(lr.rgb).render(44, 59)[0]
+    if lr.grey:
+        rgb = rgb.mean(0, keepdim=True).expand(3, -1, -1)
+    assert written.bit_depth == lr.bit_depth
+    assert (written.rgb - rgb).abs().max() <= 0.5 / 255 + 1e-6
+    if lr.alpha is not None:
+        torch.testing.assert_close(written.alpha, imresize(lr.alpha, 44, 59).clamp(0, 1), atol=1e-4, rtol=0)
+
+
+KILLED = """
+import sys
+from lmf_sr.commands import upscale
+from lmf_sr.images import streaming
+from lmf_sr.rendering import blocked
+from lmf_sr import model
+
+streaming.GATHERED, streaming.TILE = 0, 16
+model.PIXELS_PER_BAND = blocked.PIXELS_PER_BAND = 9600
+
+def report(band):
+    print("a band", flush=True)
+    return samples(band, "TIFF")
+
+samples, streaming.to_samples = streaming.to_samples, lambda band, _: report(band)
+upscale.main(sys.argv[1:])
+"""
+
+
+def test_a_killed_run_leaves_no_half_written_picture_and_the_next_run_cleans_up(
+    run: Run, tmp_path: Path, checkpoint: Path, small_bands: None
+) -> None:
+    write_picture(tmp_path / "photo.png", picture())
+    arguments = ["photo.png", "--scale", "300", "-o", "out/large.tif", "--model", str(checkpoint)]
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(50):  # some tiles are in the file
+            assert process.stdout.readline() == b"a band\n"
+        process.kill()
+    (left,) = (tmp_path / "out").iterdir()
+    assert left.suffix == ".partial"
+    arguments[2] = "3"
+    assert run("upscale", *arguments).status == 0
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["large.tif"]
+    assert read_picture(tmp_path / "out" / "large.tif").rgb.shape == (3, 36, 48)
+
+
+def test_a_failure_while_writing_leaves_nothing(
+    run: Run, tmp_path: Path, checkpoint: Path, small_bands: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_picture(tmp_path / "photo.png", picture())
+    monkeypatch.setattr("tifffile.TiffWriter.write", Mock(side_effect=OSError(28, "No space left on device")))
+    outcome = run("upscale", "photo.png", "--scale", "3", "-o", "large.tif", "--model", checkpoint)
+    assert outcome.status == 2
+    assert "cannot write large.tif: No space left on device" in outcome.error
+    assert [file.name for file in tmp_path.iterdir()] == ["photo.png"]
+
+
+@pytest.mark.parametrize(("suffix", "limit"), [("jpg", 65535), ("webp", 16383)])
+def test_a_format_with_too_little_room_is_refused_before_any_work(
+    run: Run, tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, limit: int
+) -> None:
+    write_picture(tmp_path / "photo.png", picture())
+    monkeypatch.setattr("lmf_sr.model.Model.stream", Mock(side_effect=AssertionError("rendered")))
+    size = f"{limit + 1}x100"
+    outcome = run("upscale", "photo.png", "--size", size, "-o", f"new/large.{suffix}", "--model", checkpoint)
+    assert outcome.status == 2
+    assert f"ends at {limit} a side; write .tif instead" in outcome.error
+    assert not (tmp_path / "new").exists()
 
 
 def test_transparency_is_upscaled_and_sixteen_bits_are_kept(run: Run, tmp_path: Path, checkpoint: Path) -> None:
@@ -94,14 +193,14 @@ def test_an_interruption_says_how_many_are_done(
 ) -> None:
     for name in ("a.png", "b.png"):
         write_picture(tmp_path / name, picture())
-    write = upscale.write_picture
+    write = upscale.write_bands
 
-    def interrupted_at_b(path: Path, picture: Picture) -> None:
+    def interrupted_at_b(path: Path, *content: Any) -> None:
         if "b" in path.name:
             raise KeyboardInterrupt
-        write(path, picture)
+        write(path, *content)
 
-    monkeypatch.setattr(upscale, "write_picture", interrupted_at_b)
+    monkeypatch.setattr(upscale, "write_bands", interrupted_at_b)
     outcome = run("upscale", "a.png", "b.png", "--scale", "2", "--model", checkpoint)
     assert outcome.status == 130
     assert "lmf-sr: interrupted: 1 of 2 pictures are done and kept" in outcome.err

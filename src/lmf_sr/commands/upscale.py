@@ -1,33 +1,30 @@
 """`lmf-sr upscale`: pictures made larger by a model, by any factor or to any size.
 
-Colour goes through the model, a band of rows at a time; transparency is upscaled bicubically. A picture that fails does not
-stop the others: the failures are listed at the end.
+Colour goes through the model, transparency is upscaled bicubically: in bands of rows, as which large pictures are also
+written, so that they may be larger than memory. A picture that fails does not stop the others: the failures are listed at
+the end.
 """
 
 import argparse
 import math
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-from jaxtyping import Float
 from rich.console import Console
 from rich.progress import Progress
-from torch import Tensor
 
 from lmf_sr.checkpoints import load, shipped_models
 from lmf_sr.commands.configuration import device_named
 from lmf_sr.errors import InputError
-from lmf_sr.images import IMAGE_SUFFIXES, imresize, list_images, read_picture, write_picture
+from lmf_sr.images import IMAGE_SUFFIXES, Picture, check_size, imresize_rows, list_images, read_picture, write_bands
 from lmf_sr.images.encoding import FORMATS
 from lmf_sr.model import Model
 
 DEFAULT_MODEL = "edsr-baseline-lm-liif"
-PIXELS_PER_BAND = 2**20
 
 EPILOG = """\
 Files may be grey, RGB or CMYK, with a palette or transparency, 8 or 16 bits, rotated by EXIF. Bit depth, transparency,
@@ -35,6 +32,9 @@ colour profile and EXIF are kept as far as the written format can.
 
 Without --output, photo.jpg at scale 3.7 becomes photo_x3.7.jpg beside it, and the pictures of a folder photos/ go to
 photos_x3.7/. Formats that are read but not written become PNG.
+
+Pictures of any size are written as .tif (from 34 megapixels on a tiled BigTIFF) or .png, in bounded memory. JPEG ends at
+65535 and WebP at 16383 pixels a side, and both take 3 bytes of memory a pixel.
 
 examples:
   lmf-sr upscale photo.jpg --scale 3.7
@@ -158,13 +158,12 @@ def _upscale(model: Model, task: Task, options: argparse.Namespace, advance: Cal
         raise InputError(
             f"{task.source} is {w}x{h} pixels, larger than the {width}x{height} asked for: nothing to upscale"
         )
-    rgb = _render(model, picture.rgb, height, width, advance)
-    alpha = None if picture.alpha is None else imresize(picture.alpha, height, width).clamp(0, 1)
+    check_size(task.output, height, width)
     try:
         task.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {task.output.parent}: {error.strerror}") from error
-    write_picture(task.output, replace(picture, rgb=rgb, alpha=alpha))
+    write_bands(task.output, height, width, _bands(model, picture, height, width, advance))
 
 
 def _target_size(h: int, w: int, scale: float | None, size: str | None) -> tuple[int, int]:
@@ -176,14 +175,14 @@ def _target_size(h: int, w: int, scale: float | None, size: str | None) -> tuple
     return height or round(h * width / w), width or round(w * height / h)
 
 
-def _render(
-    model: Model, rgb: Float[Tensor, "3 h w"], height: int, width: int, advance: Callable[[float], None]
-) -> Float[Tensor, "3 {height} {width}"]:
-    image = model.encode(rgb)
-    rows = max(1, PIXELS_PER_BAND // width)
-    bands = []
-    for top in range(0, height, rows):
-        count = min(rows, height - top)
-        bands.append(image.render(count, width, region=(top / height, 0.0, count / height, 1.0))[0].cpu())
-        advance(count / height)
-    return torch.cat(bands, dim=1)
+def _bands(
+    model: Model, picture: Picture, height: int, width: int, advance: Callable[[float], None]
+) -> Iterator[Picture]:
+    """The upscaled picture in bands of rows."""
+    top = 0
+    for rgb in model.stream(picture.rgb, height, width):
+        rows = slice(top, top + rgb.shape[2])
+        alpha = None if picture.alpha is None else imresize_rows(picture.alpha, height, width, rows).clamp(0, 1)
+        yield replace(picture, rgb=rgb[0].cpu(), alpha=alpha)
+        advance((rows.stop - top) / height)
+        top = rows.stop

@@ -3,7 +3,7 @@
 from lmf_sr.images.colour import denormalise, luma, normalise
 from lmf_sr.images.embedded import HELD_OUT, TRAIN, embedded_photographs
 from lmf_sr.images.files import IMAGE_SUFFIXES, Picture, list_images, read_picture, read_rgb8, write_picture
-from lmf_sr.images.resample import imresize, imresize_by, resize_pillow
+from lmf_sr.images.resample import imresize, imresize_by, imresize_rows, resize_pillow
 from lmf_sr.images.streaming import check_size, write_bands
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "embedded_photographs",
     "imresize",
     "imresize_by",
+    "imresize_rows",
     "list_images",
     "luma",
     "normalise",

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -63,18 +63,38 @@ def _resize(image: Tensor, size: tuple[int, int], scales: tuple[float, float]) -
     return out.to(image.dtype)
 
 
+def imresize_rows(image: Float[Tensor, "*B h w"], height: int, width: int, rows: slice) -> Float[Tensor, "*B n W"]:
+    """Some rows of `imresize(image, height, width)`, at the cost of these alone."""
+    out = image
+    for axis, side, wanted in ((-2, height, rows), (-1, width, slice(None))):
+        length = image.shape[axis]
+        taps, values = (x[wanted] for x in bicubic_taps(length, side, side / length))
+        shape = (-1, 1) if axis == -2 else (-1,)
+        terms = (out.index_select(axis, t) * v.view(shape).to(out) for t, v in zip(taps.T, values.T, strict=True))
+        out = sum(terms, start=out.new_zeros(()))
+    return out
+
+
 def bicubic_weights(length: int, out_length: int, scale: float) -> Float[Tensor, "out_length length"]:
-    """The matrix (w_ij) of MATLAB's resize of one axis, float64; taps beyond the border are added to their mirror image."""
+    """The matrix (w_ij) of MATLAB's resize of one axis, float64."""
+    taps, values = bicubic_taps(length, out_length, scale)
+    return torch.zeros(out_length, length, dtype=torch.float64).scatter_add_(1, taps, values)
+
+
+def bicubic_taps(
+    length: int, out_length: int, scale: float
+) -> tuple[Int[Tensor, "out_length k"], Float[Tensor, "out_length k"]]:
+    """Which pixels each output pixel of MATLAB's resize of one axis is made of, those beyond the border mirrored, and their
+    weights, float64."""
     shrink = min(scale, 1.0)
     radius = 2 / shrink
     centres = (torch.arange(out_length, dtype=torch.float64) + 0.5) / scale - 0.5
     first = (centres - radius).floor().long()
     taps = first[:, None] + torch.arange(math.ceil(2 * radius) + 2)
     values = _cubic(shrink * (centres[:, None] - taps))
-    values = values / values.sum(1, keepdim=True)
     mirrored = taps.remainder(2 * length)
     mirrored = torch.where(mirrored < length, mirrored, 2 * length - 1 - mirrored)
-    return torch.zeros(out_length, length, dtype=torch.float64).scatter_add_(1, mirrored, values)
+    return mirrored, values / values.sum(1, keepdim=True)
 
 
 def _cubic(x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Pictures too large to be held, from bands of rows to a file.
+"""From bands of rows to a file, so that a picture may be larger than memory.
 
-PNG is written row by row, TIFF tile by tile: as BigTIFF, which has no limit of 4 GB, in tiles of which a viewer reads those
-that it shows. JPEG and WebP need all samples at once, 3 bytes a pixel.
+Large PNGs are written row by row; large TIFFs tile by tile, as BigTIFF, which has no limit of 4 GB, in tiles of which a
+viewer reads those that it shows. JPEG and WebP need all samples at once, 3 bytes a pixel; so small pictures may have it too.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,6 +19,7 @@ from lmf_sr.images.encoding import FORMATS, encode, tiff_options
 from lmf_sr.images.files import Picture, matching_profile, to_samples
 from lmf_sr.images.png import write_png
 
+GATHERED = 2**25  # pixels that are written at once
 LARGEST_SIDE = {"JPEG": 65535, "WEBP": 16383, "PNG": 2**31 - 1}
 TILE = 256
 
@@ -50,7 +51,7 @@ def write_bands(path: Path, height: int, width: int, bands: Iterable[Picture], q
     example = to_samples(first, file_format)[:1]
     shape = height, width, example.shape[2]
     profile = matching_profile(first, grey=shape[2] < 3)
-    if file_format in ("JPEG", "WEBP"):
+    if file_format in ("JPEG", "WEBP") or height * width <= GATHERED:
         encode(path, _gathered(samples, shape, example.dtype), quality, profile, first.exif)
         return
     with replacing(path) as file:
