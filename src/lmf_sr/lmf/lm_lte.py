@@ -39,9 +39,9 @@ class LMLTE(Conversion):
 
         The frequencies of a pair are only ever added here, which their convolution can do.
         """
-        weight = torch.cat([self.coef.weight, pair_sums(self.freq.weight)]).flatten(1)
-        coef_bias, g_bias = self.coef.bias.expand(len(cell), -1), pair_sums(self.freq.bias) + self.phase(cell)
-        return weight, torch.cat([coef_bias, g_bias], dim=1)
+        (coef, coef_bias), (freq, freq_bias) = (layer.parameters() for layer in (self.coef, self.freq))
+        biases = [coef_bias.expand(len(cell), -1), pair_sums(freq_bias) + self.phase(cell)]
+        return torch.cat([coef, pair_sums(freq)]).flatten(1), torch.cat(biases, dim=1)
 
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
         weight, bias = self.convolution(cell)
