@@ -10,7 +10,7 @@ features of the whole picture nor its rendering can be held, `Model.stream` has 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -23,8 +23,9 @@ from lmf_sr.errors import InputError
 from lmf_sr.geometry import Grid, Region, clip_cell, relative_cell, sample_bilinear
 from lmf_sr.lmf.cmsr import Scale2Mod
 from lmf_sr.lmf.conversion import Conversion
+from lmf_sr.rendering import direct
 from lmf_sr.rendering.choice import AUTO, Renderer, choose
-from lmf_sr.rendering.cmsr import render_cmsr
+from lmf_sr.rendering.cmsr import Plan, render_cmsr, within_picture
 from lmf_sr.rendering.tiling import PREPARED_AT_ONCE, Window, encode_window, strips
 
 HELD_AT_ONCE = 2**20  # LR positions whose features a stream holds: 0.3 GB
@@ -165,11 +166,9 @@ class ContinuousImage:
                 of other weights or for a decoder that is no LMF conversion.
         """
         grid, chosen = Grid.over(height, width, region), self.renderer(renderer)
-        if cmsr is not None:
-            rgb = render_cmsr(self._conversion(cmsr), self._state(self._cell(grid)), self.lr, grid, cmsr, chosen)
-            return to_pixels(rgb, clamp)
         out = self.lr.new_empty(len(self.lr), 3, height, width)
-        for rows, rgb in self._bands(grid, chosen):
+        bands = self._bands(grid, chosen) if cmsr is None else self._cmsr_bands(grid, chosen, cmsr)
+        for rows, rgb in bands:
             out[:, :, rows] = to_pixels(rgb, clamp)
         return out
 
@@ -186,11 +185,30 @@ class ContinuousImage:
             return
         for strip, read in strips(grid, self.size, PREPARED_AT_ONCE // len(self.lr)):
             window = read.grown(decoder.receptive_halo, decoder.tile_multiple, self.size)
-            count = max(PIXELS_PER_BAND // (len(self.lr) * len(grid.cols)), 1)
-            for start in range(strip.start, strip.stop, count):
-                rows = slice(start, min(start + count, strip.stop))
+            for rows in self._rows_at_once(strip, grid):
                 band = window.frame(grid.band(rows.start, rows.stop), self.size)
                 yield rows, renderer.render(decoder, self._state(cell, window), window.of(self.lr), band)
+
+    def _cmsr_bands(
+        self, grid: Grid, renderer: Renderer, table: Scale2Mod
+    ) -> Iterator[tuple[slice, Float[Tensor, "B 3 n W"]]]:
+        """The same with CMSR, whose coarser grids read a little more than the pixels of a band lie in."""
+        decoder, cell = self._conversion(table), self._cell(grid)
+        if not within_picture(grid):
+            yield from self._bands(grid, renderer)
+            return
+        for strip, read in strips(grid, self.size, PREPARED_AT_ONCE // len(self.lr)):
+            read = Plan.of(table, grid.band(strip.start, strip.stop), self.size).read(self.size).joined(read)
+            window = read.grown(decoder.receptive_halo, decoder.tile_multiple, self.size)
+            state, lr = self._state(cell, window, renderer.prepare), window.of(self.lr)
+            for rows in self._rows_at_once(strip, grid):
+                plan = Plan.of(table, grid.band(rows.start, rows.stop), self.size).framed(window, self.size)
+                yield rows, render_cmsr(decoder, state, lr, plan, renderer)
+
+    def _rows_at_once(self, strip: slice, grid: Grid) -> Iterator[slice]:
+        count = max(PIXELS_PER_BAND // (len(self.lr) * len(grid.cols)), 1)
+        for start in range(strip.start, strip.stop, count):
+            yield slice(start, min(start + count, strip.stop))
 
     @torch.inference_mode()
     def sample(
@@ -221,13 +239,15 @@ class ContinuousImage:
     def _cell(self, grid: Grid) -> Float[Tensor, "B 1 2"]:
         return self.lr.new_tensor(grid.cell).expand(len(self.lr), 1, 2)
 
-    def _state(self, cell: Float[Tensor, "B #Q 2"], window: Window | None = None) -> Any:
+    def _state(
+        self, cell: Float[Tensor, "B #Q 2"], window: Window | None = None, prepare: Callable[..., Any] = direct.prepare
+    ) -> Any:
         """The state of a window, or of the whole picture."""
         cell, window = clip_cell(cell, self.size), window or Window.whole(self.size)
         if self._prepared is None or self._prepared[1] != window or not torch.equal(self._prepared[0], cell):
             self._prepared = None  # before the next is made
             features = window.within(self.held).of(self.features)
-            self._prepared = cell, window, self.model.decoder.prepare_window(features, cell, self.size)
+            self._prepared = cell, window, prepare(self.model.decoder, features, cell, self.size)
         return self._prepared[2]
 
     def _conversion(self, table: Scale2Mod | None = None) -> Conversion:

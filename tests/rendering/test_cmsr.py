@@ -15,12 +15,12 @@ from lmf_sr.errors import InputError
 from lmf_sr.geometry import FourCorners, Grid, four_corners
 from lmf_sr.lmf.cmsr import Scale2Mod, level_map
 from lmf_sr.model import ContinuousImage
-from lmf_sr.rendering.cmsr import level_grids, pixels_per_level
+from lmf_sr.rendering.cmsr import Plan
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 INDEX = json.loads((GOLDEN / "index.json").read_text())
 CONVERSIONS = ["lm-liif", "lm-lte", "lm-ciaosr"]
-TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
+TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 16}
 
 
 def golden_error(method: str, case: str, margin: float, renderer: str = "auto") -> float:
@@ -121,6 +121,16 @@ def test_pictures_of_a_batch_do_not_touch(image: ContinuousImage, size: tuple[in
     torch.testing.assert_close(image.render(*size, cmsr=table)[1:], second.render(*size, cmsr=table), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("size", [(56, 88), (61, 80)])
+def test_bands_do_not_show(image: ContinuousImage, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither those of LR rows whose states are made at once, nor those of pixels."""
+    table = spread(image, 9.0, 1.0, 2.5, 4.0)
+    whole = image.render(*size, cmsr=table)
+    monkeypatch.setattr("lmf_sr.model.PREPARED_AT_ONCE", 2 * 2 * 11)
+    monkeypatch.setattr("lmf_sr.model.PIXELS_PER_BAND", 2 * 5 * size[1])
+    torch.testing.assert_close(image.render(*size, cmsr=table), whole, atol=2e-5, rtol=0)
+
+
 @settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_a_region_is_a_window_of_the_whole(data: st.DataObject) -> None:
@@ -147,14 +157,12 @@ def test_chunks_do_not_show(image: ContinuousImage, monkeypatch: pytest.MonkeyPa
     torch.testing.assert_close(image.render(42, 66, cmsr=table), whole, atol=1e-6, rtol=0)
 
 
-def test_pixels_per_level_are_counted() -> None:
-    image = continuous_image("lm-liif")
-    plan = level_grids(Scale2Mod.of({8: {1: 0.2, 4: 0.4}}), Grid.over(56, 88), (7, 11))
-    levels = torch.zeros(1, 7, 11, dtype=torch.long)
-    levels[0, 0, :4] = 1
-    levels[0, 1, :2] = 2
-    assert list(pixels_per_level(plan, levels)) == [77 - 6, 4 * 16, 2 * 64]
-    assert image.size == (7, 11)
+def test_the_chosen_pixels_of_each_level() -> None:
+    plan = Plan.of(Scale2Mod.of({8: {1: 0.2, 4: 0.4}}), Grid.over(56, 88), (7, 11))
+    intensity = torch.zeros(1, 7, 11)
+    intensity[0, 0, :4] = 0.3
+    intensity[0, 1, :2] = 0.4
+    assert [chosen.pixel_count() for chosen in plan.chosen(intensity)] == [77 - 6, 4 * 16, 2 * 64]
 
 
 def test_a_decoder_without_modulations_is_refused() -> None:
@@ -169,6 +177,6 @@ def test_a_table_of_other_weights_is_refused(image: ContinuousImage) -> None:
 
 def test_levels_follow_the_area_where_axes_differ() -> None:
     """x7.3 by x2.2 is as x4.007: rendered at x4 there is, and then at the target."""
-    plan = level_grids(Scale2Mod.of({6: {2: 0.3, 4: 0.5}}), Grid.over(73, 44), (10, 20))
-    assert [level.scale for level, _ in plan] == pytest.approx([2, 4, math.sqrt(73 * 44 / 200)])
-    assert [grid.size for _, grid in plan] == [(20, 40), (40, 80), (73, 44)]
+    plan = Plan.of(Scale2Mod.of({6: {2: 0.3, 4: 0.5}}), Grid.over(73, 44), (10, 20))
+    assert [level.scale for level in plan.levels] == pytest.approx([2, 4, math.sqrt(73 * 44 / 200)])
+    assert [grid.size for grid in plan.grids] == [(20, 40), (40, 80), (73, 44)]

@@ -15,7 +15,7 @@ from lmf_sr.geometry import Grid
 from lmf_sr.images import read_picture
 from lmf_sr.lmf.cmsr import authors_file, level_map
 from lmf_sr.model import Model
-from lmf_sr.rendering.cmsr import level_grids, pixels_per_level
+from lmf_sr.rendering.cmsr import Plan
 
 EPILOG = """\
 The intensity of a place is the mean of |shift modulations| there (He & Jin, CVPR 2024). The levels need a calibration
@@ -47,12 +47,12 @@ def main(arguments: Sequence[str]) -> None:
     else:
         table = table_from(path, options.mse_threshold, options.aggregation)
         table.check(model)
-        plan = level_grids(table, Grid.over(height, width), image.size)
-        levels = level_map(intensity, tuple(level for level, _ in plan))
-        shares = [(levels == number).double().mean().item() for number in range(len(plan))]
-        names = [f"x{level.scale:g} ({share:.0%})" for (level, _), share in zip(plan, shares, strict=True)]
-        modulation_maps(picture, intensity[0], levels[0], names, output)
-        rendered = sum(pixels_per_level(plan, levels)) / (height * width)
+        plan = Plan.of(table, Grid.over(height, width), image.size)
+        chosen = plan.chosen(intensity)
+        shares = [some.latents.double().mean().item() for some in chosen]
+        names = [f"x{level.scale:g} ({share:.0%})" for level, share in zip(plan.levels, shares, strict=True)]
+        modulation_maps(picture, intensity[0], level_map(intensity, plan.levels)[0], names, output)
+        rendered = sum(some.pixel_count() for some in chosen) / (height * width)
         print(f"levels: {', '.join(names)}; pixels to render: {rendered:.1%} of {width}x{height}")
     print(f"intensity: {intensity.min():.3f} to {intensity.max():.3f}, mean {intensity.mean():.3f}")
     print(f"written: {output}")

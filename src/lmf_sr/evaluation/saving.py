@@ -17,10 +17,10 @@ from dataclasses import replace
 
 from lmf_sr.evaluation.records import Metrics
 from lmf_sr.geometry import Grid
-from lmf_sr.lmf.cmsr import Scale2Mod, level_map
+from lmf_sr.lmf.cmsr import Scale2Mod
 from lmf_sr.model import ContinuousImage, Model
 from lmf_sr.profiling import DecoderMacs, Size, decoder_macs, median_ms
-from lmf_sr.rendering.cmsr import level_grids, pixels_per_level
+from lmf_sr.rendering.cmsr import Plan
 
 SAVED = {"macs_saved": "macs", "macs_saved_plain": "macs_plain", "time_saved": "ms"}
 
@@ -43,16 +43,17 @@ class SavingMeter:
 
         Raises InputError for a table that is not the model's.
         """
-        grid = Grid.over(height, width)
-        plan = level_grids(self.table, grid, image.size)
-        levels = level_map(image.intensity(height, width), tuple(level for level, _ in plan))
-        pixels = sum(pixels_per_level(plan, levels))
+        plan = Plan.of(self.table, Grid.over(height, width), image.size)
+        chosen = plan.chosen(image.intensity(height, width))
+        pixels = sum(some.pixel_count() for some in chosen)
         as_run, plain = self._decoder_macs(image.size)
         difference = image.render(height, width, clamp=False, cmsr=self.table) - image.render(
             height, width, clamp=False
         )
-        names = ("share_full" if on is grid else f"share_x{level.scale:g}" for level, on in plan)
-        metrics = {name: (levels == i).double().mean().item() for i, name in enumerate(names)}
+        metrics = {
+            "share_full" if grid is plan.target else f"share_x{level.scale:g}": some.latents.double().mean().item()
+            for level, grid, some in zip(plan.levels, plan.grids, chosen, strict=True)
+        }
         metrics |= {
             "full_macs": as_run.of(height * width),
             "cmsr_macs": as_run.of(pixels),

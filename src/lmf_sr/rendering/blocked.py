@@ -15,14 +15,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders import Decoder
-from lmf_sr.geometry import Grid
+from lmf_sr.geometry import Grid, relative_cell
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering import compiled, latents, torch_blocks
 from lmf_sr.rendering.axes import Axis, Chosen
 from lmf_sr.rendering.library import why_not_compiled
-from lmf_sr.rendering.tiling import Window
+from lmf_sr.rendering.tiling import Size, Window
 
 LATENTS_PER_BAND = 10_000  # some 8 MB
 PIXELS_PER_BAND = 2**19  # 6 MB
@@ -65,6 +65,14 @@ def render_chosen(
     rows, cols = Axis.of(grid.rows, h), Axis.of(grid.cols, w)
     form = compiled if is_compiled(decoder, lr.dtype) else torch_blocks
     form.Rendering(decoder, state.cell, lr, cols).lines(state.rows, rows, out, chosen)
+
+
+def prepare(
+    decoder: LMLIIF | LMLTE, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size
+) -> LMFState:
+    """`Decoder.prepare_window`, compiled, for decoders that `supports_features`."""
+    relative = relative_cell(cell[:, 0], lr_size)
+    return latents.Latents(decoder, features, relative, 0, features.shape[-1]).state(relative)
 
 
 def render_features(

@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
@@ -30,6 +30,7 @@ class Renderer(NamedTuple):
     render: (decoder, state, lr, grid) -> RGB, as `direct.render_direct`.
     render_chosen: some pixels only, as `direct.render_chosen`.
     render_features: straight from features, as `blocked.render_features`; None where a state must come first.
+    prepare: (decoder, features, cell, LR size) -> state, as `Decoder.prepare_window`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Renderer(NamedTuple):
     render: Callable[..., Tensor]
     render_chosen: Callable[..., None]
     render_features: Callable[..., Iterator[tuple[slice, Tensor]]] | None = None
+    prepare: Callable[..., Any] = direct.prepare
 
 
 def choose(wanted: str, decoder: Decoder, features: Float[Tensor, "B C h w"]) -> Renderer:
@@ -62,9 +64,10 @@ def renderers(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> Iterator[
     """All that cover a decoder and features, the best last."""
     yield Renderer("direct", "one query per pixel", direct.render_direct, direct.render_chosen)
     if blocked.supports(decoder, features.device):
-        from_features = blocked.render_features if blocked.supports_features(decoder, features) else None
-        form = _blocked_form(decoder, features, from_features is not None)
-        yield Renderer("blocked", form, blocked.render_blocked, blocked.render_chosen, from_features)
+        with_features = blocked.supports_features(decoder, features)
+        from_features = (blocked.render_features, blocked.prepare) if with_features else ()
+        form = _blocked_form(decoder, features, with_features)
+        yield Renderer("blocked", form, blocked.render_blocked, blocked.render_chosen, *from_features)
     if fused.supports(decoder, features.device):
         yield Renderer("triton", "one fused kernel", fused.render_triton, direct.render_chosen)
 

@@ -13,12 +13,14 @@ window costs in proportion to its pixels and equals the same window of the whole
 rendered in full, since out there is nothing to interpolate.
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 from typing import NamedTuple
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.geometry import Grid, clip_cell
@@ -26,72 +28,80 @@ from lmf_sr.lmf.cmsr import Level, Scale2Mod, level_map
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.choice import Renderer
+from lmf_sr.rendering.tiling import Window
 from lmf_sr.rendering.upsampling import upsample
 
 
-class LevelGrid(NamedTuple):
-    """A level, and the part of its grid that is needed."""
+class Plan(NamedTuple):
+    """What it takes to render a grid: the levels, coarse to fine, and the part needed of each one's grid."""
 
-    level: Level
-    grid: Grid
+    levels: tuple[Level, ...]
+    grids: tuple[Grid, ...]
+    target: Grid
+
+    @classmethod
+    def of(cls, table: Scale2Mod, target: Grid, lr_size: tuple[int, int]) -> Plan:
+        """For a target grid within a picture of `lr_size`."""
+        h, w = lr_size
+        scale = math.sqrt(4 / (target.cell[0] * target.cell[1] * h * w))
+        levels = table.levels(scale)
+        grids = [target]
+        for level in reversed(levels):
+            is_target = level.scale == scale
+            whole = Grid.over(math.floor(h * level.scale), math.floor(w * level.scale))
+            grids.append(target if is_target else _read_by(grids[-1], whole))
+        return cls(levels, tuple(reversed(grids[1:])), target)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether everything is rendered at the target scale."""
+        return self.grids[0] is self.target
+
+    def read(self, lr_size: tuple[int, int]) -> Window:
+        """The latents read."""
+        return reduce(Window.joined, (Window.read_by(grid, lr_size) for grid in self.grids))
+
+    def framed(self, window: Window, lr_size: tuple[int, int]) -> Plan:
+        """The same where the window is the whole picture."""
+        target = window.frame(self.target, lr_size)
+        grids = (target if grid is self.target else window.frame(grid, lr_size) for grid in self.grids)
+        return Plan(self.levels, tuple(grids), target)
+
+    def chosen(self, intensity: Float[Tensor, "B h w"]) -> tuple[Chosen, ...]:
+        """The pixels rendered on each level's grid."""
+        levels = level_map(intensity, self.levels)
+        return tuple(Chosen.of(levels == number, grid) for number, grid in enumerate(self.grids))
 
 
 def render_cmsr(
-    decoder: Conversion,
-    state: LMFState,
-    lr: Float[Tensor, "B 3 h w"],
-    grid: Grid,
-    table: Scale2Mod,
-    renderer: Renderer,
+    decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"], plan: Plan, renderer: Renderer
 ) -> Float[Tensor, "B 3 H W"]:
-    """Renders a grid from a prepared state, as `render_direct` does, but with CMSR.
+    """Renders the target of a plan from a prepared state.
 
     Args:
         decoder: an LMF conversion.
-        state: what `decoder.prepare` made for the grid's cell.
+        state: what `decoder.prepare` made for the target's cell.
         lr: the normalised LR image.
-        grid: the pixels to render.
-        table: says which latents are rendered how finely.
+        plan: what to render how finely.
         renderer: what renders the levels.
 
     Returns:
         Normalised, unclamped RGB.
     """
-    plan = level_grids(table, grid, lr.shape[-2:])
-    if plan[0].grid is grid:
-        return renderer.render(decoder, state, lr, grid)
-    levels = level_map(state.intensity, tuple(level for level, _ in plan))
-    picture, over = lr, Grid.over(*lr.shape[-2:])
-    for number, (_, window) in enumerate(plan):
-        picture = upsample(picture, over, window)
-        cell = clip_cell(lr.new_tensor(window.cell), lr.shape[-2:]).expand(lr.shape[0], 2)
-        chosen = Chosen.of(levels == number, window)
-        renderer.render_chosen(decoder, decoder.at_cell(state, cell), lr, window, chosen, picture)
-        over = window
-    return upsample(picture, over, grid)
+    if plan.is_full:
+        return renderer.render(decoder, state, lr, plan.target)
+    size = lr.shape[-2:]
+    picture, over = lr, Grid.over(*size)
+    for grid, chosen in zip(plan.grids, plan.chosen(state.intensity), strict=True):
+        picture = upsample(picture, over, grid)
+        cell = clip_cell(lr.new_tensor(grid.cell), size).expand(len(lr), 2)
+        renderer.render_chosen(decoder, decoder.at_cell(state, cell), lr, grid, chosen, picture)
+        over = grid
+    return upsample(picture, over, plan.target)
 
 
-def level_grids(table: Scale2Mod, grid: Grid, lr_size: tuple[int, ...]) -> list[LevelGrid]:
-    """The levels of a target grid, each with what is needed of its grid; coarse to fine."""
-    h, w = lr_size
-    scale = math.sqrt(4 / (grid.cell[0] * grid.cell[1] * h * w))
-    levels = table.levels(scale) if _within_picture(grid) else (Level(scale, math.inf),)
-    plan: list[LevelGrid] = []
-    finer = grid
-    for level in reversed(levels):
-        if level.scale < scale:
-            finer = _read_by(finer, Grid.over(math.floor(h * level.scale), math.floor(w * level.scale)))
-        plan.insert(0, LevelGrid(level, finer))
-    return plan
-
-
-def pixels_per_level(plan: list[LevelGrid], levels: Int[Tensor, "B h w"]) -> Iterator[int]:
-    """How many pixels are rendered at each level, where `levels` is the latents' `level_map`."""
-    for number, (_, grid) in enumerate(plan):
-        yield Chosen.of(levels == number, grid).pixel_count()
-
-
-def _within_picture(grid: Grid) -> bool:
+def within_picture(grid: Grid) -> bool:
+    """Whether all pixels lie within the picture."""
     return all(axis[0] > -1 and axis[-1] < 1 for axis in (grid.rows, grid.cols))
 
 

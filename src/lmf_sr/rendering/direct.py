@@ -3,6 +3,8 @@
 Memory beyond the output is bounded by `QUERIES_PER_CHUNK`, whatever the size of the output.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,6 +14,13 @@ from lmf_sr.geometry import Grid, sample_bilinear
 from lmf_sr.rendering.axes import Chosen
 
 QUERIES_PER_CHUNK = 16384
+
+
+def prepare(
+    decoder: Decoder, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B #Q 2"], lr_size: tuple[int, int]
+) -> Any:
+    """`Decoder.prepare_window`."""
+    return decoder.prepare_window(features, cell, lr_size)
 
 
 def render_direct(decoder: Decoder, state: tuple, lr: Float[Tensor, "B 3 h w"], grid: Grid) -> Float[Tensor, "B 3 H W"]:

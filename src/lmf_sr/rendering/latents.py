@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders import Decoder
-from lmf_sr.lmf.conversion import Conversion, LinearFirst
+from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
 from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering.library import library
@@ -43,6 +43,7 @@ class _Job(Structure):
         *((name, c_int64) for name in ("modulations", "known")),
         ("out", c_void_p),
         *((name, c_int64) for name in ("out_image_size", "out_line_size", "latent_size")),
+        *((name, c_void_p) for name in ("bias", "intensity")),
         *((name, c_int64) for name in ("images", "threads")),
     ]
 
@@ -87,7 +88,7 @@ class Latents:
             layers.insert(0, (first.weight, first.bias.expand(len(cell), -1)))
         self.layers = [(weight.T.contiguous(), bias.contiguous()) for weight, bias in layers]
         self.waves = decoder.coef.out_channels if isinstance(decoder, LMLTE) else 0
-        self.modulations = decoder.depth * decoder.width
+        self.modulations, self.bias = decoder.depth * decoder.width, _hidden_bias(decoder)
         self.known = isinstance(decoder, LinearFirst)
         self.latent_size = self.layers[-1][0].shape[1]
         self.made = 0, features.new_empty(len(features), 0, self.width, self.latent_size)
@@ -100,9 +101,17 @@ class Latents:
         rows[:, : again.shape[1]] = again[:, : bottom - top]
         self.make(top + again.shape[1], rows[:, again.shape[1] :])
         self.made = top, rows
-        return rows[..., : 2 * self.modulations] if self.known else rows
+        return self._of_state(rows)
 
-    def make(self, top: int, rows: Float[Tensor, "B n m C"]) -> None:
+    def state(self, cell: Float[Tensor, "B 2"]) -> LMFState:
+        """The whole state, with its modulation intensity; `cell` is the relative cell, as at first."""
+        B, _, h, _ = self.features.shape
+        rows = self.features.new_empty(B, h, self.width, self.latent_size)
+        intensity = self.features.new_empty(B, h, self.width)
+        self.make(0, rows, intensity)
+        return LMFState(self._of_state(rows), intensity, cell)
+
+    def make(self, top: int, rows: Float[Tensor, "B n m C"], intensity: Float[Tensor, "B n m"] | None = None) -> None:
         """Fills lines from `top` on."""
         job = _Job(
             self.features.data_ptr(),
@@ -119,11 +128,17 @@ class Latents:
             self.known,
             rows.data_ptr(),
             *rows.stride()[:3],
+            self.bias.data_ptr(),
+            None if intensity is None else intensity.data_ptr(),
             len(rows),
             torch.get_num_threads(),
         )
         if self.library.lmf_latents(ctypes.byref(job)):
             raise MemoryError("no memory for the scratch of the compiled latent MLP")
+
+    def _of_state(self, rows: Float[Tensor, "B n m c"]) -> Float[Tensor, "B n m C"]:
+        """Without what is known, which is folded away."""
+        return rows[..., : 2 * self.modulations] if self.known else rows
 
 
 def folded(
@@ -136,7 +151,7 @@ def folded(
     modulations = decoder.depth * decoder.width
     sizes = [modulations, modulations, decoder.code_dim]
     (W_alpha, W_beta, W_code), (b_alpha, b_beta, b_code) = last.weight.split(sizes), last.bias.split(sizes)
-    bias = torch.cat([layer.bias for layer in decoder.render_mlp.linears[:-1]])
+    bias = _hidden_bias(decoder)
     b_code = b_code.expand(len(cell), -1)
     if isinstance(decoder, LinearFirst):
         first = decoder.render_mlp.linears[0].weight
@@ -147,6 +162,10 @@ def folded(
     weight = torch.cat([W_alpha, W_beta + bias[:, None] * W_alpha, W_code])
     biases = torch.cat([1 + b_alpha, b_beta + bias * (1 + b_alpha)]).expand(len(cell), -1)
     return weight, torch.cat([biases, b_code], dim=1)
+
+
+def _hidden_bias(decoder: Conversion) -> Float[Tensor, " m"]:
+    return torch.cat([layer.bias for layer in decoder.render_mlp.linears[:-1]])
 
 
 def _linear(weight: Float[Tensor, "*points i o"], bias: Float[Tensor, "B o"]) -> _Linear:

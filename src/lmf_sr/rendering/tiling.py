@@ -68,6 +68,15 @@ class Window(NamedTuple):
         )
         return Window(*rows, *cols)
 
+    def joined(self, other: Window) -> Window:
+        """The smallest window that holds both."""
+        return Window(
+            min(self.top, other.top),
+            max(self.bottom, other.bottom),
+            min(self.left, other.left),
+            max(self.right, other.right),
+        )
+
     def of(self, x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C n m"]:
         return x[..., self.top : self.bottom, self.left : self.right]
 

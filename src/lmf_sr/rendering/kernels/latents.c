@@ -3,6 +3,7 @@
        x    = conv3x3(F) + bias                   LM-LIIF: x <- relu(x)
                                                   LM-LTE:  x = [coef, g] <- coef * cos(pi [g, g - 1/2])
        row  = layers of x                         linear, with relu between them; [gain, offset, known or code]
+       intensity = mean |offset - gain * bias|    where it is asked for: offset is gain * bias + shift
        offset_0 <- offset_0 + gain_0 * known      where the render MLP's first layer is linear in the code
 
    The convolution is Winograd's F(2x2, 3x3) (Lavin & Gray, CVPR 2016): 16 products where the definition has 36,
@@ -43,6 +44,8 @@ typedef struct {
     int64_t modulations, known; /* the offsets' place in a row; whether to add gain_0 * known */
     float *out;
     int64_t out_image_size, out_line_size, latent_size;
+    const float *bias; /* of the render MLP's hidden layers */
+    float *intensity;  /* one for each row; NULL for none */
     int64_t images, threads;
 } job;
 
@@ -174,6 +177,19 @@ INLINE void make_waves(float *x, int64_t waves)
     }
 }
 
+/* mean |offset - gain * bias| of a row */
+INLINE float intensity_of(const float *row, int64_t modulations, const float *bias)
+{
+    vector sums = {};
+    float sum = 0;
+    for (int64_t k = 0; k < modulations; k += LANES) {
+        vector shift = load(row + modulations + k) - load(row + k) * load(bias + k);
+        sums += (vector)((mask)shift & 0x7fffffff);
+    }
+    for (int k = 0; k < LANES; k++) sum += sums[k];
+    return sum / modulations;
+}
+
 /* Where a task keeps what its stages hand on. */
 typedef struct {
     float *patch, *transformed, *M, *x, *y;
@@ -211,6 +227,11 @@ static void latents_of_stretch(const job *d, int64_t image, int64_t pair, int64_
                         layer->bias + image * layer->out + o, !is_last, output + o, output_size);
             }
             input = output, input_size = output_size;
+        }
+        if (d->intensity) {
+            float *intensity = d->intensity + (image * d->height + 2 * pair + i) * d->width + left;
+            for (int p = 0; p < positions; p++)
+                intensity[p] = intensity_of(out + p * d->latent_size, d->modulations, d->bias);
         }
         if (d->known)
             for (int p = 0; p < positions; p++, out += d->latent_size)
