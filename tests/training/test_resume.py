@@ -27,14 +27,15 @@ def identical(first: Path, second: Path) -> bool:
 
 
 class Interrupt(Callback):
-    """Sends this process a signal amid a batch, counted from 0."""
+    """Sends this process signals amid a batch, counted from 0."""
 
-    def __init__(self, batch: int, number: int = signal.SIGINT) -> None:
-        self.batch, self.number = batch, number
+    def __init__(self, batch: int, *numbers: int) -> None:
+        self.batch, self.numbers = batch, numbers
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         if batch_idx == self.batch:
-            os.kill(os.getpid(), self.number)
+            for number in self.numbers:
+                os.kill(os.getpid(), number)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -50,14 +51,14 @@ def test_a_run_that_ended_goes_on_as_if_it_had_not(
     assert identical(tmp_path / "straight" / "last.ckpt", tmp_path / "resumed" / "last.ckpt")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("numbers", [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGTERM, signal.SIGTERM)])
 @pytest.mark.parametrize("step", [3, 4])  # amid steps, and where a validation is due
 def test_an_interrupted_run_keeps_the_step_it_was_in(
-    trainer: MakeTrainer, tmp_path: Path, number: int, step: int
+    trainer: MakeTrainer, tmp_path: Path, numbers: tuple[int, ...], step: int
 ) -> None:
     trainer(8, "straight", val_check_interval=5).fit(learner(), tiny_data())
     with pytest.raises(SystemExit) as stop:
-        trainer(8, "half", Interrupt(step, number), val_check_interval=5).fit(learner(), tiny_data())
+        trainer(8, "half", Interrupt(step, *numbers), val_check_interval=5).fit(learner(), tiny_data())
     ckpt = tmp_path / "half" / "last.ckpt"
     assert f"step {step + 1} is kept in {ckpt}" in str(stop.value.__context__)
     assert torch.load(ckpt, weights_only=True)["global_step"] == step + 1
@@ -95,7 +96,7 @@ def test_accumulated_gradients_resume_too(trainer: MakeTrainer, tmp_path: Path) 
     options = {"accumulate_grad_batches": 2}
     trainer(6, "straight", **options).fit(learner(), tiny_data())
     with pytest.raises(SystemExit):
-        trainer(6, "half", Interrupt(6), **options).fit(learner(), tiny_data())
+        trainer(6, "half", Interrupt(6, signal.SIGINT), **options).fit(learner(), tiny_data())
     trainer(6, "resumed", **options).fit(learner(), tiny_data(), ckpt_path=tmp_path / "half" / "last.ckpt")
     assert identical(tmp_path / "straight" / "last.ckpt", tmp_path / "resumed" / "last.ckpt")
 

@@ -17,7 +17,7 @@ STOPPING = b"\nlmf-sr: stopping after this step; interrupt again to stop at once
 class LastCheckpoint(Checkpoint):
     """Keeps `last.ckpt`; on Ctrl-C or SIGTERM, ends the step, writes the file and raises KeyboardInterrupt.
 
-    Only finite weights are ever written. A second signal stops at once and leaves the file as it was. (Lightning's
+    Only finite weights are ever written. A second Ctrl-C stops at once and leaves the file as it was. (Lightning's
     `ModelCheckpoint` keeps the best state beside it; its own last state is that of the best, or one amid a step.)
     """
 
@@ -62,7 +62,8 @@ class LastCheckpoint(Checkpoint):
 
     def _ask(self, number: int, frame: Any) -> None:
         self.stop_asked_for = True
-        self._restore_handlers()
+        signal.signal(signal.SIGINT, self.handlers[signal.SIGINT])
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # job managers repeat it, to the process and to its group
         os.write(2, STOPPING)
 
     def _restore_handlers(self) -> None:
