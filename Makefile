@@ -19,7 +19,7 @@ demo: $(READY) ## train LIIF and LM-LIIF on shipped photographs, compare them at
 	rm -rf demo
 	$(BIN)/lmf-sr train -m experiment=demo decoder=liif,lm-liif hydra.sweep.dir=demo 'hydra.sweep.subdir=$${decoder.name}'
 	$(BIN)/lmf-sr compare models=[bicubic,demo/liif/last.ckpt,demo/lm-liif/last.ckpt] scale=[2,2.7,3,4,6,8] \
-		hydra.run.dir=demo
+		lr_size=[32,32] hydra.run.dir=demo
 
 test: $(READY) ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8
