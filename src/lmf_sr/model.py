@@ -101,8 +101,8 @@ class Model(nn.Module):
         return encode_window(self.features, lr, window, halo, self.encoder.tile_multiple)
 
     def features(self, lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B C h w"]:
-        """The encoder's output. On a CPU its convolutions run channels-last, where they are up to 1.3x faster."""
-        if lr.device.type == "cpu":
+        """The encoder's output. In training on a CPU, convolutions run channels-last: up to 1.3x faster, rounded coarser."""
+        if self.training and lr.device.type == "cpu":
             lr = lr.contiguous(memory_format=torch.channels_last)
         return self.encoder(lr)
 

@@ -76,8 +76,7 @@ def linear_on_unfold(
 ) -> Float[Tensor, "B h w o"]:
     """`F.linear(unfold3x3(features), weight, bias)` as a 3x3 convolution: the neighbourhoods are never materialised.
 
-    The convolution runs channels-last, so that its result is contiguous here: queries will read whole rows of it.
+    The result is contiguous: queries will read whole rows of it.
     """
     kernel = weight.reshape(weight.shape[0], features.shape[1], 3, 3)
-    features = features.contiguous(memory_format=torch.channels_last)
     return F.conv2d(features, kernel, bias, padding=1).permute(0, 2, 3, 1).contiguous()
