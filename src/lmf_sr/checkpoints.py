@@ -89,7 +89,7 @@ def unpickle(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        if isinstance(error, pickle.UnpicklingError) and re.search("GLOBAL|Unsupported", str(error)):
+        if isinstance(error, pickle.UnpicklingError) and re.search("GLOBAL|Unsupported (global|class)", str(error)):
             raise InputError(f"{path} is refused: its pickle asks to run code, not only to hold weights") from error
         raise InputError(f"{path} is not a readable checkpoint: it is damaged or of another kind") from error
 

@@ -41,10 +41,10 @@ def job(cfg: DictConfig) -> None:
     """One comparison."""
     folder = hydra_app.job_folder()
     wanted, lr_size = scales(cfg.scale), size(cfg.lr_size)
-    models = _models(cfg.models, cfg.device)
+    models = _models([cfg.models] if isinstance(cfg.models, str) else cfg.models, cfg.device)
     source: Source = instantiate(cfg.data)
     protocol = protocol_named(cfg.protocol or source.protocol)
-    sets = [images.decoded() for images in source.evaluation()]
+    sets = source.evaluation()
 
     records: list[Record] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
@@ -79,8 +79,8 @@ def job(cfg: DictConfig) -> None:
     figures.against_scale(
         [row for row in rows if row.set == sets[0].name], folder / "comparison.png", title=f"on {sets[0].name}"
     )
-    titles, crops = zip(*_crops(models, sets[0], cfg.crop), strict=True)
-    figures.side_by_side(crops, folder / "crops.png", titles)
+    if crops := dict(_crops(models, sets[0], cfg.crop)):
+        figures.side_by_side(list(crops.values()), folder / "crops.png", list(crops))
     rich.print(tables.terminal(shown, title=f"protocol {protocol.name}; costs at {lr_size[0]} x {lr_size[1]}"))
     print(f"written: {folder}/table.md, table.csv, comparison.png, crops.png, records/")
 
@@ -103,8 +103,8 @@ def _models(sources: Sequence[str], device: str) -> dict[str, Upscaler]:
     kinds = {source: name_of(model) if isinstance(model, Model) else source for source, model in loaded.items()}
     shared = {kind for kind, count in Counter(kinds.values()).items() if count > 1}
     return {
-        f"{kind} ({Path(source).parent.name}-{Path(source).stem})" if kind in shared else kind: loaded[source]
-        for source, kind in kinds.items()
+        f"{kind} ({number} {Path(source).parent.name}-{Path(source).stem})" if kind in shared else kind: loaded[source]
+        for number, (source, kind) in enumerate(kinds.items(), 1)
     }
 
 
@@ -113,7 +113,10 @@ def _crops(
 ) -> Iterator[tuple[str, dict[str, Float[Tensor, "3 _ _"]]]]:
     """For each of the first images, its most detailed window: LR, every model's rendering, HR."""
     for name in images.names()[: crop.images]:
-        pair = images.pair(name, crop.scale)
+        try:
+            pair = images.pair(name, crop.scale)
+        except InputError:  # named among the failures if it cannot be read; else too small for this scale
+            continue
         lr, hr = pair.lr / 255, pair.hr / 255
         region = most_detailed(hr, crop.side)
         yield (

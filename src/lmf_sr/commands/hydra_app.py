@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -64,7 +65,7 @@ def overrides() -> list[str]:
 
 def _names_of_jobs(arguments: Sequence[str]) -> list[str]:
     """The setting by which the folders of a sweep's jobs are named by what differs between them (`conf/job.yaml`)."""
-    given = OverridesParser.create().parse_overrides([a for a in arguments if not a.startswith("-")])
+    given = OverridesParser.create().parse_overrides(get_args_parser().parse_known_args([*arguments])[0].overrides)
     shared = [override.key_or_group for override in given if not override.is_sweep_override()]
     return [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]"]
 

@@ -37,7 +37,7 @@ Pictures of any size are written as .tif (from 34 megapixels on a tiled BigTIFF)
 65535 and WebP at 16383 pixels a side, and both take 3 bytes of memory a pixel.
 
 examples:
-  lmf-sr upscale photo.jpg --scale 3.7
+  lmf-sr upscale photo.jpg --scale 3.7 --model last.ckpt
   lmf-sr upscale photo.jpg --size 1920x1080 --output large.png --model last.ckpt
   lmf-sr upscale photos/ more/cat.webp --size x2160 --output large/
 """
@@ -128,7 +128,8 @@ def _plan(pictures: Sequence[Path], output: Path | None, written_format: str | N
         tasks = []
         for given in pictures:
             if given.is_dir():
-                folder = output or given.with_name(f"{given.resolve().name}_{label}")
+                whole = given.resolve()  # the folder itself where it is given as . or ..
+                folder = output or whole.with_name(f"{whole.name}_{label}")
                 tasks += [Task(file, folder / _name(file, "", written_format)) for file in list_images(given)]
             else:
                 folder, mark = (output, "") if output else (given.parent, f"_{label}")

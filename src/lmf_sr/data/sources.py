@@ -69,8 +69,10 @@ class Folder:
         return self._set(files)
 
     def evaluation(self) -> list[PairedImages]:
-        """The validation part, or every image of a plain folder."""
-        return [self._set(list_images(self.valid if self.valid.is_dir() else self.root))]
+        """The validation part of DIV2K, or what is held out of its training part; every image of a plain folder."""
+        if self.valid.is_dir() or self.train.is_dir():
+            return [self.validation()]
+        return [self._set(list_images(self.root))]
 
     def _set(self, files: Sequence[Path]) -> PairedImages:
         return PairedImages.of_files(self.root.resolve().name, files, self.root / "DIV2K_valid_LR_bicubic")
