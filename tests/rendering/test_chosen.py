@@ -15,6 +15,7 @@ from lmf_sr.rendering.axes import Chosen
 
 TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
 LEFT_ALONE = 7.0
+CELL = torch.tensor([[0.2, 0.3], [0.1, 0.25]])  # not the state's
 
 
 @pytest.fixture(params=["direct", "torch blocks", "compiled"])
@@ -49,8 +50,8 @@ def test_chosen_pixels_are_those_of_the_whole(
     chosen = Chosen.of(torch.rand(2, 9, 11, generator=torch.Generator().manual_seed(1)) < 0.4, grid)
     out = torch.full((2, 3, *size), LEFT_ALONE)
     with torch.inference_mode():
-        whole = direct.render_direct(conversion, state, lr, grid)
-        render_chosen(conversion, state, lr, grid, chosen, out)
+        whole = direct.render_direct(conversion, conversion.at_cell(state, CELL), lr, grid)
+        render_chosen(conversion, state, CELL, lr, grid, chosen, out)
     pixels = chosen.latents[:, chosen.rows][:, :, chosen.cols][:, None].expand_as(out)
     torch.testing.assert_close(out[pixels], whole[pixels], atol=2e-6, rtol=0)
     assert (out[~pixels] == LEFT_ALONE).all()
@@ -62,8 +63,9 @@ def test_all_and_none(everything: bool, render_chosen: Callable[..., None]) -> N
     conversion, state, lr = scene("lm-liif", (5, 7), grid)
     out = torch.full((2, 3, 30, 41), LEFT_ALONE)
     with torch.inference_mode():
-        render_chosen(conversion, state, lr, grid, Chosen.of(torch.full((2, 5, 7), everything), grid), out)
-        whole = direct.render_direct(conversion, state, lr, grid)
+        chosen = Chosen.of(torch.full((2, 5, 7), everything), grid)
+        render_chosen(conversion, state, CELL, lr, grid, chosen, out)
+        whole = direct.render_direct(conversion, conversion.at_cell(state, CELL), lr, grid)
     torch.testing.assert_close(out, whole if everything else torch.full_like(out, LEFT_ALONE), atol=2e-6, rtol=0)
 
 

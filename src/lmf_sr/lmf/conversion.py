@@ -117,7 +117,18 @@ class Conversion(Decoder):
     def at_cell(self, state: LMFState, cell: Float[Tensor, "B 2"]) -> LMFState:
         """The state with the same modulations and another cell in the render input: what CMSR's coarser grids are rendered
         from, and `prepare` at that cell but for its latent MLP."""
-        return state._replace(cell=relative_cell(cell, state.rows.shape[1:3]))
+        cell = relative_cell(cell, state.rows.shape[1:3])
+        shift = self.shift_to(state, cell)
+        if shift is None:
+            return state._replace(cell=cell)
+        rows = state.rows.clone()
+        gain, offset, _ = self.split_rows(rows)
+        offset[..., 0, :].addcmul_(gain[..., 0, :], shift[:, None, None])
+        return state._replace(rows=rows, cell=cell)
+
+    def shift_to(self, state: LMFState, cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B D"] | None:
+        """What another relative cell adds to `W_0 y_0`, where the state's own is folded away; None where it is not."""
+        return None
 
     def query(self, state: LMFState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
         corners = four_corners(coords, state.rows.shape[1:3])
@@ -156,15 +167,9 @@ class LinearFirst(Conversion):
     ) -> Float[Tensor, "*N i"]:
         return torch.cat([code, rel, cell.expand_as(rel)] if self.sees_cell else [code, rel], dim=-1)
 
-    def at_cell(self, state: LMFState, cell: Float[Tensor, "B 2"]) -> LMFState:
-        moved = super().at_cell(state, cell)
-        if not self.sees_cell:
-            return moved
-        known = F.linear(moved.cell - state.cell, self.render_mlp.linears[0].weight[:, self.code_dim + 2 :])
-        rows = state.rows.clone()
-        gain, offset, _ = self.split_rows(rows)
-        offset[..., 0, :].addcmul_(gain[..., 0, :], known[:, None, None])
-        return moved._replace(rows=rows)
+    def shift_to(self, state: LMFState, cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B D"] | None:
+        W = self.render_mlp.linears[0].weight
+        return F.linear(cell - state.cell, W[:, self.code_dim + 2 :]) if self.sees_cell else None
 
     def input_at_lr(
         self, code: Float[Tensor, "B h w K"], cell: Float[Tensor, "B 2"]

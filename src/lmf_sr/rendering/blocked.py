@@ -47,24 +47,33 @@ def render_blocked(
     decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"], grid: Grid
 ) -> Float[Tensor, "B 3 H W"]:
     """Renders a grid from a prepared state: what `render_direct` computes."""
+    h, w = lr.shape[-2:]
+    rows, cols = Axis.of(grid.rows, h), Axis.of(grid.cols, w)
     out = lr.new_empty(lr.shape[0], 3, *grid.size)
-    render_chosen(decoder, state, lr, grid, None, out)
+    form = compiled if is_compiled(decoder, lr.dtype) else torch_blocks
+    form.Rendering(decoder, state.cell, lr, cols).lines(state.rows, rows, out)
     return out
 
 
 def render_chosen(
     decoder: Conversion,
     state: LMFState,
+    cell: Float[Tensor, "B 2"],
     lr: Float[Tensor, "B 3 h w"],
     grid: Grid,
-    chosen: Chosen | None,
+    chosen: Chosen,
     out: Float[Tensor, "B 3 H W"],
 ) -> None:
-    """Renders those pixels of the grid into `out` that are chosen, or all."""
+    """Renders those pixels of the grid into `out` that are chosen, at a cell of their own; as `direct.render_chosen`."""
     h, w = lr.shape[-2:]
     rows, cols = Axis.of(grid.rows, h), Axis.of(grid.cols, w)
-    form = compiled if is_compiled(decoder, lr.dtype) else torch_blocks
-    form.Rendering(decoder, state.cell, lr, cols).lines(state.rows, rows, out, chosen)
+    if is_compiled(decoder, lr.dtype):
+        cell = relative_cell(cell, (h, w))
+        rendering = compiled.Rendering(decoder, cell, lr, cols, decoder.shift_to(state, cell))
+        rendering.lines(state.rows, rows, out, chosen)
+    else:
+        state = decoder.at_cell(state, cell)
+        torch_blocks.Rendering(decoder, state.cell, lr, cols).lines(state.rows, rows, out, chosen)
 
 
 def prepare(

@@ -95,7 +95,7 @@ def render_cmsr(
     for grid, chosen in zip(plan.grids, plan.chosen(state.intensity), strict=True):
         picture = upsample(picture, over, grid)
         cell = clip_cell(lr.new_tensor(grid.cell), size).expand(len(lr), 2)
-        renderer.render_chosen(decoder, decoder.at_cell(state, cell), lr, grid, chosen, picture)
+        renderer.render_chosen(decoder, state, cell, lr, grid, chosen, picture)
         over = grid
     return upsample(picture, over, plan.target)
 

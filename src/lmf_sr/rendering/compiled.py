@@ -36,7 +36,7 @@ class _Job(Structure):
     _fields_ = [
         ("latents", c_void_p),
         *((name, c_int64) for name in ("image_size", "line_size", "latent_size")),
-        *((name, c_void_p) for name in ("first", "hidden", "last", "phases")),
+        *((name, c_void_p) for name in ("first", "hidden", "last", "phases", "shift")),
         ("depth", c_int64),
         ("rows", 2 * _Taps),
         ("cols", 2 * _Taps),
@@ -67,7 +67,12 @@ class Rendering:
     """A decoder's render MLP over some columns of pixels, ready for any rows of them."""
 
     def __init__(
-        self, decoder: Conversion, cell: Float[Tensor, "B 2"], lr: Float[Tensor, "B 3 h w"], cols: Axis
+        self,
+        decoder: Conversion,
+        cell: Float[Tensor, "B 2"],
+        lr: Float[Tensor, "B 3 h w"],
+        cols: Axis,
+        shift: Float[Tensor, "B D"] | None = None,
     ) -> None:
         """
         Args:
@@ -75,6 +80,7 @@ class Rendering:
             cell: the relative cell.
             lr: the whole LR image, for methods with an LR skip.
             cols: the axis of the columns.
+            shift: of the first layer's product, if it is made for another cell than the state (`Conversion.shift_to`).
 
         Raises:
             Unavailable: if there is no compiled library.
@@ -91,6 +97,7 @@ class Rendering:
             "hidden": self._pointer(torch.cat([W.T for W in hidden])) if hidden else None,
             "last": self._pointer(columns),
             "phases": None if phase is None else self._pointer(torch.cat([phase, phase - 0.5], dim=-1)),
+            "shift": None if shift is None else self._pointer(shift),
             "depth": decoder.depth,
             "cols": self._taps(cols.corners),
             "lr": lr.data_ptr() if decoder.lr_skip else None,

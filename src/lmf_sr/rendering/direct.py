@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, sample_bilinear
+from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.axes import Chosen
 
 QUERIES_PER_CHUNK = 16384
@@ -51,17 +52,28 @@ def render_direct(decoder: Decoder, state: tuple, lr: Float[Tensor, "B 3 h w"], 
 
 
 def render_chosen(
-    decoder: Decoder,
-    state: tuple,
+    decoder: Conversion,
+    state: LMFState,
+    cell: Float[Tensor, "B 2"],
     lr: Float[Tensor, "B 3 h w"],
     grid: Grid,
     chosen: Chosen,
     out: Float[Tensor, "B 3 H W"],
 ) -> None:
-    """Renders those pixels of the grid into `out` that are chosen; the other arguments are those of `render_direct`."""
+    """Renders those pixels of the grid into `out` that are chosen, from a state `at_cell`.
+
+    Args:
+        decoder: an LMF conversion.
+        state: what it made for some cell.
+        cell: the cell that the render input is to have.
+        lr, grid: as for `render_direct`.
+        chosen: which pixels; the others are left as they are.
+        out: the pixels of the grid.
+    """
+    state = decoder.at_cell(state, cell)
     rows, cols, W = grid.rows.to(lr.device), grid.cols.to(lr.device), len(grid.cols)
     for b, flat in enumerate(out.flatten(2)):
-        one = type(state)(*(part[b : b + 1] for part in state))
+        one = LMFState(*(part[b : b + 1] for part in state))
         wanted = chosen.latents[b][chosen.rows][:, chosen.cols].flatten().nonzero()[:, 0]
         for pixels in wanted.split(QUERIES_PER_CHUNK):
             coords = torch.stack([rows[pixels // W], cols[pixels % W]], dim=-1)[None]

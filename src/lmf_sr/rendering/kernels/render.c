@@ -54,6 +54,7 @@ typedef struct {
     /* the render MLP: matrices by columns; `first` has 2 columns (rel) or, with phases, 16; `last` has its bias as a 17th */
     const float *first, *hidden, *last;
     const float *phases; /* [phase, phase - 1/2] for each image; NULL where the input is rel */
+    const float *shift;  /* added to the first layer's product, for each image; NULL for none */
     int64_t depth;
     /* the grid */
     taps rows[2], cols[2]; /* on the lower side, and on the higher */
@@ -153,7 +154,7 @@ INLINE vector waves(const float *coef, float rel_row, float rel_col, vector phas
 }
 
 /* Adds to `sum` the last hidden layer of the taps of some pixels on one row and one side, weighted. */
-static void add_taps(const job *d, const float *line, float rel_row, float row_weight, const taps *cols, int64_t left, int pixels, const float *phases, float *sum)
+static void add_taps(const job *d, const float *line, float rel_row, float row_weight, const taps *cols, int64_t left, int pixels, const float *phases, vector shift, float *sum)
 {
     const int begin = cols->first[left], n = cols->first[left + pixels] - begin;
     const int padded = (n + SMALL_GROUP - 1) / SMALL_GROUP * SMALL_GROUP;
@@ -169,7 +170,7 @@ static void add_taps(const job *d, const float *line, float rel_row, float row_w
         for (int t = 0; t < padded; t += SMALL_GROUP) bits[t / SMALL_GROUP] = ALL;
         hidden_layer(y, latents, padded, d->first, bits, 0, modulations);
     } else {
-        first_layer(y, latents, padded, load(d->first) * rel_row, load(d->first + WIDTH), rel_col, bits, modulations);
+        first_layer(y, latents, padded, load(d->first) * rel_row + shift, load(d->first + WIDTH), rel_col, bits, modulations);
     }
     while (++layer < d->depth)
         hidden_layer(y, latents, padded, d->hidden + (layer - 1) * WIDTH * WIDTH, bits, layer * WIDTH, modulations + layer * WIDTH);
@@ -182,11 +183,12 @@ static void add_taps(const job *d, const float *line, float rel_row, float row_w
 static void render_chunk(const job *d, int64_t image, int64_t row, int64_t left, int pixels)
 {
     float sum[CHUNK * WIDTH] __attribute__((aligned(64))) = {0};
+    const vector shift = d->shift ? load(d->shift + image * WIDTH) : (vector){};
     for (const taps *rows = d->rows; rows < d->rows + 2; rows++)
         for (int r = rows->first[row]; r < rows->first[row + 1]; r++)
             for (const taps *cols = d->cols; cols < d->cols + 2; cols++)
                 add_taps(d, d->latents + image * d->image_size + rows->latent[r] * d->line_size, rows->rel[r], rows->weight[r],
-                         cols, left, pixels, d->phases ? d->phases + image * WIDTH : NULL, sum);
+                         cols, left, pixels, d->phases ? d->phases + image * WIDTH : NULL, shift, sum);
 
     float *out = d->out + image * d->out_image_size + row * d->out_line_size + left;
     const vector bias = load(d->last + WIDTH * WIDTH);
