@@ -5,7 +5,8 @@ by the four latents around it. Along one axis of `n` latents these are, for t = 
 
     p + t * offset + 1e-6,     offset = 1/n (half the distance between latents), clamped to [-1 + 1e-6, 1 - 1e-6],
 
-and `rel_t = (p - v_t) * n`, so that neighbouring latents are 2 apart. The local ensemble weighs a corner by the area of the
+(the 1e-6 settles ties; it is less on axes of more than 48 latents, as there it would reach pixels which are none: `tie`) and
+`rel_t = (p - v_t) * n`, so that neighbouring latents are 2 apart. The local ensemble weighs a corner by the area of the
 rectangle to the *opposite* corner (Chen et al., LIIF, CVPR 2021, section 3.2). That is bilinear interpolation, hence
 separable, and computed so: the weight along one axis is
 
@@ -28,6 +29,7 @@ from torch import Tensor
 from lmf_sr.errors import InputError
 
 EPS = 1e-6  # ties between two latents go to the later one, as in LIIF's code
+TRAINING_SIDE = 48  # latents of a training patch
 TRAINING_SCALE = 4.0  # the largest scale seen in training; cells do not shrink below its cell
 
 Region = tuple[float, float, float, float]
@@ -71,7 +73,7 @@ def axis_corners(p: Float[Tensor, "*N"], n: int, offset: float | Float[Tensor, "
         offset: distance at which the two latents are looked for; `1/n` unless given (CiaoSR has its own).
     """
     reach = 1 / n if offset is None else offset
-    around = torch.stack([p - reach, p + reach], dim=-1) + EPS
+    around = torch.stack([p - reach, p + reach], dim=-1) + tie(n)
     around = around.clamp(-1 + EPS, 1 - EPS)
     index = _nearest(around, n)
     center = index * (2 / n) + (1 / n - 1)
@@ -80,6 +82,14 @@ def axis_corners(p: Float[Tensor, "*N"], n: int, offset: float | Float[Tensor, "
     total = opposite.sum(-1, keepdim=True)
     weight = torch.where(total > 0, opposite / total, 0.5)
     return Corners(index.long(), rel, weight)
+
+
+def tie(n: int) -> float:
+    """How far before a tie a point still goes to the later latent: 2.4e-5 of the distance between latents at most.
+
+    That is what 1e-6 is in training. So a window of a picture, in its own coordinates, finds the latents that the whole does.
+    """
+    return EPS * min(1.0, TRAINING_SIDE / n)
 
 
 def _nearest(p: Float[Tensor, "*N"], n: int) -> Float[Tensor, "*N"]:

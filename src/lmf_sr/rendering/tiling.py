@@ -108,10 +108,11 @@ def strips(grid: Grid, size: Size, most: int) -> Iterator[tuple[slice, Window]]:
     if h * w <= most:
         yield slice(0, len(grid.rows)), Window.whole(size)
         return
-    left, right = Window.read_by(grid, size)[2:]
-    lines = max(most // (right - left), 1)
+    read = Window.read_by(grid, size)
+    lines = max(most // read.size[1], 1)
+    first = axis_corners(grid.rows, h).at[:, 0] - read.top
     start = 0
-    for count in torch.unique_consecutive(axis_corners(grid.rows, h).at[:, 0] // lines, return_counts=True)[1].tolist():
+    for count in torch.unique_consecutive(first // lines, return_counts=True)[1].tolist():
         rows = slice(start, start + count)
         yield rows, Window.read_by(grid.band(rows.start, rows.stop), size)
         start += count
@@ -141,8 +142,7 @@ def encode_window(
         if tile == window:
             return of_tile
         if features is None:
-            shape = len(lr), of_tile.shape[1], *window.size
-            features = torch.empty(shape, dtype=of_tile.dtype, device=of_tile.device, memory_format=torch.channels_last)
+            features = of_tile.new_empty(len(lr), of_tile.shape[1], *window.size)
         tile.within(window).of(features).copy_(of_tile)
     assert features is not None
     return features
