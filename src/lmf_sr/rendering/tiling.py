@@ -10,9 +10,6 @@ the picture's border: there, and only there, the zeros of the convolutions are t
 own edge gets wrong lies in its halo, which nothing reads. For the renderers the window then is the picture: the grid's
 coordinates are moved into its frame. The outermost latents that pixels read lie within, so that no corner is clamped where
 the picture goes on.
-
-(In its frame a tie between two latents is found within 1e-6 of the window's extent, not of the picture's. A pixel so near a
-tie weighs the latent that may change by as little.)
 """
 
 from __future__ import annotations
