@@ -1,0 +1,7 @@
+"""`make bench`: the benchmarks of the CPU. (Those of a GPU are `benchmarks.gpu`.)"""
+
+import sys
+
+from benchmarks import rendering
+
+rendering.main(sys.argv[1:])

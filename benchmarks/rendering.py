@@ -1,0 +1,221 @@
+"""`make bench`: decoding on the CPU, every renderer side by side in one run; results in `benchmarks/results/`.
+
+For each conversion and scale, one 180 x 320 photograph with random weights, from its features to pixels, `prepare` included:
+
+    plain      the whole modulated render MLP at each corner of every pixel (`plain.py`): what the authors' code does
+    direct     the factored form of it, still one query per pixel
+    PyTorch    the blocked renderer without a compiler
+    blocked    the blocked renderer as it is chosen here
+
+The ways alternate, round by round, so that whatever else the machine does hits all of them; a time is the least of its
+rounds, a ratio one of such times. (Medians are in the JSON.) The pixels are compared with the direct path's.
+
+*GEMM rate.* What a decode must multiply (each corner's render MLP, the latent MLP as convolutions, the last layer once per
+pixel: `profiling.decoder_macs`) per second, over the rate of a large float32 matrix product measured in the same run. Above
+100 % products were saved that this count holds: the convolution has a shorter algorithm (`kernels/latents.c`), and what
+relu makes zero need not be multiplied (`kernels/render.c`), which depends on the picture and the weights.
+
+*Memory.* The most that a decode holds at any time beyond what there was before, less the output itself.
+"""
+
+import argparse
+import ctypes
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lmf_sr import build
+from lmf_sr.atomic import replacing
+from lmf_sr.evaluation.records import environment
+from lmf_sr.images import embedded_photographs
+from lmf_sr.model import ContinuousImage, Model
+from lmf_sr.plain import plain_form
+from lmf_sr.profiling import decoder_macs
+from lmf_sr.rendering import blocked
+
+RESULTS = Path(__file__).parent / "results"
+LR_SIZE = (180, 320)
+PHOTOGRAPH = "coffee"
+SCALES = (2.0, 2.7, 4.0, 8.0)
+DECODERS = ("lm-liif", "lm-lte", "lm-ciaosr")
+ROUNDS = 3
+FAST_PER_ROUND = 5  # of the ways that take milliseconds, so many times each round
+GEMM = (2048, 2048, 2048), (1280, 208, 208)
+
+
+def ways(image: ContinuousImage, size: tuple[int, int]) -> dict[str, Callable[[], Tensor]]:
+    """How to decode an encoded picture; each time anew, since a picture keeps its last state."""
+    model = image.model
+    plain = Model(model.encoder, plain_form(model.decoder), model.config)
+
+    def render(of: Model, renderer: str) -> Tensor:
+        return ContinuousImage(of, image.lr, image.features).render(*size, renderer=renderer)
+
+    def without_compiler() -> Tensor:
+        with _nothing_compiled():
+            return render(model, "blocked")
+
+    return {
+        "plain": lambda: render(plain, "direct"),
+        "direct": lambda: render(model, "direct"),
+        "PyTorch": without_compiler,
+        "blocked": lambda: render(model, "blocked"),
+    }
+
+
+@contextmanager
+def _nothing_compiled() -> Iterator[None]:
+    is_compiled = blocked.is_compiled
+    blocked.is_compiled = lambda decoder, dtype: False
+    try:
+        yield
+    finally:
+        blocked.is_compiled = is_compiled
+
+
+def measure(image: ContinuousImage, scale: float, rounds: int) -> dict[str, Any]:
+    """Everything about one decoder at one scale."""
+    h, w = image.size
+    size = round(h * scale), round(w * scale)
+    found = ways(image, size)
+    expected = found["direct"]()
+    error = {name: float((decode() - expected).abs().max()) for name, decode in found.items()}
+    memory = {name: peak_memory(decode) - expected.nbytes for name, decode in found.items()}
+    times: dict[str, list[float]] = {name: [] for name in found}
+    rates = []
+    for _ in range(rounds):
+        rates.append(gemm_rate())
+        for name, decode in found.items():
+            for _ in range(FAST_PER_ROUND if name == "blocked" else 1):
+                begin = time.perf_counter()
+                decode()
+                times[name].append(time.perf_counter() - begin)
+    macs = decoder_macs(image.model, (h, w), plain=False).of(size[0] * size[1])
+    least = {name: min(measured) for name, measured in times.items()}
+    return {
+        "size": size,
+        "scale": scale,
+        "form": image.renderer().form,
+        "macs": macs,
+        "gemm_macs_per_s": max(rates),
+        "seconds": least,
+        "median_seconds": {name: statistics.median(measured) for name, measured in times.items()},
+        "plain_over": {name: least["plain"] / seconds for name, seconds in least.items()},
+        "of_gemm_rate": {name: macs / seconds / max(rates) for name, seconds in least.items()},
+        "memory_bytes": memory,
+        "error": error,
+    }
+
+
+def gemm_rate() -> float:
+    """Multiply-accumulates per second of the fastest large matrix product."""
+    best = 0.0
+    for m, n, k in GEMM:
+        a, b, out = torch.rand(m, k), torch.rand(k, n), torch.empty(m, n)
+        for _ in range(20):
+            begin = time.perf_counter()
+            torch.mm(a, b, out=out)
+            best = max(best, m * n * k / (time.perf_counter() - begin))
+    return best
+
+
+def peak_memory(run: Callable[[], Any]) -> int:
+    """Bytes resident at most while it runs, beyond those before. Of Linux; 0 elsewhere."""
+    reset = Path("/proc/self/clear_refs")
+    if not reset.exists():
+        return 0
+    ctypes.CDLL(None).malloc_trim(0)  # what is kept of earlier runs would be counted as there before
+    reset.write_text("5")  # the peak starts anew
+    before = _status("VmRSS")
+    run()
+    return _status("VmHWM") - before
+
+
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
+
+
+def report(record: dict[str, Any]) -> str:
+    """The results as Markdown."""
+    env = record["environment"]
+    rate = max(row["gemm_macs_per_s"] for row in record["results"])
+    lines = [
+        f"# Decoding {record['lr_size'][0]} x {record['lr_size'][1]} pictures on a CPU",
+        "",
+        f"{env['hardware']['processor']}, {env['hardware']['threads']} threads, torch {env['versions']['torch']}, revision "
+        f"{env['revision']}, {record['date']}, `{record['command']}`. Large matrix products reach {rate / 1e9:.0f} GMAC/s.",
+        "",
+        "Seconds from features to pixels; how many times faster than the plain form; the decoder's necessary products per",
+        "second over the rate of large matrix products; memory beyond the output; the largest difference from the direct",
+        "path. (`benchmarks/rendering.py` says what exactly is measured.)",
+        "",
+    ]
+    for name in dict.fromkeys(row["decoder"] for row in record["results"]):
+        rows = [row for row in record["results"] if row["decoder"] == name]
+        lines += [
+            f"## {name}",
+            "",
+            f"Blocked is {rows[0]['form']}.",
+            "",
+            "| output | way | s | times plain | of GEMM rate | memory, MB | difference |",
+            "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        ]
+        for row in rows:
+            for way, seconds in row["seconds"].items():
+                lines.append(
+                    f"| {row['size'][1]} x {row['size'][0]} (x{row['scale']:g}) | {way} | {seconds:.3f} "
+                    f"| {row['plain_over'][way]:.1f} | {row['of_gemm_rate'][way]:.0%} "
+                    f"| {row['memory_bytes'][way] / 1e6:.0f} | {row['error'][way]:.0e} |"
+                )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rendering", description="Decoding on a CPU.")
+    parser.add_argument("--scales", type=float, nargs="+", default=SCALES)
+    parser.add_argument("--decoders", nargs="+", default=DECODERS, choices=DECODERS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--output", type=Path, default=RESULTS, help="the folder of the results")
+    return parser.parse_args(arguments)
+
+
+@torch.inference_mode()
+def main(arguments: Sequence[str]) -> None:
+    options = parsed(arguments)
+    h, w = LR_SIZE
+    picture = embedded_photographs((PHOTOGRAPH,))[PHOTOGRAPH][:, :h, :w] / 255
+    record: dict[str, Any] = {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": " ".join(["python -m benchmarks.rendering", *arguments]),
+        "environment": environment(),
+        "lr_size": LR_SIZE,
+        "results": [],
+    }
+    for name in options.decoders:
+        torch.manual_seed(0)
+        image = build("edsr-baseline", name).eval().encode(picture)
+        for scale in options.scales:
+            row = {"decoder": name, **measure(image, scale, options.rounds)}
+            record["results"].append(row)
+            print(
+                f"{name} x{scale:g}: {row['seconds']['blocked']:.3f} s, {row['plain_over']['blocked']:.1f} times plain"
+            )
+            with replacing(options.output / "cpu-rendering.json") as file:
+                file.write(json.dumps(record, indent=1).encode())
+            with replacing(options.output / "cpu-rendering.md") as file:
+                file.write(report(record).encode())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
