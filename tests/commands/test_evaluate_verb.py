@@ -76,7 +76,7 @@ def test_images_that_fail_are_listed_and_the_others_done(run: Run, tmp_path: Pat
         ("scale=[]", "scale=[] holds no scale"),
         ("protocol=foo", "there is no protocol 'foo'; choose one of div2k, benchmark, benchmark-rgb"),
         ("device=abacus", "device 'abacus' is not available here"),
-        ("cmsr.mse_threshold=1e-5", "cmsr.mse_threshold=1e-05 needs a Scale2Mod table"),
+        ("cmsr.mse_threshold=1e-5", "there is no calibration "),
         ("decoder=liif", "holds a model with decoder name 'lm-liif', not 'liif': leave decoder out"),
         ("encoder.n_feats=64", "holds a model with encoder n_feats 8, not 64: leave encoder.n_feats out"),
         ("ckpt=missing.ckpt", "there is no checkpoint file 'missing.ckpt'"),

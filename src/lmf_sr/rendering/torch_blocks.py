@@ -50,7 +50,7 @@ class Rendering:
                         rgb = self.blocks(latents[image], self.cell[image], rows, r, c)
                         if self.decoder.lr_skip:
                             rgb += self.bilinear(image, rows, r, c)
-                        out[image][:, r.T[:, None], c.T[None]] = rgb
+                        out[image][:, r.T[:, None], c.T[None]] = rgb.to(out.dtype)  # autocast computes in 16 bits
 
     def blocks(
         self,
