@@ -87,7 +87,7 @@ def axis_corners(p: Float[Tensor, "*N"], n: int, offset: float | Float[Tensor, "
 def tie(n: int) -> float:
     """How far before a tie a point still goes to the later latent: 2.4e-5 of the distance between latents at most.
 
-    That is what 1e-6 is in training. So a window of a picture, in its own coordinates, finds the latents that the whole does.
+    That is what 1e-6 is in training. So a window of a picture, in its own coordinates, finds the latents of the whole.
     """
     return EPS * min(1.0, TRAINING_SIDE / n)
 
