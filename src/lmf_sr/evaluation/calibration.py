@@ -71,9 +71,9 @@ class Statistics:
         error = (
             self.worst if aggregation == "minimum" else torch.where(self.values > 0, self.squared / self.values, 0.0)
         )
-        good: Bool[Tensor, "s b"] = (error <= mse_threshold).int().cumprod(-1).bool()
-        seen = good & (self.values > 0)  # an empty bin is no evidence: neither above all that was seen, nor below
-        limits = [upper_edge(int(bins.nonzero().max())) if bins.any() else 0.0 for bins in seen]
+        seen = self.values.flip(0).cumsum(0).flip(0) > 0  # bins above all that was seen are not to be trusted
+        good: Bool[Tensor, "s b"] = (error <= mse_threshold) & seen
+        limits = [upper_edge(bins - 1) if bins else 0.0 for bins in good.int().cumprod(-1).sum(-1).tolist()]
         return [min(limits[i:]) for i in range(len(limits))]
 
 
