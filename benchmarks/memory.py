@@ -1,0 +1,130 @@
+"""Peak memory of rendering: at every scale, and of a picture of a gigapixel (`python -m benchmarks.memory`).
+
+    render      180 x 320 pixels rendered at x2 to x30, returned as one tensor       should grow by that tensor only
+    upscale     1024 x 1024 pixels to 32768 x 32768, streamed into a BigTIFF         should stay within 3 GB
+
+Weights are fresh: they do not matter here. Each figure is of a process of its own: the peak of its resident memory (VmHWM),
+of which Python and PyTorch take 0.2 to 0.3 GB, and its seconds. The encoder of `upscale` has 2 blocks, which take as much
+memory as 16 do.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lmf_sr import build
+from lmf_sr.atomic import replacing
+from lmf_sr.checkpoints import export
+from lmf_sr.evaluation.records import environment
+from lmf_sr.images import Picture, embedded_photographs, resize_pillow, write_picture
+
+RESULTS = Path(__file__).parent / "results"
+DECODERS = ("lm-liif", "lm-lte", "lm-ciaosr")
+SCALES = (2, 4, 8, 16, 30)
+LR_SIZE = 180, 320
+GIGAPIXEL = 32768
+TARGET_GB = 3.0
+
+MEASURED = """
+import json, sys, time
+{imports}
+begin = time.perf_counter()
+{work}
+seconds = time.perf_counter() - begin
+peak = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+print(json.dumps({{"seconds": round(seconds, 2), "peak_gb": round(peak * 1024 / 1e9, 3)}}))
+"""
+
+RENDER = MEASURED.format(
+    imports="""
+import torch, lmf_sr
+torch.manual_seed(0)
+model = lmf_sr.build("edsr-baseline", sys.argv[1]).eval()
+""",
+    work="out = model.encode(torch.rand(3, {}, {})).render(int(sys.argv[2]), int(sys.argv[3]))".format(*LR_SIZE),
+)
+
+UPSCALE = MEASURED.format(imports="from lmf_sr.commands.main import main", work="assert main(sys.argv[1:]) == 0")
+
+
+def renderings() -> Iterator[dict[str, Any]]:
+    for decoder in DECODERS:
+        for scale in SCALES:
+            height, width = (scale * side for side in LR_SIZE)
+            output_gb = 3 * 4 * height * width / 1e9
+            found = _run(RENDER, decoder, height, width)
+            yield {"decoder": decoder, "scale": scale, "output_gb": round(output_gb, 3), **found}
+
+
+def upscaling(decoder: str, side: int) -> dict[str, Any]:
+    """A square of 1024 pixels to one of `side`."""
+    with tempfile.TemporaryDirectory() as folder:
+        lr, model, output = (Path(folder) / name for name in ("lr.png", "model.safetensors", "large.tif"))
+        torch.manual_seed(0)
+        export(build({"name": "edsr-baseline", "n_resblocks": 2}, decoder), model)
+        (photograph,) = embedded_photographs(("astronaut",)).values()
+        write_picture(lr, Picture(resize_pillow(photograph, 1024, 1024) / 255))
+        found = _run(UPSCALE, "upscale", lr, "--size", f"{side}x{side}", "--output", output, "--model", model)
+        return {"decoder": decoder, "side": side, "file_gb": round(output.stat().st_size / 1e9, 3), **found}
+
+
+def _run(code: str, *arguments: object) -> dict[str, float]:
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def report(record: dict[str, Any]) -> str:
+    hardware = record["environment"]["hardware"]
+    lines = [
+        "# Peak memory of rendering",
+        "",
+        f"{hardware['processor']}, {hardware['threads']} threads, {record['date']}, `{record['command']}`.",
+        "",
+        f"{LR_SIZE[0]} x {LR_SIZE[1]} pixels, EDSR-baseline, rendered into one tensor:",
+        "",
+        "| | scale | seconds | peak, GB | of it the tensor, GB | without it, GB |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in record["render"]:
+        rest = row["peak_gb"] - row["output_gb"]
+        cells = row["decoder"], row["scale"], row["seconds"], row["peak_gb"], row["output_gb"], f"{rest:.3f}"
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    lines += ["", "1024 x 1024 pixels, upscaled to a tiled BigTIFF of 8 bits:", ""]
+    for row in record["upscale"]:
+        verdict = "met" if row["peak_gb"] <= TARGET_GB else "missed"
+        lines.append(
+            f"- {row['decoder']}, {row['side']} x {row['side']} pixels: peak {row['peak_gb']} GB (target {TARGET_GB:g}: "
+            f"{verdict}), {row['seconds']:.0f} seconds, a file of {row['file_gb']} GB"
+        )
+    return "\n".join([*lines, ""])
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description="Peak memory of rendering.")
+    parser.add_argument("--side", type=int, default=GIGAPIXEL, help="of the large picture (default: %(default)s)")
+    parser.add_argument("--large", nargs="*", default=["lm-liif"], metavar="DECODER", help="which upscale one")
+    options = parser.parse_args(arguments)
+    record = {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": " ".join(["python -m benchmarks.memory", *arguments]),
+        "environment": environment(),
+        "render": list(renderings()),
+        "upscale": [upscaling(decoder, options.side) for decoder in options.large],
+    }
+    with replacing(RESULTS / "memory.json") as file:
+        file.write(json.dumps(record, indent=1).encode())
+    with replacing(RESULTS / "memory.md") as file:
+        file.write(report(record).encode())
+    sys.stdout.write(report(record))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
