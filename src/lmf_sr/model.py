@@ -28,8 +28,8 @@ from lmf_sr.rendering.choice import AUTO, Renderer, choose
 from lmf_sr.rendering.cmsr import Plan, render_cmsr, within_picture
 from lmf_sr.rendering.tiling import PREPARED_AT_ONCE, Window, encode_window, strips
 
-HELD_AT_ONCE = 2**20  # LR positions whose features a stream holds: 0.3 GB
 PIXELS_PER_BAND = 2**22  # 50 MB
+HELD_AT_ONCE = 2**20  # LR positions whose features a stream holds: 0.3 GB
 
 
 class Model(nn.Module):
@@ -167,8 +167,10 @@ class ContinuousImage:
         """
         grid, chosen = Grid.over(height, width, region), self.renderer(renderer)
         out = self.lr.new_empty(len(self.lr), 3, height, width)
-        bands = self._bands(grid, chosen) if cmsr is None else self._cmsr_bands(grid, chosen, cmsr)
-        for rows, rgb in bands:
+        if cmsr is not None and self._conversion(cmsr) and within_picture(grid):
+            self._render_cmsr(grid, chosen, cmsr, out)
+            return to_pixels(out, clamp)
+        for rows, rgb in self._bands(grid, chosen):
             out[:, :, rows] = to_pixels(rgb, clamp)
         return out
 
@@ -189,21 +191,16 @@ class ContinuousImage:
                 band = window.frame(grid.band(rows.start, rows.stop), self.size)
                 yield rows, renderer.render(decoder, self._state(cell, window), window.of(self.lr), band)
 
-    def _cmsr_bands(
-        self, grid: Grid, renderer: Renderer, table: Scale2Mod
-    ) -> Iterator[tuple[slice, Float[Tensor, "B 3 n W"]]]:
-        """The same with CMSR, whose coarser grids read a little more than the pixels of a band lie in."""
+    def _render_cmsr(self, grid: Grid, renderer: Renderer, table: Scale2Mod, out: Float[Tensor, "B 3 H W"]) -> None:
+        """The same with CMSR, into `out`. The coarser grids read a little more than the latents around a band's pixels."""
         decoder, cell = self._conversion(table), self._cell(grid)
-        if not within_picture(grid):
-            yield from self._bands(grid, renderer)
-            return
         for strip, read in strips(grid, self.size, PREPARED_AT_ONCE // len(self.lr)):
             read = Plan.of(table, grid.band(strip.start, strip.stop), self.size).read(self.size).joined(read)
             window = read.grown(decoder.receptive_halo, decoder.tile_multiple, self.size)
             state, lr = self._state(cell, window, renderer.prepare), window.of(self.lr)
             for rows in self._rows_at_once(strip, grid):
                 plan = Plan.of(table, grid.band(rows.start, rows.stop), self.size).framed(window, self.size)
-                yield rows, render_cmsr(decoder, state, lr, plan, renderer)
+                render_cmsr(decoder, state, lr, plan, renderer, out[:, :, rows])
 
     def _rows_at_once(self, strip: slice, grid: Grid) -> Iterator[slice]:
         count = max(PIXELS_PER_BAND // (len(self.lr) * len(grid.cols)), 1)

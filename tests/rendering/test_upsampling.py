@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from lmf_sr.geometry import Grid
 from lmf_sr.rendering import upsampling
 from lmf_sr.rendering.library import why_not_compiled
-from lmf_sr.rendering.upsampling import upsample
 
 side = st.integers(1, 12)
 
@@ -25,6 +24,14 @@ def form(request: pytest.FixtureRequest) -> Iterator[None]:
         if request.param == "torch":
             patch.setattr(upsampling, "why_not_compiled", lambda: "not wanted")
         yield
+
+
+def upsample(picture: torch.Tensor, source: Grid, target: Grid) -> torch.Tensor:
+    out = picture.new_full((*picture.shape[:2], len(target.rows) + 2, len(target.cols) + 3), torch.nan)
+    window = out[:, :, 1:-1, 2:-1]  # a part of something larger
+    upsampling.upsample(picture, source, target, window)
+    assert out.isnan().sum() == out.numel() - window.numel()
+    return window
 
 
 def picture(h: int, w: int) -> torch.Tensor:
@@ -60,9 +67,17 @@ def test_a_window_of_the_source() -> None:
     torch.testing.assert_close(found, upsample(picture(8, 10), source, window), atol=2e-6, rtol=0)
 
 
-def test_a_grid_to_itself_is_nothing() -> None:
-    grid, image = Grid.over(4, 5), picture(4, 5)
-    assert upsample(image, grid, grid) is image
+def test_a_grid_to_itself_is_a_copy() -> None:
+    torch.testing.assert_close(upsample(picture(4, 5), Grid.over(4, 5), Grid.over(4, 5)), picture(4, 5))
+
+
+def test_a_picture_in_any_layout() -> None:
+    source, target = Grid.over(4, 5), Grid.over(7, 9)
+    expected = upsample(picture(4, 5), source, target)
+    channels_last = picture(4, 5).contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(upsample(channels_last, source, target), expected)
+    part = torch.zeros(2, 3, 9, 9)[:, :, 2:6, 3:8].copy_(picture(4, 5))
+    torch.testing.assert_close(upsample(part, source, target), expected)
 
 
 def test_double_precision_is_kept() -> None:

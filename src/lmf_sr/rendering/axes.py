@@ -79,10 +79,12 @@ class Chosen(NamedTuple):
 
     def stretches(self) -> Stretches:
         """The same pixels in stretches of neighbours on a row."""
-        steps = F.pad(self.latents[:, :, self.cols].flatten(0, 1).to(torch.int8), (1, 1)).diff(dim=-1)
+        top, bottom = int(self.rows.min()), int(self.rows.max()) + 1
+        lines = self.latents[:, top:bottom, self.cols].flatten(0, 1)
+        steps = F.pad(lines.to(torch.int8), (1, 1)).diff(dim=-1)
         begin, end = (steps == 1).nonzero(), (steps == -1).nonzero()
         first = F.pad(begin[:, 0].bincount(minlength=len(steps)).cumsum(0), (1, 0))
-        return Stretches(self.rows, self.latents.shape[1], first, begin[:, 1], end[:, 1])
+        return Stretches(self.rows - top, bottom - top, first, begin[:, 1], end[:, 1])
 
 
 class Stretches(NamedTuple):

@@ -74,8 +74,13 @@ class Plan(NamedTuple):
 
 
 def render_cmsr(
-    decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"], plan: Plan, renderer: Renderer
-) -> Float[Tensor, "B 3 H W"]:
+    decoder: Conversion,
+    state: LMFState,
+    lr: Float[Tensor, "B 3 h w"],
+    plan: Plan,
+    renderer: Renderer,
+    out: Float[Tensor, "B 3 H W"],
+) -> None:
     """Renders the target of a plan from a prepared state.
 
     Args:
@@ -84,20 +89,21 @@ def render_cmsr(
         lr: the normalised LR image.
         plan: what to render how finely.
         renderer: what renders the levels.
-
-    Returns:
-        Normalised, unclamped RGB.
+        out: where to: normalised, unclamped RGB.
     """
     if plan.is_full:
-        return renderer.render(decoder, state, lr, plan.target)
+        out.copy_(renderer.render(decoder, state, lr, plan.target))
+        return
     size = lr.shape[-2:]
     picture, over = lr, Grid.over(*size)
     for grid, chosen in zip(plan.grids, plan.chosen(state.intensity), strict=True):
-        picture = upsample(picture, over, grid)
+        finer = out if grid is plan.target else lr.new_empty(len(lr), 3, *grid.size)
+        upsample(picture, over, grid, finer)
         cell = clip_cell(lr.new_tensor(grid.cell), size).expand(len(lr), 2)
-        renderer.render_chosen(decoder, state, cell, lr, grid, chosen, picture)
-        over = grid
-    return upsample(picture, over, plan.target)
+        renderer.render_chosen(decoder, state, cell, lr, grid, chosen, finer)
+        picture, over = finer, grid
+    if picture is not out:
+        upsample(picture, over, plan.target, out)
 
 
 def within_picture(grid: Grid) -> bool:

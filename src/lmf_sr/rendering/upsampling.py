@@ -16,18 +16,20 @@ from lmf_sr.rendering.axes import Between
 from lmf_sr.rendering.library import library, why_not_compiled
 
 
-def upsample(picture: Float[Tensor, "B C h w"], source: Grid, target: Grid) -> Float[Tensor, "B C H W"]:
-    """A picture on the grid `source`, read bilinearly at the pixels of `target`, clamped at the border of `source`."""
-    if source is target:
-        return picture
+def upsample(picture: Float[Tensor, "B C h w"], source: Grid, target: Grid, out: Float[Tensor, "B C H W"]) -> None:
+    """Reads a picture on the grid `source` bilinearly at the pixels of `target`, clamped at the border of `source`.
+
+    `out` is contiguous along a row.
+    """
     rows = _relative_to(source.rows, source.cell[0], target.rows)
     cols = _relative_to(source.cols, source.cell[1], target.cols)
     if picture.device.type == "cpu" and picture.dtype == torch.float32 and why_not_compiled() is None:
-        return _compiled(picture, Between.of(rows, len(source.rows)), Between.of(cols, len(source.cols)))
-    if _is_regular(rows) and _is_regular(cols):
-        return F.interpolate(picture, size=target.size, mode="bilinear", align_corners=False)
-    coords = torch.cartesian_prod(rows, cols).to(picture.device).expand(picture.shape[0], -1, -1)
-    return sample_bilinear(picture, coords).transpose(1, 2).unflatten(-1, target.size)
+        _compiled(picture, Between.of(rows, len(source.rows)), Between.of(cols, len(source.cols)), out)
+    elif _is_regular(rows) and _is_regular(cols):
+        out.copy_(F.interpolate(picture, size=target.size, mode="bilinear", align_corners=False))
+    else:
+        coords = torch.cartesian_prod(rows, cols).to(picture.device).expand(picture.shape[0], -1, -1)
+        out.copy_(sample_bilinear(picture, coords).transpose(1, 2).unflatten(-1, target.size))
 
 
 class _Between(Structure):
@@ -37,29 +39,32 @@ class _Between(Structure):
 class _Job(Structure):
     _fields_ = [
         ("picture", c_void_p),
-        *((name, c_int64) for name in ("picture_height", "picture_width")),
+        *(
+            (name, c_int64)
+            for name in ("picture_image_size", "picture_plane_size", "picture_line_size", "picture_width")
+        ),
         *((name, _Between) for name in ("rows", "cols")),
         ("out", c_void_p),
-        *((name, c_int64) for name in ("planes", "height", "width", "threads")),
+        *((name, c_int64) for name in ("out_image_size", "out_plane_size", "out_line_size")),
+        *((name, c_int64) for name in ("images", "planes", "height", "width", "threads")),
     ]
 
 
-def _compiled(picture: Float[Tensor, "B C h w"], rows: Between, cols: Between) -> Float[Tensor, "B C H W"]:
-    picture = picture.contiguous()
-    out = picture.new_empty(*picture.shape[:2], len(rows.low), len(cols.low))
+def _compiled(picture: Float[Tensor, "B C h w"], rows: Between, cols: Between, out: Float[Tensor, "B C H W"]) -> None:
+    picture = picture if picture.stride(-1) == 1 else picture.contiguous()
     held = [(b.low.int(), b.high.int(), b.share.float()) for b in (rows, cols)]  # what C points into
     job = _Job(
         picture.data_ptr(),
-        *picture.shape[2:],
+        *picture.stride()[:3],
+        picture.shape[3],
         *(_Between(*(values.data_ptr() for values in between)) for between in held),
         out.data_ptr(),
-        out.shape[0] * out.shape[1],
-        *out.shape[2:],
+        *out.stride()[:3],
+        *out.shape,
         torch.get_num_threads(),
     )
     if library().lmf_upsample(ctypes.byref(job)):
         raise MemoryError("no memory for a line of pixels")
-    return out
 
 
 def _relative_to(axis: Float[Tensor, " n"], cell: float, p: Float[Tensor, " N"]) -> Float[Tensor, " N"]:

@@ -12,37 +12,38 @@ typedef struct {
 } between;
 
 typedef struct {
-    const float *picture; /* planes, one after the other */
-    int64_t picture_height, picture_width;
+    const float *picture;
+    int64_t picture_image_size, picture_plane_size, picture_line_size, picture_width;
     between rows, cols;
     float *out;
-    int64_t planes, height, width;
-    int64_t threads;
-} upsampling;
+    int64_t out_image_size, out_plane_size, out_line_size;
+    int64_t images, planes, height, width, threads;
+} job;
 
 /* 0, or 1 if there was no memory */
-int lmf_upsample(const upsampling *d)
+int lmf_upsample(const job *d)
 {
     int failed = 0;
 #pragma omp parallel num_threads(d->threads) reduction(|| : failed)
     {
         float *line = malloc(d->picture_width * sizeof *line);
         failed = !line;
-#pragma omp for collapse(2) schedule(static)
-        for (int64_t plane = 0; plane < d->planes; plane++)
-            for (int64_t row = 0; row < d->height; row++) {
-                const float *picture = d->picture + plane * d->picture_height * d->picture_width;
-                const float *above = picture + d->rows.low[row] * d->picture_width;
-                const float *below = picture + d->rows.high[row] * d->picture_width;
-                const float share = d->rows.share_of_high[row];
-                float *out = d->out + (plane * d->height + row) * d->width;
-                if (!line) continue;
-                for (int64_t i = 0; i < d->picture_width; i++) line[i] = above[i] + share * (below[i] - above[i]);
-                for (int64_t i = 0; i < d->width; i++) {
-                    const float left = line[d->cols.low[i]];
-                    out[i] = left + d->cols.share_of_high[i] * (line[d->cols.high[i]] - left);
+#pragma omp for collapse(3) schedule(static)
+        for (int64_t image = 0; image < d->images; image++)
+            for (int64_t plane = 0; plane < d->planes; plane++)
+                for (int64_t row = 0; row < d->height; row++) {
+                    const float *picture = d->picture + image * d->picture_image_size + plane * d->picture_plane_size;
+                    const float *above = picture + d->rows.low[row] * d->picture_line_size;
+                    const float *below = picture + d->rows.high[row] * d->picture_line_size;
+                    const float share = d->rows.share_of_high[row];
+                    float *out = d->out + image * d->out_image_size + plane * d->out_plane_size + row * d->out_line_size;
+                    if (!line) continue;
+                    for (int64_t i = 0; i < d->picture_width; i++) line[i] = above[i] + share * (below[i] - above[i]);
+                    for (int64_t i = 0; i < d->width; i++) {
+                        const float left = line[d->cols.low[i]];
+                        out[i] = left + d->cols.share_of_high[i] * (line[d->cols.high[i]] - left);
+                    }
                 }
-            }
         free(line);
     }
     return failed;
