@@ -2,6 +2,7 @@
 
 import sys
 
-from benchmarks import rendering
+from benchmarks import rendering, training_step
 
 rendering.main(sys.argv[1:])
+training_step.main()
