@@ -1,9 +1,9 @@
 """Files that are either complete or not there."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,7 +45,8 @@ def _remove_abandoned(path: Path) -> None:
     """Removes partial files which no process holds a lock on: locks end with their process, however it ends."""
     if fcntl is None:
         return
-    for partial in path.parent.glob(f".{escape(path.name)}.*.partial"):
+    of_this_file = re.compile(rf"\.{re.escape(path.name)}\.\d+\.partial")
+    for partial in filter(lambda file: of_this_file.fullmatch(file.name), path.parent.glob(".*.partial")):
         with suppress(OSError), partial.open("rb") as file:  # OSError: it is being written, gone, or another user's
             _lock(file)
             partial.unlink()

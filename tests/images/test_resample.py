@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lmf_sr.errors import InputError
-from lmf_sr.images import imresize, imresize_by, list_images, luma, read_rgb8, resize_pillow
+from lmf_sr.images import imresize, imresize_by, imresize_rows, list_images, luma, read_rgb8, resize_pillow
 from lmf_sr.images.resample import bicubic_weights
 
 sides = st.integers(1, 40)
@@ -50,6 +50,14 @@ class TestMatlab:
             error = (luma(sr) - luma(hr.float() / 255))[..., scale:-scale, scale:-scale]
             scores.append(-10 * error.square().mean().log10().item())
         assert np.mean(scores) == pytest.approx(expected, abs=0.03)
+
+    @quick
+    @given(h=sides, w=sides, height=sides, width=sides, data=st.data())
+    def test_some_rows(self, h: int, w: int, height: int, width: int, data: st.DataObject) -> None:
+        image = torch.rand(1, h, w)
+        top, bottom = sorted(data.draw(st.tuples(st.integers(0, height), st.integers(0, height))))
+        found = imresize_rows(image, height, width, slice(top, bottom))
+        torch.testing.assert_close(found, imresize(image, height, width)[:, top:bottom], atol=1e-5, rtol=0)
 
     def test_weights_worked_out_by_hand(self) -> None:
         """Twofold: taps at +-1/4, 3/4, 5/4, 7/4 of the kernel; halving: at +-1/4, 3/4 ... of it stretched by two."""

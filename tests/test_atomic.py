@@ -1,0 +1,74 @@
+"""A file is complete or not there, however its writer ends."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lmf_sr.atomic import replacing
+from lmf_sr.errors import InputError
+
+WRITER = """
+import sys
+from lmf_sr.atomic import replacing
+with replacing(sys.argv[1]) as file:
+    file.write(b"half")
+    file.flush()
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+def writer(path: Path) -> subprocess.Popen[bytes]:
+    """Another process, half way through writing `path`."""
+    process = subprocess.Popen([sys.executable, "-c", WRITER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"writing\n"
+    return process
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_the_file_appears_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.bin"
+    with replacing(path) as file:
+        file.write(b"whole")
+        assert not path.exists()
+    assert names(path.parent) == ["a.bin"]
+    assert path.read_bytes() == b"whole"
+
+
+def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), replacing(path) as file:
+        file.write(b"new" if 1 // 0 else b"")
+    assert names(tmp_path) == ["a.bin"]
+    assert path.read_bytes() == b"old"
+
+
+def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"cannot write .*a\.bin"), replacing(tmp_path / "file" / "a.bin"):
+        pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file locks are POSIX")
+def test_what_a_killed_process_leaves_is_removed_by_the_next(tmp_path: Path) -> None:
+    """But not what another is writing, nor what belongs to another file."""
+    path = tmp_path / "a [1].bin"
+    other = tmp_path / ".a [1].bin.png.7.partial"
+    other.touch()
+    killed, busy = writer(path), writer(path)
+    killed.kill()
+    killed.wait()
+    assert not path.exists()
+    with replacing(path) as file:
+        file.write(b"whole")
+    assert names(tmp_path) == sorted([f".a [1].bin.{busy.pid}.partial", other.name, path.name])
+    busy.communicate()
+    assert names(tmp_path) == [other.name, path.name]
