@@ -28,7 +28,7 @@ from lmf_sr.rendering.choice import AUTO, Renderer, choose
 from lmf_sr.rendering.cmsr import Plan, render_cmsr, within_picture
 from lmf_sr.rendering.tiling import PREPARED_AT_ONCE, Window, encode_window, strips
 
-PIXELS_PER_BAND = 2**22  # 50 MB
+PIXELS_PER_BAND, PIXELS_IN_CACHE = 2**22, 2**17  # 50 and 1.6 MB
 HELD_AT_ONCE = 2**20  # LR positions whose features a stream holds: 0.3 GB
 
 
@@ -169,7 +169,9 @@ class ContinuousImage:
         out = self.lr.new_empty(len(self.lr), 3, height, width)
         if cmsr is not None and self._conversion(cmsr) and within_picture(grid):
             self._render_cmsr(grid, chosen, cmsr, out)
-            return to_pixels(out, clamp)
+            for lines in out.split(max(PIXELS_IN_CACHE // (len(out) * width), 1), dim=2):
+                to_pixels(lines, clamp)
+            return out
         for rows, rgb in self._bands(grid, chosen):
             out[:, :, rows] = to_pixels(rgb, clamp)
         return out

@@ -57,7 +57,8 @@ class Axis(NamedTuple):
 def nearest_latents(grid: Grid, lr_size: tuple[int, ...]) -> tuple[Int[Tensor, " H"], Int[Tensor, " W"]]:
     """The row of latents nearest to each row of pixels, and the column to each column; of two as near the later."""
     h, w = lr_size
-    return axis_corners(grid.rows, h, offset=0.0).at[:, 0], axis_corners(grid.cols, w, offset=0.0).at[:, 0]
+    rows, cols = (axis_corners(p, n, offset=0.0).at[:, 0] for p, n in ((grid.rows, h), (grid.cols, w)))
+    return rows.contiguous(), cols.contiguous()
 
 
 class Chosen(NamedTuple):
@@ -79,12 +80,13 @@ class Chosen(NamedTuple):
 
     def stretches(self) -> Stretches:
         """The same pixels in stretches of neighbours on a row."""
+        w = self.latents.shape[2]
         top, bottom = int(self.rows.min()), int(self.rows.max()) + 1
-        lines = self.latents[:, top:bottom, self.cols].flatten(0, 1)
-        steps = F.pad(lines.to(torch.int8), (1, 1)).diff(dim=-1)
-        begin, end = (steps == 1).nonzero(), (steps == -1).nonzero()
-        first = F.pad(begin[:, 0].bincount(minlength=len(steps)).cumsum(0), (1, 0))
-        return Stretches(self.rows - top, bottom - top, first, begin[:, 1], end[:, 1])
+        steps = F.pad(self.latents[:, top:bottom].flatten(0, 1).to(torch.int8), (1, 1)).diff(dim=-1)
+        (line, begin), (_, end) = (steps == 1).nonzero().T, (steps == -1).nonzero().T
+        first_pixel = torch.searchsorted(self.cols, torch.arange(w + 1, device=self.cols.device))
+        first = F.pad(line.bincount(minlength=len(steps)).cumsum(0), (1, 0))
+        return Stretches(self.rows - top, bottom - top, first, first_pixel[begin], first_pixel[end])
 
 
 class Stretches(NamedTuple):

@@ -18,7 +18,7 @@ from torch import Tensor
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.rendering.axes import Axis, Chosen
 
-PIXELS_PER_TILE = 8192  # four corners of which, 16 wide, are 2 MiB
+PIXELS_PER_TILE = 4096  # four corners of which, 16 wide, are 1 MiB
 LONGEST_RUN = 32
 
 
@@ -68,6 +68,9 @@ class Rendering:
             [of_rows.at[row_runs[:, 0], i] * latents.shape[1] + of_cols.at[col_runs[:, 0], j] for i, j in low_high]
         )
         gain, offset, code = self.decoder.split_rows(latents.flatten(0, 1)[at].unsqueeze(1))
+        gain, offset = (
+            x.movedim(-2, 0).contiguous() for x in (gain, offset)
+        )  # layer by layer: read at twice the speed
 
         def over_blocks(of_row: Float[Tensor, "H 2"], of_col: Float[Tensor, "W 2"]) -> tuple[Tensor, Tensor]:
             """The values of rows and of columns, for each corner, pixel and block."""
@@ -79,8 +82,8 @@ class Rendering:
         rel = torch.stack(over_blocks(of_rows.rel, of_cols.rel), dim=-1)
         y = self.decoder.input_at_hr(code.expand(-1, a * b, -1, -1), rel, cell.expand_as(rel))
         *hidden, last = self.decoder.render_weights
-        for l, W in enumerate(hidden):
-            y = torch.addcmul(offset[..., l, :], gain[..., l, :], F.linear(y, W)).relu_()
+        for W, gain_l, offset_l in zip(hidden, gain, offset, strict=True):
+            y = torch.addcmul(offset_l, gain_l, F.linear(y, W)).relu_()
         row_weight, col_weight = over_blocks(of_rows.weight, of_cols.weight)
         y = y.mul_((row_weight * col_weight).unsqueeze(-1)).sum(0)
         rgb = F.linear(y, last, self.decoder.render_mlp.linears[-1].bias)
