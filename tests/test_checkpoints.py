@@ -12,8 +12,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import lmf_sr
-from lmf_sr.checkpoints import FORMAT, export, load
+from lmf_sr.checkpoints import DEFAULT_MODEL, FORMAT, WEIGHTS, export, load, shipped_models
 from lmf_sr.errors import InputError
+from lmf_sr.evaluation.calibration import Calibration
 from lmf_sr.model import Model
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -60,6 +61,45 @@ def test_a_lightning_checkpoint(model: Model, tmp_path: Path) -> None:
     state = {f"model.{name}": value for name, value in model.state_dict().items()}
     torch.save({"state_dict": state, "hyper_parameters": {"model": model.config}}, tmp_path / "last.ckpt")
     assert same_weights(model, load(tmp_path / "last.ckpt"))
+
+
+# By name
+
+
+@pytest.fixture
+def shipped(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package that ships two models."""
+    folder = tmp_path / "weights"
+    for name in (DEFAULT_MODEL, "edsr-tiny-lm-liif"):
+        export(model, folder / f"{name}.safetensors", dtype=torch.float16)
+    monkeypatch.setattr("lmf_sr.checkpoints.WEIGHTS", folder)
+    return folder
+
+
+def test_shipped_models_are_loaded_by_name_from_anywhere(
+    model: Model, shipped: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shipped_models() == [DEFAULT_MODEL, "edsr-tiny-lm-liif"]
+    assert same_weights(lmf_sr.load("edsr-tiny-lm-liif"), load(shipped / "edsr-tiny-lm-liif.safetensors"))
+    assert same_weights(lmf_sr.load(), lmf_sr.load(DEFAULT_MODEL))
+
+
+def test_an_unknown_name_lists_what_ships(shipped: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"no shipped model of that name .shipped: {DEFAULT_MODEL}, edsr-tiny-lm-liif"):
+        load("edsr-tiny-liif")
+    monkeypatch.setattr("lmf_sr.checkpoints.WEIGHTS", tmp_path / "nothing")
+    with pytest.raises(InputError, match=f"'{DEFAULT_MODEL}' and no shipped model of that name .shipped: none"):
+        load()
+
+
+@pytest.mark.parametrize("name", shipped_models() or [pytest.param("", marks=pytest.mark.skip("none ship yet"))])
+def test_what_ships_is_whole(name: str) -> None:
+    config = load(name).config
+    assert name == f"{config['encoder']['name']}-{config['decoder']['name']}"
+    assert (WEIGHTS / f"{name}.md").read_text().startswith(f"# {name}\n")
+    if name.split("-")[-2] == "lm":
+        Calibration.load(WEIGHTS / f"{name}.cmsr.json").table(2e-5).check(load(name))
 
 
 # What is not a model
@@ -166,6 +206,15 @@ def test_a_checkpoint_of_another_lightning_project(tmp_path: Path) -> None:
     torch.save({"state_dict": {"net.weight": torch.zeros(1)}, "hyper_parameters": {}}, tmp_path / "a.ckpt")
     with pytest.raises(InputError, match="not one of lmf-sr train"):
         load(tmp_path / "a.ckpt")
+
+
+def test_weights_that_overflow_are_not_exported(model: Model, tmp_path: Path) -> None:
+    with torch.no_grad():
+        model.encoder.head.bias[0] = 1e5
+    export(model, tmp_path / "single.safetensors")
+    with pytest.raises(InputError, match=r"as torch.float16, encoder.head.bias would hold values that are not finite"):
+        export(model, tmp_path / "half.safetensors", dtype=torch.float16)
+    assert not (tmp_path / "half.safetensors").exists()
 
 
 def test_a_failed_export_leaves_nothing(model: Model, tmp_path: Path) -> None:

@@ -27,10 +27,11 @@ from lmf_sr.errors import InputError
 from lmf_sr.model import Model
 
 FORMAT = "lmf-sr/1"
-WEIGHTS = Path(__file__).parent / "weights"  # what ships: NAME.safetensors
+WEIGHTS = Path(__file__).parent / "weights"  # what ships: NAME.safetensors, its calibration and model card
+DEFAULT_MODEL = "edsr-baseline-lm-liif"
 
 
-def load(source: str | Path) -> Model:
+def load(source: str | Path = DEFAULT_MODEL) -> Model:
     """Loads a model, in evaluation mode, on the CPU.
 
     Args:
@@ -40,20 +41,25 @@ def load(source: str | Path) -> Model:
     Raises:
         InputError: no such file or name; a file of another kind; a pickle that would run code; weights that do not fit.
     """
-    path = Path(source)
-    if not path.is_file():
-        shipped = shipped_models()
-        if str(source) not in shipped:
-            raise InputError(
-                f"there is no checkpoint file {str(source)!r} and no shipped model of that name"
-                + (f"; shipped are: {', '.join(shipped)}" if shipped else "")
-            )
-        path = WEIGHTS / f"{source}.safetensors"
+    path = checkpoint_file(source)
     config, weights = _read_export(path) if path.suffix == ".safetensors" else _read_pickled(path)
     model = build(**config)
     check_fit(model, weights, path)
     model.load_state_dict(weights)
     return model.eval()
+
+
+def checkpoint_file(source: str | Path) -> Path:
+    """The file of what `load` takes: itself, or that of the shipped model of this name. Raises InputError for neither."""
+    if Path(source).is_file():
+        return Path(source)
+    if str(source) in shipped_models():
+        return WEIGHTS / f"{source}.safetensors"
+    shipped = ", ".join(shipped_models()) or "none"
+    raise InputError(
+        f"there is no checkpoint file {str(source)!r} and no shipped model of that name (shipped: {shipped}): "
+        "name one or the other"
+    )
 
 
 def shipped_models() -> list[str]:
@@ -62,8 +68,15 @@ def shipped_models() -> list[str]:
 
 
 def export(model: Model, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
-    """Writes a model as safetensors with its configuration inside; atomically."""
+    """Writes a model as safetensors with its configuration inside; atomically. Of any `dtype`, it is loaded as float32.
+
+    Raises InputError if a weight is not finite, or not in `dtype`.
+    """
     weights = {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
+    if spoilt := [name for name, value in weights.items() if not value.isfinite().all()]:
+        raise InputError(
+            f"{path} is not written: as {dtype}, {', '.join(spoilt)} would hold values that are not finite"
+        )
     with replacing(path) as file:
         file.write(save(weights, {"format": FORMAT, "config": json.dumps(model.config)}))
 

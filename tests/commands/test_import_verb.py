@@ -32,6 +32,36 @@ def test_the_export_lies_beside_the_checkpoint_unless_told_otherwise(run: Run, t
     assert load(tmp_path / "authors.safetensors").config["decoder"]["name"] == "lm-liif"
 
 
+def test_half_precision_halves_the_file_and_rounds_the_weights(run: Run, tmp_path: Path) -> None:
+    single, half = tmp_path / "single.safetensors", tmp_path / "half.safetensors"
+    assert run("import", GOLDEN / "liif.pth", "--output", single).status == 0
+    assert run("import", GOLDEN / "liif.pth", "--output", half, "--half").status == 0
+    assert half.stat().st_size < 0.51 * single.stat().st_size
+    rounded = load(half).state_dict()
+    for name, value in load(single).state_dict().items():
+        assert torch.equal(rounded[name], value.half().float())
+
+
+def test_of_a_training_run_with_averaged_weights_the_average_is_imported(run: Run, tmp_path: Path) -> None:
+    tiny = ("sampling.patch=8", "sampling.queries=16", "batch_size=2", "workers=0", "scale=2", "lr_size=[4,4]")
+    arguments = (
+        *tiny,
+        "encoder.n_resblocks=1",
+        "encoder.n_feats=8",
+        "callbacks=[default,ema]",
+        "callbacks.ema.decay=0.5",
+    )
+    trainer = ("trainer.max_steps=2", "trainer.accelerator=cpu", "hydra.run.dir=run", "logger=csv", "optimizer.lr=0.1")
+    outcome = run("train", *arguments, *trainer)
+    assert outcome.status == 0, outcome.err
+    assert run("import", "run/last.ckpt", "--output", "mine.safetensors").status == 0
+    state = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
+    trained = state["current_model_state"]["model.encoder.head.weight"]
+    made = load(tmp_path / "mine.safetensors").state_dict()["encoder.head.weight"]
+    assert torch.equal(made, state["state_dict"]["model.encoder.head.weight"])
+    assert not torch.equal(made, trained)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

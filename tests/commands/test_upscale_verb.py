@@ -254,10 +254,3 @@ def test_arguments_that_make_no_sense_end_with_the_usage(run: Run, arguments: li
     outcome = run("upscale", *arguments)
     assert outcome.status == 2
     assert "usage: lmf-sr upscale" in outcome.err
-
-
-def test_without_shipped_weights_a_model_must_be_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upscale, "shipped_models", list)
-    outcome = run("upscale", "a.png", "--scale", "2")
-    assert outcome.status == 2
-    assert "name a checkpoint with --model FILE" in outcome.error

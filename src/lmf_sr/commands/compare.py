@@ -103,9 +103,14 @@ def _models(sources: Sequence[str], device: str) -> dict[str, Upscaler]:
     kinds = {source: name_of(model) if isinstance(model, Model) else source for source, model in loaded.items()}
     shared = {kind for kind, count in Counter(kinds.values()).items() if count > 1}
     return {
-        f"{kind} ({number} {Path(source).parent.name}-{Path(source).stem})" if kind in shared else kind: loaded[source]
+        f"{kind} ({number} {_short(Path(source))})" if kind in shared else kind: loaded[source]
         for number, (source, kind) in enumerate(kinds.items(), 1)
     }
+
+
+def _short(file: Path) -> str:
+    """A checkpoint's file and folder, or a shipped model's name."""
+    return "-".join(filter(None, [file.parent.name, file.stem]))
 
 
 def _crops(

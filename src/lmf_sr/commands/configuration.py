@@ -8,7 +8,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from lmf_sr.build import build
-from lmf_sr.checkpoints import WEIGHTS, load, shipped_models
+from lmf_sr.checkpoints import checkpoint_file, load, shipped_models
 from lmf_sr.commands import hydra_app
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.calibration import table_from
@@ -25,18 +25,16 @@ def name_of(model: Model) -> str:
 
 
 def trained_model(cfg: DictConfig) -> Model:
-    """The checkpoint `ckpt`; without one, the shipped model of the `encoder` and `decoder` chosen.
+    """The checkpoint `ckpt`, a file or a shipped name; without one, the shipped model of `encoder` and `decoder`.
 
     Raises:
         InputError: no such file or model, or one that is not of the encoder, decoder or option given on the command line.
     """
-    if cfg.ckpt is None:
-        name = f"{cfg.encoder.name}-{cfg.decoder.name}"
-        if name not in shipped_models():
-            shipped = ", ".join(shipped_models()) or "none"
-            raise InputError(f"no trained {name} ships with lmf-sr (shipped: {shipped}): give one as ckpt=FILE")
-        return load(name)
-    model = load(cfg.ckpt)
+    checkpoint = checkpoint_named(cfg)
+    if cfg.ckpt is None and checkpoint not in shipped_models():
+        shipped = ", ".join(shipped_models()) or "none"
+        raise InputError(f"no trained {checkpoint} ships with lmf-sr (shipped: {shipped}): give one as ckpt=FILE")
+    model = load(checkpoint)
     for override in hydra_app.overrides():
         _check_agreement(model, cfg, override.partition("=")[0])
     return model
@@ -56,9 +54,8 @@ def checkpoint_named(cfg: DictConfig) -> str:
 
 
 def calibration_of(checkpoint: str) -> Path:
-    """Where a checkpoint's calibration is: beside it, as `last.cmsr.json`."""
-    file = WEIGHTS / f"{checkpoint}.safetensors" if checkpoint in shipped_models() else Path(checkpoint)
-    return file.with_suffix(".cmsr.json")
+    """Where the calibration of a checkpoint, a file or a shipped name, is: beside it, as `last.cmsr.json`."""
+    return checkpoint_file(checkpoint).with_suffix(".cmsr.json")
 
 
 def scale2mod(cfg: DictConfig, model: Model) -> Scale2Mod | None:
@@ -135,4 +132,6 @@ def _check_agreement(model: Model, cfg: DictConfig, key: str) -> None:
         option = option or "name"
         asked, found = cfg[part][option], model.config[part].get(option)
         if asked != found:
-            raise InputError(f"{cfg.ckpt} holds a model with {part} {option} {found!r}, not {asked!r}: leave {key} out")
+            raise InputError(
+                f"{checkpoint_named(cfg)} holds a model with {part} {option} {found!r}, not {asked!r}: leave {key} out"
+            )

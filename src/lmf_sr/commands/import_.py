@@ -1,8 +1,10 @@
-"""`lmf-sr import`: a checkpoint of another format to an export of this project."""
+"""`lmf-sr import`: a checkpoint, the authors' or a training run's, to an export: the form in which models are shipped."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+
+import torch
 
 from lmf_sr.checkpoints import export, load
 from lmf_sr.errors import InputError
@@ -10,11 +12,11 @@ from lmf_sr.profiling import count_parameters
 
 EPILOG = """\
 FILE is a .pth of the LIIF, LTE, CiaoSR or LMF repositories, or a .ckpt of lmf-sr train. It is read as data: a pickle that
-would run code is refused.
+would run code is refused. Of a run with averaged weights (callbacks=[default,ema]) the average is taken.
 
 examples:
   lmf-sr import edsr-baseline_lmliif.pth
-  lmf-sr import outputs/train/last.ckpt --output model.safetensors
+  lmf-sr import outputs/train/last.ckpt --half --output model.safetensors
 """
 
 
@@ -28,6 +30,9 @@ def main(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="the checkpoint")
     parser.add_argument("--output", "-o", type=Path, help="file to write; FILE with suffix .safetensors unless given")
+    parser.add_argument(
+        "--half", action="store_true", help="store the weights in half precision: half the size, loaded as float32"
+    )
     options = parser.parse_args(arguments)
 
     output: Path = options.output or options.file.with_suffix(".safetensors")
@@ -36,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
     if output.resolve() == options.file.resolve():
         raise InputError(f"{output} would replace the file it is made from: name another --output")
     model = load(options.file)
-    export(model, output)
+    export(model, output, torch.float16 if options.half else torch.float32)
 
     parameters = count_parameters(model)
     for part, count in (("encoder", parameters.encoder), ("decoder", parameters.decoder)):

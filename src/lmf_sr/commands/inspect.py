@@ -5,9 +5,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmf_sr.checkpoints import load
+from lmf_sr.checkpoints import DEFAULT_MODEL, load
 from lmf_sr.commands.configuration import calibration_of, device_named
-from lmf_sr.commands.upscale import DEFAULT_MODEL
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.calibration import AGGREGATIONS, table_from
 from lmf_sr.evaluation.figures import modulation_maps

@@ -17,14 +17,12 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.progress import Progress
 
-from lmf_sr.checkpoints import load, shipped_models
+from lmf_sr.checkpoints import DEFAULT_MODEL, load
 from lmf_sr.commands.configuration import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.images import IMAGE_SUFFIXES, Picture, check_size, imresize_rows, list_images, read_picture, write_bands
 from lmf_sr.images.encoding import FORMATS
 from lmf_sr.model import Model
-
-DEFAULT_MODEL = "edsr-baseline-lm-liif"
 
 EPILOG = """\
 Files may be grey, RGB or CMYK, with a palette or transparency, 8 or 16 bits, rotated by EXIF. Bit depth, transparency,
@@ -37,7 +35,7 @@ Pictures of any size are written as .tif (from 34 megapixels on a tiled BigTIFF)
 65535 and WebP at 16383 pixels a side, and both take 3 bytes of memory a pixel.
 
 examples:
-  lmf-sr upscale photo.jpg --scale 3.7 --model last.ckpt
+  lmf-sr upscale photo.jpg --scale 3.7
   lmf-sr upscale photo.jpg --size 1920x1080 --output large.png --model last.ckpt
   lmf-sr upscale photos/ more/cat.webp --size x2160 --output large/
 """
@@ -59,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
     if options.scale is not None and not 1 <= options.scale < math.inf:
         raise InputError(f"--scale {options.scale:g} makes no picture larger: it must be a number of at least 1")
     tasks = _plan(options.pictures, options.output, options.format, label=options.size or f"x{options.scale:g}")
-    model = _load(options.model).to(device_named(options.device))
+    model = load(options.model).to(device_named(options.device))
 
     failures: list[InputError] = []
     with Progress(console=Console(stderr=True)) as progress:
@@ -109,12 +107,6 @@ def _size(text: str) -> str:
     if not re.fullmatch(r"[1-9]\d*x([1-9]\d*)?|x[1-9]\d*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not WxH, Wx or xH, as in 1920x1080, 1920x or x1080")
     return text
-
-
-def _load(name: str) -> Model:
-    if name == DEFAULT_MODEL and name not in shipped_models() and not Path(name).is_file():
-        raise InputError("no trained model ships with this version of lmf-sr: name a checkpoint with --model FILE")
-    return load(name)
 
 
 def _plan(pictures: Sequence[Path], output: Path | None, written_format: str | None, label: str) -> list[Task]:
