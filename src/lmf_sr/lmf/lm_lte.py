@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lmf_sr.decoders.layers import linear_on_unfold
-from lmf_sr.decoders.lte import fourier
+from lmf_sr.decoders.lte import fourier, waves
 from lmf_sr.lmf.conversion import Conversion
 
 
@@ -35,19 +34,16 @@ class LMLTE(Conversion):
         self.render_phase = nn.Linear(2, code_dim // 4, bias=False)
 
     def convolution(self, cell: Float[Tensor, "B 2"]) -> tuple[Float[Tensor, "o i"], Float[Tensor, "B o"]]:
-        """Weight and, for each cell, bias of the convolution (a linear layer on U(F)) that makes `[coef, g]`.
-
-        The frequencies of a pair are only ever added here, which their convolution can do.
+        """Weight and, for each cell, bias of the convolution (a linear layer on U(F)) that makes `[coef, g]`: what the
+        compiled renderer starts with. The frequencies of a pair are only ever added in g, which their convolution can do.
         """
         (coef, coef_bias), (freq, freq_bias) = (layer.parameters() for layer in (self.coef, self.freq))
         biases = [coef_bias.expand(len(cell), -1), pair_sums(freq_bias) + self.phase(cell)]
         return torch.cat([coef, pair_sums(freq)]).flatten(1), torch.cat(biases, dim=1)
 
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
-        weight, bias = self.convolution(cell)
-        of_position = linear_on_unfold(features, weight) + bias[:, None, None]
-        coef, g = of_position.split([self.coef.out_channels, bias.shape[1] - self.coef.out_channels], dim=-1)
-        return self.latent_mlp(coef * torch.cat([(torch.pi * g).cos(), (torch.pi * g).sin()], dim=-1))
+        of_position = waves(self.coef, self.freq, features)
+        return self.latent_mlp(fourier(of_position, features.new_ones(2), self.phase(cell)[:, None, None]))
 
     def render_input(
         self, code: Float[Tensor, "*N K"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]
