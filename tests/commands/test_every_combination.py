@@ -48,6 +48,7 @@ def test_every_combination(run: Run, tmp_path: Path, encoder: str, decoder: str)
     data = ["data=folder", "data.root=photos", "scale=2"]
     train = ["train", *model, *data, "data.held_out=1", "sampling.patch=8", "sampling.queries=16", "batch_size=2"]
     train += ["workers=0", "lr_size=[8,8]", "logger=csv", "trainer.accelerator=cpu"]
+    train += ["~callbacks.macs", "~callbacks.latency", "~callbacks.crops"]  # for speed: `profile` counts and times
 
     assert run(*train, "trainer.max_steps=1", "hydra.run.dir=run").status == 0
     step, trained = last(tmp_path / "run")
