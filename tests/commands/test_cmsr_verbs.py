@@ -54,9 +54,12 @@ def test_evaluate_takes_the_table_of_any_threshold_from_it(run: Run, tmp_path: P
     assert outcome.status == 0, outcome.err
     records = [read_record(path) for path in sorted(tmp_path.glob("multirun/evaluate/*/*/result.json"))]
     assert len(records) == 4
-    assert {record.model for record in records} == {"edsr-baseline-lm-liif cmsr 1e-12", "edsr-baseline-lm-liif cmsr 1"}
+    assert {model for record in records for model in record.results} == {
+        "edsr-baseline-lm-liif cmsr 1e-12",
+        "edsr-baseline-lm-liif cmsr 1",
+    }
     for record in records:
-        (result,) = record.results
+        ((result,),) = record.results.values()
         loose = record.configuration["cmsr"]["mse_threshold"] == 1.0
         assert (result.metrics["macs_saved"] > 0.2) == loose
         assert result.metrics["cmsr_mse"] <= record.configuration["cmsr"]["mse_threshold"]

@@ -1,7 +1,6 @@
 """`lmf-sr compare`: what it leaves in its folder."""
 
 import csv
-import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from PIL import Image
 from lmf_sr.build import build
 from lmf_sr.checkpoints import export
 from lmf_sr.commands.compare import most_detailed
+from lmf_sr.evaluation.records import read_record
 
 
 @pytest.fixture
@@ -48,8 +48,9 @@ def test_what_it_leaves(run: Run, photographs: Path, checkpoint: Path, tmp_path:
     for figure in ("comparison.png", "crops.png"):
         with Image.open(out / figure) as picture:
             assert min(picture.size) > 100
-    record = json.loads((out / "records" / "bicubic.json").read_text())
-    assert set(record["results"][0]["images"]) == {"a", "b"}
+    found = read_record(out / "result.json").results
+    assert list(found) == ["bicubic", "edsr-baseline-lm-liif"]
+    assert set(found["bicubic"][0].images) == {"a", "b"}
 
 
 def test_two_models_of_one_kind_keep_their_rows_apart(run: Run, photographs: Path, tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_two_models_of_one_kind_keep_their_rows_apart(run: Run, photographs: Pat
         )
     outcome = run("compare", "models=[0.safetensors,1.safetensors]", f"data.root={photographs}", *OPTIONS)
     assert outcome.status == 0, outcome.err
-    names = {path.stem for path in (tmp_path / "out" / "records").iterdir()}
+    names = read_record(tmp_path / "out" / "result.json").results
     assert len(names) == 2
     assert all(name.startswith("edsr-baseline-lm-liif (") for name in names)
 

@@ -37,10 +37,10 @@ def test_a_folder_at_several_scales(run: Run, tmp_path: Path, photos: Path, chec
     assert outcome.status == 0
     record = the_record(tmp_path)
     images = PairedImages.of_files("HR", sorted(photos.iterdir()))
-    assert record.results == [evaluate(load(checkpoint), images, scale, DIV2K) for scale in (2.0, 2.7)]
-    assert record.model == "edsr-baseline-lm-liif"
+    found = [evaluate(load(checkpoint), images, scale, DIV2K) for scale in (2.0, 2.7)]
+    assert record.results == {"edsr-baseline-lm-liif": found}
     assert record.configuration["ckpt"] == str(checkpoint)
-    for result in record.results:
+    for result in found:
         assert f"{result.metrics['psnr']:.2f}" in outcome.out
     assert "result.json" in outcome.out
 
@@ -53,7 +53,9 @@ def test_benchmark_sets_are_compared_by_their_protocol_unless_told_otherwise(
     for protocol, options in ((BENCHMARK, ()), (DIV2K, ("protocol=div2k",))):
         folder = tmp_path / protocol.name
         assert run(*arguments, *options, f"hydra.run.dir={folder}").status == 0
-        assert read_record(folder / "result.json").results == [evaluate(load(checkpoint), images, 2.0, protocol)]
+        assert read_record(folder / "result.json").results == {
+            "edsr-baseline-lm-liif": [evaluate(load(checkpoint), images, 2.0, protocol)]
+        }
 
 
 def test_images_that_fail_are_listed_and_the_others_done(run: Run, tmp_path: Path, photos: Path) -> None:
@@ -62,7 +64,9 @@ def test_images_that_fail_are_listed_and_the_others_done(run: Run, tmp_path: Pat
     assert outcome.status == 2
     assert outcome.error.startswith("lmf-sr: error: 2 evaluations of images failed")
     assert "lmf-sr: HR/b at scale 3: cannot read" in outcome.err
-    assert [list(result.images) for result in the_record(tmp_path).results] == [["a"], ["a"]]
+    record = the_record(tmp_path)
+    assert [list(result.images) for result in record.results["bicubic"]] == [["a"], ["a"]]
+    assert (record.status, record.error) == ("failed", outcome.error.removeprefix("lmf-sr: error: "))
 
 
 @pytest.mark.parametrize(

@@ -48,18 +48,20 @@ def test_each_job_has_a_folder_of_its_own(run: Run, tmp_path: Path) -> None:
         assert run(*BICUBIC, "scale=2").status == 0
     assert run(*BICUBIC, "-m", "scale=2,3").status == 0
     records = [read_record(path) for path in sorted(tmp_path.glob("*/evaluate/**/result.json"))]
-    assert sorted(result.scale for record in records for result in record.results) == [2, 2, 2, 3]
+    assert sorted(result.scale for record in records for result in record.results["bicubic"]) == [2, 2, 2, 3]
 
 
 def test_jobs_of_a_sweep_have_folders_named_by_what_varies(run: Run, tmp_path: Path) -> None:
-    assert run(*BICUBIC, "-m", "scale=2,[2.5,3]", "protocol=div2k,benchmark").status == 0
-    (sweep,) = (tmp_path / "multirun" / "evaluate").iterdir()
-    assert sorted(path.parent.name for path in sweep.glob("*/result.json")) == [
-        "0_protocol=div2k,scale=2",
-        "1_protocol=benchmark,scale=2",
-        "2_protocol=div2k,scale=[2.5,3]",
-        "3_protocol=benchmark,scale=[2.5,3]",
+    assert run(*BICUBIC, "-m", "scale=2,[2.5,3]", "protocol=div2k,benchmark", "sweep=mine").status == 0
+    folders = sorted((tmp_path / "multirun" / "evaluate" / "mine").glob("*/result.json"))
+    assert [path.parent.name for path in folders] == [
+        "protocol-benchmark+scale-2",
+        f"protocol-benchmark+scale-_2.5_3-{folders[1].parent.name[-8:]}",
+        "protocol-div2k+scale-2",
+        f"protocol-div2k+scale-_2.5_3-{folders[3].parent.name[-8:]}",
     ]
+    record = read_record(folders[0])
+    assert (record.sweep, record.name) == ("mine", "protocol-benchmark+scale-2")
 
 
 def test_an_earlier_result_is_never_overwritten(run: Run, tmp_path: Path) -> None:
@@ -67,15 +69,19 @@ def test_an_earlier_result_is_never_overwritten(run: Run, tmp_path: Path) -> Non
     before = (tmp_path / "mine" / "result.json").read_bytes()
     outcome = run(*BICUBIC, "scale=3", "hydra.run.dir=mine")
     assert outcome.status == 2
-    assert "mine already holds a result" in outcome.error
+    assert "mine already holds a result of another configuration (scale: 2 there, 3 here)" in outcome.error
     assert (tmp_path / "mine" / "result.json").read_bytes() == before
 
 
 def test_a_failing_job_of_a_sweep_is_named_and_the_others_are_done(run: Run, tmp_path: Path) -> None:
     outcome = run(*BICUBIC, "-m", "scale=2,0.5,3")
     assert outcome.status == 2
-    assert "lmf-sr: error: job 1 (ckpt=bicubic data.root=photos data=folder scale=0.5): scale 0.5" in outcome.err
-    assert "the sweep is incomplete" in outcome.err
-    assert "Traceback" not in outcome.err
-    done = [read_record(path).results[0].scale for path in sorted(tmp_path.glob("multirun/**/result.json"))]
-    assert done == [2, 3]
+    assert "lmf-sr: scale-0.5: scale 0.5 makes no picture larger" in outcome.err
+    assert "1 of the sweep's jobs failed" in outcome.error
+    records = {r.name: r for r in map(read_record, tmp_path.glob("multirun/**/result.json"))}
+    assert {name: record.status for name, record in records.items()} == {
+        "scale-2": "done",
+        "scale-0.5": "failed",
+        "scale-3": "done",
+    }
+    assert "makes no picture larger" in (records["scale-0.5"].error or "")

@@ -48,7 +48,7 @@ def lmf_sr(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
 def test_a_run_leaves_checkpoints_and_logs(run: Run, tmp_path: Path) -> None:
     outcome = run("train", *CSV_ONLY, "scale=[2,2.7]", "trainer.val_check_interval=2", "hydra.run.dir=mine")
     assert outcome.status == 0
-    assert outcome.out.endswith(f"written: {tmp_path / 'mine'}\n")
+    assert outcome.out.endswith(f"written: {tmp_path / 'mine' / 'result.json'}\n")
     with (tmp_path / "mine" / "logs" / "version_0" / "metrics.csv").open() as file:
         validations = [row for row in csv.DictReader(file) if row["psnr/mean"]]
     assert len(validations) == 2
@@ -63,7 +63,7 @@ def test_each_job_of_a_sweep_has_an_offline_wandb_run_that_is_closed(tmp_path: P
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     for seed in (0, 1):
-        (log,) = tmp_path.glob(f"multirun/train/*/{seed}_seed={seed}/wandb/offline-run-*/run-*.wandb")
+        (log,) = tmp_path.glob(f"multirun/train/*/seed-{seed}/wandb/offline-run-*/run-*.wandb")
         found = records(log)
         kinds = [record.WhichOneof("record_type") for record in found]
         assert kinds.count("run") == 1
@@ -85,7 +85,7 @@ def test_a_folder_with_a_run_is_only_for_resuming_it(run: Run, tmp_path: Path) -
     before = (tmp_path / "mine" / "last.ckpt").read_bytes()
     outcome = run("train", *CSV_ONLY, "hydra.run.dir=mine")
     assert outcome.status == 2
-    assert "mine already holds a run: resume it with ckpt=" in outcome.error
+    assert "mine already holds a result of another configuration (trainer.max_steps: 2 there, 4 here)" in outcome.error
     assert (tmp_path / "mine" / "last.ckpt").read_bytes() == before
     log = (tmp_path / "mine" / "logs" / "version_0" / "metrics.csv").read_bytes()
     assert run("train", *CSV_ONLY, "ckpt=mine/last.ckpt", "hydra.run.dir=mine").status == 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation import records
-from lmf_sr.evaluation.records import Record, Result, Stopwatch, environment, read_record, write_record
+from lmf_sr.evaluation.records import Record, Result, environment, read_record, write_record
 
 numbers = st.floats(allow_nan=False) | st.integers(0, 10**15)
 metrics = st.dictionaries(st.text(max_size=8), numbers, max_size=3)
@@ -20,23 +20,25 @@ results = st.builds(
     scale=st.floats(1, 30),
     metrics=metrics,
     set=st.none() | st.text(max_size=8),
+    protocol=st.none() | st.just("div2k"),
     images=st.dictionaries(st.text(max_size=8), metrics, max_size=2),
     failures=st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=2),
 )
 
-PLACE = environment()
+CONFIGURATION = {"scale": [2, 3], "decoder": {"name": "lm-liif", "hidden": None}, "budget_s": math.inf, "seed": 7}
+BEGUN = Record.begun("evaluate", "scales", "scale-2", CONFIGURATION, {"last.ckpt": "0" * 64})
 
 
 def record(found: list[Result] | None = None) -> Record:
-    configuration = {"scale": [2, 3], "decoder": {"name": "lm-liif"}}
-    return Record("evaluate", "a model", found or [], configuration, 7, "2025-03-01T12:00:00+00:00", 1.5, PLACE)
+    return BEGUN.ended("done", {"a model": found or []})
 
 
 @given(found=st.lists(results, max_size=3))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path, found: list[Result]) -> None:
-    write_record(record(found), tmp_path / "result.json")
-    assert read_record(tmp_path / "result.json") == record(found)
+    written = record(found)
+    write_record(written, tmp_path / "result.json")
+    assert read_record(tmp_path / "result.json") == written
 
 
 def test_the_file_is_standard_json_even_where_the_psnr_is_infinite(tmp_path: Path) -> None:
@@ -47,16 +49,27 @@ def test_the_file_is_standard_json_even_where_the_psnr_is_infinite(tmp_path: Pat
         pytest.fail(f"{constant} is no JSON")
 
     content = json.loads(path.read_text(), parse_constant=refuse)
-    assert content["schema"] == 1
-    assert content["results"][0]["metrics"]["psnr"] == "inf"
+    assert content["schema"] == 2
+    assert content["results"]["a model"][0]["metrics"]["psnr"] == "inf"
 
 
-def test_a_run_records_where_and_how_long() -> None:
-    made = Stopwatch().record("profile", "a model", [], {"seed": 3}, seed=3)
-    assert made.duration_s >= 0
-    assert made.seed == 3
-    assert made.environment["versions"]["torch"]
-    assert made.environment["hardware"]["cpus"] >= 1
+def test_a_record_says_where_when_and_how_long() -> None:
+    assert (BEGUN.status, BEGUN.seed, BEGUN.results) == ("running", 7, {})
+    assert BEGUN.environment["versions"]["torch"]
+    assert BEGUN.environment["hardware"]["cpus"] >= 1
+    failed = replace(BEGUN, started="2025-03-01T12:00:00.000+00:00").ended("failed", {}, "why")
+    assert (failed.status, failed.error) == ("failed", "why")
+    assert failed.duration_s > 0
+
+
+def test_settings_are_the_keys_of_the_command_line() -> None:
+    assert BEGUN.settings == {
+        "scale": [2, 3],
+        "decoder.name": "lm-liif",
+        "decoder.hidden": None,
+        "budget_s": "inf",
+        "seed": 7,
+    }
 
 
 def test_outside_of_a_checkout_there_is_no_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -64,7 +77,10 @@ def test_outside_of_a_checkout_there_is_no_revision(monkeypatch: pytest.MonkeyPa
     assert environment()["revision"] is None
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"schema": 1}', '{"schema": 1, "results": [{}]}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "[]", '{"schema": 2}', '{"schema": 2, "results": []}', '{"schema": 2, "results": {"a": [{}]}}'],
+)
 def test_what_is_no_record_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "result.json"
     path.write_text(content)
@@ -80,8 +96,9 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
 
 def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    write_record(record(), path)
+    old = record()
+    write_record(old, path)
     with pytest.raises(TypeError):
-        write_record(replace(record(), configuration={"key": object()}), path)
-    assert read_record(path) == record()
+        write_record(replace(old, configuration={"key": object()}), path)
+    assert read_record(path) == old
     assert [file.name for file in tmp_path.iterdir()] == ["result.json"]

@@ -6,23 +6,18 @@ import math
 
 from rich.console import Console
 
-from lmf_sr.evaluation.records import Record, Result
+from lmf_sr.evaluation.records import Result
 from lmf_sr.evaluation.tables import COLUMNS, Row, csv_text, markdown, rows, terminal
 
-
-def record(model: str, *results: Result) -> Record:
-    return Record("evaluate", model, list(results), {}, 0, "", 0.0, {})
-
-
-RECORDS = [
-    record("bicubic", Result(2.0, {"psnr": 33.684}, set="Set5"), Result(2.0, {"psnr": 30.0}, set="Set14")),
-    record("lm-liif", Result(2.0, {"psnr": 37.5}, set="Set5"), Result(2.7, {"psnr": math.inf}, set="Set5")),
-    record("lm-liif", Result(2.0, {"decoder_parameters": 165_651, "decoder_macs": 10_935_705_600})),
+FOUND = [
+    {"bicubic": [Result(2.0, {"psnr": 33.684}, set="Set5"), Result(2.0, {"psnr": 30.0}, set="Set14")]},
+    {"lm-liif": [Result(2.0, {"psnr": 37.5}, set="Set5"), Result(2.7, {"psnr": math.inf}, set="Set5")]},
+    {"lm-liif": [Result(2.0, {"decoder_parameters": 165_651, "decoder_macs": 10_935_705_600})]},
 ]
 
 
 def test_costs_stand_beside_the_psnr_of_the_same_model_and_scale() -> None:
-    assert rows(RECORDS) == [
+    assert rows(FOUND) == [
         Row("bicubic", "Set5", 2.0, {"psnr": 33.684}),
         Row("bicubic", "Set14", 2.0, {"psnr": 30.0}),
         Row("lm-liif", "Set5", 2.0, {"psnr": 37.5, "decoder_parameters": 165_651, "decoder_macs": 10_935_705_600}),
@@ -31,11 +26,11 @@ def test_costs_stand_beside_the_psnr_of_the_same_model_and_scale() -> None:
 
 
 def test_costs_alone_make_rows_without_a_set() -> None:
-    assert [row.set for row in rows(RECORDS[2:])] == [None]
+    assert [row.set for row in rows(FOUND[2:])] == [None]
 
 
 def test_markdown() -> None:
-    assert markdown(rows(RECORDS)) == (
+    assert markdown(rows(FOUND)) == (
         "| model | set | scale | PSNR (dB) | decoder parameters (k) | decoder MACs, plain form (G) |\n"
         "| --- | --- | ---: | ---: | ---: | ---: |\n"
         "| bicubic | Set5 | 2 | 33.68 |  |  |\n"
@@ -46,7 +41,7 @@ def test_markdown() -> None:
 
 
 def test_csv_keeps_every_digit_in_base_units() -> None:
-    lines = list(csv.DictReader(io.StringIO(csv_text(rows(RECORDS)))))
+    lines = list(csv.DictReader(io.StringIO(csv_text(rows(FOUND)))))
     assert lines[0]["psnr"] == "33.684"
     assert lines[0]["decoder_macs"] == ""
     assert int(lines[2]["decoder_macs"]) == 10_935_705_600
@@ -54,7 +49,7 @@ def test_csv_keeps_every_digit_in_base_units() -> None:
 
 def test_the_terminal_shows_every_row() -> None:
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(terminal(rows(RECORDS), title="of two models"))
+    console.print(terminal(rows(FOUND), title="of two models"))
     text = console.export_text()
     assert "of two models" in text
     assert text.count("Set5") == 3
@@ -62,7 +57,7 @@ def test_the_terminal_shows_every_row() -> None:
 
 def test_the_terminal_says_once_what_is_the_same_in_every_row() -> None:
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(terminal(rows(RECORDS)[2:]))
+    console.print(terminal(rows(FOUND)[2:]))
     assert console.export_text().count("lm-liif") == 1
 
 

@@ -15,6 +15,7 @@ from lmf_sr.commands.configuration import calibration_of, checkpoint_named, devi
 from lmf_sr.data import PairedImages, Source
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.calibration import Calibration, calibrate, evenly_spread
+from lmf_sr.evaluation.records import Result, Results
 from lmf_sr.lmf.cmsr import Scale2Mod
 from lmf_sr.lmf.conversion import Conversion
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str]) -> None:
     hydra_app.run("calibrate", job, arguments)
 
 
-def job(cfg: DictConfig) -> None:
+def job(cfg: DictConfig) -> Results:
     """One calibration; goes on with the file it finds, if that is one of the same model and scales.
 
     Raises:
@@ -57,6 +58,12 @@ def job(cfg: DictConfig) -> None:
     table.save(table_path)
     rich.print(_shown(table))
     print(f"written: {path}, {table_path}")
+    return {
+        name_of(model): [
+            Result(target, {f"intensity_x{level.scale:g}": level.up_to for level in levels})
+            for target, levels in table.targets.items()
+        ]
+    }
 
 
 def _same(found: Calibration, asked: Calibration, path: Path) -> Calibration:

@@ -1,7 +1,6 @@
 """`lmf-sr compare`: several models on the same images; a table, figures, crops and records in the job's folder."""
 
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,14 +17,15 @@ from torch import Tensor
 from lmf_sr.atomic import replacing
 from lmf_sr.checkpoints import load
 from lmf_sr.commands import hydra_app
-from lmf_sr.commands.configuration import as_dict, device_named, name_of, protocol_named, scales, size
+from lmf_sr.commands.configuration import device_named, name_of, protocol_named, scales, size
+from lmf_sr.commands.jobs import job_folder, overrides
 from lmf_sr.data import PairedImages, Source
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation import figures, tables
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.evaluate import Upscaler, evaluate
 from lmf_sr.evaluation.profile import profile
-from lmf_sr.evaluation.records import Record, Stopwatch, write_record
+from lmf_sr.evaluation.records import Results, environment
 from lmf_sr.geometry import Region
 from lmf_sr.model import Model
 
@@ -37,21 +37,20 @@ def main(arguments: Sequence[str]) -> None:
     hydra_app.run("compare", job, arguments)
 
 
-def job(cfg: DictConfig) -> None:
+def job(cfg: DictConfig) -> Results:
     """One comparison."""
-    folder = hydra_app.job_folder()
+    folder = job_folder()
     wanted, lr_size = scales(cfg.scale), size(cfg.lr_size)
     models = _models([cfg.models] if isinstance(cfg.models, str) else cfg.models, cfg.device)
     source: Source = instantiate(cfg.data)
     protocol = protocol_named(cfg.protocol or source.protocol)
     sets = source.evaluation()
 
-    records: list[Record] = []
+    results: Results = {}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for name, model in models.items():
-            watch = Stopwatch()
             images = progress.add_task(f"{name}: images", total=len(wanted) * sum(map(len, sets)))
-            results = [
+            results[name] = [
                 evaluate(model, images_of, scale, protocol, lambda task=images: progress.advance(task))  # type: ignore[misc]
                 for images_of in sets
                 for scale in wanted
@@ -59,18 +58,16 @@ def job(cfg: DictConfig) -> None:
             if isinstance(model, Model):
                 costs = progress.add_task(f"{name}: costs", total=len(wanted))
                 for result in profile(model, lr_size, wanted, budget_s=cfg.budget_s):
-                    results.append(result)
+                    results[name].append(result)
                     progress.advance(costs)
-            records.append(watch.record("compare", name, results, as_dict(cfg), cfg.seed))
-            write_record(records[-1], folder / "records" / f"{name}.json")
 
-    rows = tables.rows(records)
+    rows = tables.rows([results])
     shown = [row._replace(metrics={k: v for k, v in row.metrics.items() if k not in DETAILS}) for row in rows]
-    hardware = records[0].environment["hardware"]
+    hardware = environment()["hardware"]
     about = (
         f"PSNR by protocol {protocol.name}. Costs of an LR picture of {lr_size[0]} x {lr_size[1]} pixels, latency on "
         f"{', '.join(hardware['gpus']) or hardware['processor']} with {hardware['threads']} threads.\n\n"
-        f"    lmf-sr compare {shlex.join(hydra_app.overrides())}\n"
+        f"    lmf-sr compare {shlex.join(overrides())}\n"
     )
     with replacing(folder / "table.md") as file:
         file.write(f"{tables.markdown(shown)}\n{about}".encode())
@@ -82,15 +79,8 @@ def job(cfg: DictConfig) -> None:
     if crops := dict(_crops(models, sets[0], cfg.crop)):
         figures.side_by_side(list(crops.values()), folder / "crops.png", list(crops))
     rich.print(tables.terminal(shown, title=f"protocol {protocol.name}; costs at {lr_size[0]} x {lr_size[1]}"))
-    print(f"written: {folder}/table.md, table.csv, comparison.png, crops.png, records/")
-
-    failures = sorted({(image, why) for record in records for r in record.results for image, why in r.failures.items()})
-    for image, why in failures:
-        print(f"lmf-sr: {image}: {why}", file=sys.stderr)
-    if failures:
-        raise InputError(
-            f"{len(failures)} images could not be compared, named above; the means are those of the others"
-        )
+    print(f"written: {folder}/table.md, table.csv, comparison.png, crops.png")
+    return results
 
 
 def _models(sources: Sequence[str], device: str) -> dict[str, Upscaler]:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lmf_sr.build import build
 from lmf_sr.checkpoints import checkpoint_file, load, shipped_models
-from lmf_sr.commands import hydra_app
+from lmf_sr.commands import jobs
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.calibration import table_from
 from lmf_sr.evaluation.metrics import PROTOCOLS, Protocol
@@ -35,7 +35,7 @@ def trained_model(cfg: DictConfig) -> Model:
         shipped = ", ".join(shipped_models()) or "none"
         raise InputError(f"no trained {checkpoint} ships with lmf-sr (shipped: {shipped}): give one as ckpt=FILE")
     model = load(checkpoint)
-    for override in hydra_app.overrides():
+    for override in jobs.overrides():
         _check_agreement(model, cfg, override.partition("=")[0])
     return model
 

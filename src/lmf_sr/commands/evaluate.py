@@ -1,6 +1,5 @@
 """`lmf-sr evaluate`: PSNR and SSIM of a model on sets of images; a table on the terminal, a record in the job's folder."""
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 
@@ -12,7 +11,6 @@ from rich.progress import Progress
 
 from lmf_sr.commands import hydra_app
 from lmf_sr.commands.configuration import (
-    as_dict,
     device_named,
     name_of,
     protocol_named,
@@ -21,10 +19,9 @@ from lmf_sr.commands.configuration import (
     trained_model,
 )
 from lmf_sr.data import Source
-from lmf_sr.errors import InputError
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.evaluate import Upscaler, evaluate
-from lmf_sr.evaluation.records import Stopwatch, write_record
+from lmf_sr.evaluation.records import Results
 from lmf_sr.evaluation.saving import SavingMeter
 from lmf_sr.evaluation.tables import rows, terminal
 
@@ -34,9 +31,8 @@ def main(arguments: Sequence[str]) -> None:
     hydra_app.run("evaluate", job, arguments)
 
 
-def job(cfg: DictConfig) -> None:
-    """One evaluation. Raises InputError, once all is done and written, if some images could not be evaluated."""
-    watch, folder = Stopwatch(), hydra_app.job_folder()
+def job(cfg: DictConfig) -> Results:
+    """One evaluation."""
     wanted = scales(cfg.scale)
     name, model, saving = _upscaler(cfg)
     source: Source = instantiate(cfg.data)
@@ -46,19 +42,10 @@ def job(cfg: DictConfig) -> None:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("evaluating", total=len(wanted) * sum(map(len, sets)))
         after_image = partial(progress.advance, task)
-        results = [evaluate(model, images, scale, protocol, after_image, saving) for images in sets for scale in wanted]
-    record = watch.record("evaluate", name, results, as_dict(cfg), cfg.seed)
-    write_record(record, folder / "result.json")
-    rich.print(terminal(rows([record]), title=f"protocol {protocol.name}"))
-    print(f"written: {folder / 'result.json'}")
-
-    failures = [(r.set, image, r.scale, why) for r in results for image, why in r.failures.items()]
-    for set_, image, scale, why in failures:
-        print(f"lmf-sr: {set_}/{image} at scale {scale:g}: {why}", file=sys.stderr)
-    if failures:
-        raise InputError(
-            f"{len(failures)} evaluations of images failed, named above; the means are those of the others"
-        )
+        found = [evaluate(model, images, scale, protocol, after_image, saving) for images in sets for scale in wanted]
+    results = {name: found}
+    rich.print(terminal(rows([results]), title=f"protocol {protocol.name}"))
+    return results
 
 
 def _upscaler(cfg: DictConfig) -> tuple[str, Upscaler, SavingMeter | None]:

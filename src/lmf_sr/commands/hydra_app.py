@@ -1,28 +1,42 @@
-"""A verb as a Hydra application: `KEY=VALUE` arguments, `-m` for sweeps, a folder of its own for each job.
+"""A verb as a Hydra application: `KEY=VALUE` arguments, `-m` for sweeps, a folder of its own for each job (`jobs.py`).
 
-Hydra's errors become `InputError`s of one sentence. In a sweep a failing job is named, the others are done, and the command
-fails at the end.
+Hydra's errors become `InputError`s of one sentence. In a sweep the jobs after a failing one are done all the same, and the
+command fails at the end; the same command again does what is not done yet.
 """
 
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from hydra.types import RunMode
-from omegaconf import DictConfig
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from hydra.core.override_parser.types import Override
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode, TaskFunction
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from lmf_sr.build import CONF
+from lmf_sr.commands import names
+from lmf_sr.commands.hydra_errors import explained
+from lmf_sr.commands.jobs import Job, job_folder, overrides, perform, unfinished
 from lmf_sr.errors import InputError
 
-Job = Callable[[DictConfig], None]
+
+class Sweep(Callback):
+    """The sweep that this process runs; Hydra makes it (`conf/job.yaml`) and tells it."""
+
+    folder: Path | None = None
+    begun: str
+
+    def on_multirun_start(self, config: DictConfig, **_: object) -> None:
+        Sweep.folder = Path(config.hydra.sweep.dir)
+        Sweep.begun = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
 def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
@@ -32,88 +46,86 @@ def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
         InputError: from the job, or for arguments that describe none.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of being printed
-    failures: list[InputError] = []
+    failures: list[str] = []
     ordered = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))  # Hydra wants these first
     given = sys.argv
+    Sweep.folder = None
     try:
-        sys.argv = [f"lmf-sr {verb}", *ordered, *_names_of_jobs(ordered)]  # where Hydra looks for them
+        described = _described(ordered)
+        register_names(names.sweep_name(described))
+        sys.argv = [f"lmf-sr {verb}", *ordered, _shared(described)]  # where Hydra looks for them
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(
-            _reporting(verb, job, failures, program=given[0])
+            _performing(verb, job, failures, program=given[0])
         )()
-    except InputError as error:  # the first one that Hydra met in a sweep; `_reporting` has named each
-        raise InputError(f"the sweep is incomplete, though its other jobs are done: {error}") from error
-    except (HydraException, OmegaConfBaseException) as error:
-        raise _explained(error, verb) from error
+    except Exception as error:
+        mendable = explained(error, verb)
+        if Sweep.folder is not None and [*unfinished(Sweep.folder, Sweep.begun)]:
+            _conclude(Sweep.folder, Sweep.begun, mendable or error)
+        if mendable is None:
+            raise
+        raise mendable from error
     finally:
         sys.argv = given
+    if Sweep.folder is not None:
+        _conclude(Sweep.folder, Sweep.begun)
     if failures:
-        raise failures[0]
+        raise InputError(failures[0])
 
 
-def job_folder() -> Path:
-    """The running job's own folder. Raises InputError if an earlier job has left its result there."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    if (folder / "result.json").exists():
-        raise InputError(f"{folder} already holds a result: take another folder, or leave the choice to lmf-sr")
-    return folder
+def register_names(sweep: str = "") -> None:
+    """Makes `${name_of_sweep:...}` and `${name_of_job:...}` known to configurations (`conf/job.yaml`).
+
+    The processes that a launcher starts only import this; they find the sweep's name in the configuration they are sent,
+    where it is kept once resolved.
+    """
+    OmegaConf.register_new_resolver("name_of_sweep", lambda given: given or sweep, replace=True, use_cache=True)
+    OmegaConf.register_new_resolver("name_of_job", names.folder_name, replace=True)
 
 
-def overrides() -> list[str]:
-    """The running job's `KEY=VALUE` arguments."""
-    return list(HydraConfig.get().overrides.task)
+register_names()
 
 
-def _names_of_jobs(arguments: Sequence[str]) -> list[str]:
+def _described(arguments: Sequence[str]) -> list[Override]:
+    """The `KEY=VALUE` arguments."""
+    return OverridesParser.create().parse_overrides(get_args_parser().parse_known_args([*arguments])[0].overrides)
+
+
+def _shared(given: Sequence[Override]) -> str:
     """The setting by which the folders of a sweep's jobs are named by what differs between them (`conf/job.yaml`)."""
-    given = OverridesParser.create().parse_overrides(get_args_parser().parse_known_args([*arguments])[0].overrides)
     shared = [override.key_or_group for override in given if not override.is_sweep_override()]
-    return [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]"]
+    return f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]"
 
 
-def _reporting(verb: str, job: Job, failures: list[InputError], program: str) -> Job:
-    """The job; of a single run, Hydra does not see what failed (it would print its own account of it).
+def _conclude(sweep: Path, begun: str, error: Exception | None = None) -> None:
+    """Says how the sweep ended. Raises InputError if jobs of it failed."""
+    failed = [*unfinished(sweep, begun)]
+    for name, reason in failed:
+        print(f"lmf-sr: {name}: {reason}", file=sys.stderr)
+    if failed:
+        raise InputError(
+            f"{len(failed)} of the sweep's jobs failed, named above; the others are done, and the same command runs "
+            "these again"
+        ) from error
+    print(f"the sweep is done; one table of it all: lmf-sr collect {sweep}")
 
-    Within the job, `sys.argv` is the command line of it alone: Lightning starts the other processes of a run by it.
+
+def _performing(verb: str, job: Job, failures: list[str], program: str) -> TaskFunction:
+    """The job as Hydra calls it; what failed is in `failures` or, in a sweep, in the records.
+
+    Within the job, `sys.argv` is the command line of it alone, and `hydra.run.dir` its folder: Lightning starts the other
+    processes of a run by them.
     """
 
     @functools.wraps(job)
-    def reporting(cfg: DictConfig) -> None:
-        sys.argv = [program, verb, *overrides()]
-        try:
-            job(cfg)
-        except (InputError, HydraException, OmegaConfBaseException) as cause:
-            error = _explained(cause, verb)
-            hydra_config = HydraConfig.get()
-            if hydra_config.mode == RunMode.RUN:
-                failures.append(error)
-                return
-            name = f"job {hydra_config.job.num} ({' '.join(overrides())})"
-            print(f"lmf-sr: error: {name}: {error}", file=sys.stderr)
-            raise error from cause
+    def performing(cfg: DictConfig) -> None:
+        sys.argv = [program, verb, *overrides(), "hydra.mode=RUN"]
+        config: Any = HydraConfig.get()
+        with read_write(config):
+            config.run.dir = str(job_folder())
+        failure = perform(verb, job, cfg)
+        if failure is not None and config.mode == RunMode.RUN:
+            failures.append(failure)
+        elif failure is not None:
+            print(f"{job_folder().name}: failed: {failure}; the sweep goes on", flush=True)
 
-    return reporting
-
-
-def _explained(error: Exception, verb: str) -> InputError:
-    """What Hydra or OmegaConf found, in a sentence."""
-    cause: BaseException | None = error
-    while cause is not None:  # Hydra wraps what the constructor of a configured object raised
-        if isinstance(cause, InputError):
-            return cause
-        cause = cause.__cause__
-    lines = str(error).strip().splitlines()
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
-        group, _, name = error.missing_cfg_file.rpartition("/")
-        return InputError(f"there is no {group} {name!r}; choose one of {', '.join(error.options)}")
-    if isinstance(error, MissingMandatoryValue):
-        key = lines[0].rpartition(" ")[2]
-        return InputError(f"{key} is missing: give it as {key}=...")
-    if lines[0].startswith("Could not override"):
-        key = lines[0].split("'")[1]
-        return InputError(f"there is no option {key!r}; lmf-sr {verb} --help lists what there is")
-    if lines[0].startswith("Ambiguous value"):
-        key, _, values = lines[0].split("'")[1].partition("=")
-        return InputError(f"{key}={values} may be a list or a sweep: write {key}=[{values}], or add -m for a job each")
-    if isinstance(error, OverrideParseException):
-        return InputError(f"cannot make sense of {error.override!r}: {lines[0]}")
-    return InputError("; ".join(line.strip() for line in lines if line.strip()))
+    return performing

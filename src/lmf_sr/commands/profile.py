@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.progress import track
 
 from lmf_sr.commands import hydra_app
-from lmf_sr.commands.configuration import as_dict, configured_model, device_named, name_of, scales, size
+from lmf_sr.commands.configuration import configured_model, device_named, name_of, scales, size
 from lmf_sr.evaluation.profile import profile
-from lmf_sr.evaluation.records import Stopwatch, write_record
+from lmf_sr.evaluation.records import Results
 from lmf_sr.evaluation.tables import rows, terminal
 
 
@@ -19,14 +19,11 @@ def main(arguments: Sequence[str]) -> None:
     hydra_app.run("profile", job, arguments)
 
 
-def job(cfg: DictConfig) -> None:
+def job(cfg: DictConfig) -> Results:
     """One profile."""
-    watch, folder = Stopwatch(), hydra_app.job_folder()
     wanted, lr_size = scales(cfg.scale), size(cfg.lr_size)
     model = configured_model(cfg).to(device_named(cfg.device))
     costs = profile(model, lr_size, wanted, cfg.latency, cfg.warmup, cfg.repeats, float(cfg.budget_s))
-    results = list(track(costs, "profiling", len(wanted), console=Console(stderr=True), transient=True))
-    record = watch.record("profile", name_of(model), results, as_dict(cfg), cfg.seed)
-    write_record(record, folder / "result.json")
-    rich.print(terminal(rows([record]), title=f"LR picture of {lr_size[0]} x {lr_size[1]} pixels"))
-    print(f"written: {folder / 'result.json'}")
+    results = {name_of(model): [*track(costs, "profiling", len(wanted), console=Console(stderr=True), transient=True)]}
+    rich.print(terminal(rows([results]), title=f"LR picture of {lr_size[0]} x {lr_size[1]} pixels"))
+    return results

@@ -4,7 +4,6 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from hydra.utils import instantiate
 from lightning.pytorch import Trainer, seed_everything
@@ -12,10 +11,15 @@ from lightning.pytorch.loggers import WandbLogger
 from omegaconf import DictConfig
 
 from lmf_sr.build import build
+from lmf_sr.checkpoints import load
 from lmf_sr.commands import hydra_app
-from lmf_sr.commands.configuration import as_dict, scales
-from lmf_sr.data import SuperResolutionData
-from lmf_sr.errors import InputError
+from lmf_sr.commands.configuration import as_dict, name_of, scales, size
+from lmf_sr.commands.jobs import CHECKPOINT, job_folder
+from lmf_sr.data import Source, SuperResolutionData
+from lmf_sr.evaluation.evaluate import evaluate
+from lmf_sr.evaluation.metrics import PROTOCOLS
+from lmf_sr.evaluation.profile import profile
+from lmf_sr.evaluation.records import Results
 from lmf_sr.training.files import CheckpointFiles
 from lmf_sr.training.module import SuperResolution
 
@@ -25,30 +29,41 @@ def main(arguments: Sequence[str]) -> None:
     hydra_app.run("train", job, arguments)
 
 
-def job(cfg: DictConfig) -> None:
-    """One training run, new or resumed. Raises KeyboardInterrupt, saying what was kept, if it was interrupted."""
+def job(cfg: DictConfig) -> Results:
+    """One training run; goes on from the last checkpoint in its folder if there is one.
+
+    Returns:
+        PSNR and SSIM of the final weights on the validation images, and what the model costs, at each scale.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted, saying what was kept.
+    """
     _quieten()
-    folder = hydra_app.job_folder()
-    _check_free(folder, cfg.ckpt)
     seed_everything(cfg.seed, verbose=False)
-    settings = as_dict(cfg)
+    settings, wanted = as_dict(cfg), scales(cfg.scale)
     learner = SuperResolution(
         build(settings["encoder"], settings["decoder"]), instantiate(cfg.optimizer), instantiate(cfg.schedule), cfg.seed
     )
-    data = SuperResolutionData(
-        instantiate(cfg.data), scales(cfg.scale), instantiate(cfg.sampling), cfg.batch_size, cfg.workers, cfg.seed
-    )
+    source: Source = instantiate(cfg.data)
+    data = SuperResolutionData(source, wanted, instantiate(cfg.sampling), cfg.batch_size, cfg.workers, cfg.seed)
     trainer: Trainer = instantiate(
         cfg.trainer,
         logger=[*instantiate(cfg.get("logger") or {}).values()],
         callbacks=[*instantiate(cfg.get("callbacks") or {}).values()],
         plugins=[CheckpointFiles()],
     )
+    last = job_folder() / CHECKPOINT
     with _one_wandb_run_per_job(trainer), _keeping_interrupts():
         for logger in trainer.loggers:
             logger.log_hyperparams(settings)
-        trainer.fit(learner, data, ckpt_path=cfg.ckpt, weights_only=True)
-    print(f"written: {folder}")
+        trainer.fit(learner, data, ckpt_path=last if last.is_file() else cfg.ckpt, weights_only=True)
+    if not trainer.is_global_zero:
+        return {}
+    model = load(last) if last.is_file() else learner.model  # the file's: weights that a callback may have averaged
+    model = model.to(trainer.strategy.root_device).eval()
+    protocol = PROTOCOLS[source.protocol]
+    found = [evaluate(model, source.validation(), scale, protocol) for scale in wanted]
+    return {name_of(model): [*found, *profile(model, size(cfg.lr_size), wanted)]}
 
 
 def _quieten() -> None:
@@ -56,13 +71,6 @@ def _quieten() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in (".* is not empty", ".* does not have many workers", "The dirpath has changed", ".*LeafSpec"):
         warnings.filterwarnings("ignore", message)
-
-
-def _check_free(folder: Path, ckpt: str | None) -> None:
-    """A folder that holds a run may be written to by the run that takes it up, and by no other."""
-    last = folder / "last.ckpt"
-    if last.exists() and (ckpt is None or Path(ckpt).resolve() != last.resolve()):
-        raise InputError(f"{folder} already holds a run: resume it with ckpt={last}, or take another folder")
 
 
 @contextmanager

@@ -60,4 +60,4 @@ def evaluate(
         except InputError as error:
             failures[name] = str(error)
         after_image()
-    return Result(scale, overall([*scores.values()]), set=images.name, images=scores, failures=failures)
+    return Result(scale, overall([*scores.values()]), images.name, protocol.name, scores, failures)

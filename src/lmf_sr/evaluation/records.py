@@ -1,20 +1,26 @@
-"""Result records: what one evaluation or profile found, and all that is needed to judge or repeat it, as one JSON file.
+"""Result records: what one job did and found, and all that is needed to judge or repeat it, as one JSON file, `result.json`.
 
-    {"schema": 1, "verb": "evaluate", "model": "edsr-baseline lm-liif",
-     "configuration": {...}, "environment": {"versions": {...}, "revision": ..., "hardware": {...}},
-     "seed": 0, "started": "2025-03-01T12:00:00+00:00", "duration_s": 41.2,
-     "results": [{"scale": 4.0, "set": "Set5", "metrics": {"psnr": 30.1, "ssim": 0.86},
-                  "images": {"baby": {"psnr": ..., "ssim": ...}}, "failures": {}}]}
+    {"schema": 2, "verb": "evaluate", "sweep": "scales", "name": "scale-4", "status": "done", "error": null,
+     "configuration": {...}, "inputs": {"last.ckpt": "sha256..."}, "seed": 0,
+     "environment": {"versions": {...}, "revision": ..., "hardware": {...}},
+     "started": "2025-03-01T12:00:00.000+00:00", "duration_s": 41.2,
+     "results": {"edsr-baseline-lm-liif":
+                   [{"scale": 4.0, "set": "Set5", "protocol": "benchmark", "metrics": {"psnr": 30.1, "ssim": 0.86},
+                     "images": {"baby": {"psnr": ..., "ssim": ...}}, "failures": {}}]}}
 
-Values that JSON lacks are written as strings ("inf": the PSNR of equal images).
+It is there from the moment the job begins ("running": one that was killed stays so) and replaced when it ends. Values that
+JSON lacks are written as strings ("inf": the PSNR of equal images).
 """
+
+from __future__ import annotations
 
 import json
 import math
 import os
 import platform
 import subprocess
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,7 +31,8 @@ import torch
 from lmf_sr.atomic import replacing
 from lmf_sr.errors import InputError
 
-SCHEMA = 1
+SCHEMA = 2
+FILE = "result.json"
 PACKAGES = ("lmf-sr", "torch", "lightning", "hydra-core", "torchmetrics", "fvcore", "numpy", "pillow", "scikit-image")
 
 Metrics = dict[str, int | float]
@@ -34,43 +41,63 @@ Metrics = dict[str, int | float]
 
 @dataclass(frozen=True)
 class Result:
-    """What was found at one scale, on one set if it took images."""
+    """What was found of a model at one scale, on one set if it took images."""
 
     scale: float
     metrics: Metrics
     set: str | None = None
+    protocol: str | None = None  # of its PSNR and SSIM, one of `metrics.PROTOCOLS`
     images: dict[str, Metrics] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)  # image: why it could not be evaluated
 
 
+Results = dict[str, list[Result]]
+"""By model, as the tables name it."""
+
+
 @dataclass(frozen=True)
 class Record:
-    """One run of one model."""
+    """One job."""
 
     verb: str
-    model: str  # as the tables name it
-    results: list[Result]
-    configuration: dict[str, Any]
+    sweep: str | None  # the sweep that it is a job of, as its folder is named
+    name: str  # its own folder's name: in a sweep, what varies
+    configuration: dict[str, Any]  # complete; paths in the job's folder begin with "."
+    inputs: dict[str, str]  # SHA-256 of the files that the configuration names
     seed: int
-    started: str  # ISO 8601
-    duration_s: float
     environment: dict[str, Any]
+    started: str  # ISO 8601; where the job was begun several times, the last
+    duration_s: float = 0.0  # since then
+    status: str = "running"  # or done, failed, interrupted
+    error: str | None = None
+    results: Results = field(default_factory=dict)
     schema: int = SCHEMA
 
-
-class Stopwatch:
-    """The moment a run started."""
-
-    def __init__(self) -> None:
-        self.started = datetime.now(timezone.utc)
-
-    def record(
-        self, verb: str, model: str, results: list[Result], configuration: dict[str, Any], seed: int = 0
+    @classmethod
+    def begun(
+        cls, verb: str, sweep: str | None, name: str, configuration: dict[str, Any], inputs: dict[str, str]
     ) -> Record:
-        """The record of a run that ends now, here."""
-        duration = (datetime.now(timezone.utc) - self.started).total_seconds()
-        started = self.started.isoformat(timespec="seconds")
-        return Record(verb, model, results, configuration, seed, started, duration, environment())
+        """The record of a job that begins now, here."""
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        return cls(verb, sweep, name, _finite(configuration), inputs, configuration["seed"], environment(), now)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The configuration by dotted keys, as they are given on the command line."""
+
+        def flat(part: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+            for key, value in part.items():
+                if isinstance(value, dict) and value:
+                    yield from flat(value, f"{prefix}{key}.")
+                else:
+                    yield f"{prefix}{key}", value
+
+        return dict(flat(self.configuration, ""))
+
+    def ended(self, status: str, results: Results, error: str | None = None) -> Record:
+        """The record of the job as it ends now."""
+        duration = datetime.now(timezone.utc) - datetime.fromisoformat(self.started)
+        return replace(self, status=status, results=results, error=error, duration_s=duration.total_seconds())
 
 
 def environment() -> dict[str, Any]:
@@ -104,8 +131,9 @@ def read_record(path: Path) -> Record:
     if schema != SCHEMA:
         raise InputError(f"{path} is a result record of schema {schema}, but this version reads schema {SCHEMA}")
     try:
-        return Record(**{**content, "results": [_read_result(result) for result in content["results"]]})
-    except (KeyError, TypeError, ValueError) as error:
+        results = {model: [*map(_read_result, found)] for model, found in content["results"].items()}
+        return Record(**{**content, "results": results})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is a damaged result record: {error!r}") from error
 
 

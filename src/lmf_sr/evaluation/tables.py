@@ -1,6 +1,6 @@
 """Tables from result records: one row for each model, set and scale, in Markdown, CSV and on the terminal.
 
-Several records of one model may each bring some of a row's metrics: an evaluation its PSNR, a profile its cost. A profile
+Several results of one model may each bring some of a row's metrics: an evaluation its PSNR, a profile its cost. A profile
 knows no set; its costs stand beside every set.
 """
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rich.table import Table
 
-from lmf_sr.evaluation.records import Metrics, Record
+from lmf_sr.evaluation.records import Metrics, Results
 
 
 class Column(NamedTuple):
@@ -48,12 +48,13 @@ class Row(NamedTuple):
     metrics: Metrics
 
 
-def rows(records: Iterable[Record]) -> list[Row]:
-    """The rows of some records, in their order."""
+def rows(found: Iterable[Results]) -> list[Row]:
+    """The rows of what some records found, in their order."""
     joined: dict[tuple[str, str | None, float], Metrics] = {}
-    for record in records:
-        for result in record.results:
-            joined.setdefault((record.model, result.set, result.scale), {}).update(result.metrics)
+    for results in found:
+        for model, of_model in results.items():
+            for result in of_model:
+                joined.setdefault((model, result.set, result.scale), {}).update(result.metrics)
     measured_on_a_set = {(model, scale) for model, set_, scale in joined if set_ is not None}
     return [
         Row(model, set_, scale, {**joined.get((model, None, scale), {}), **metrics})

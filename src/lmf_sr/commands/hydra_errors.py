@@ -1,0 +1,39 @@
+"""What Hydra, OmegaConf and the disk report, in one sentence."""
+
+import errno
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from lmf_sr.errors import InputError
+
+DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOTDIR, errno.EEXIST}
+
+
+def explained(error: BaseException, verb: str) -> InputError | None:
+    """The error that tells the user of a verb what to mend; None for what they cannot."""
+    cause: BaseException | None = error
+    while cause is not None:  # Hydra wraps what the constructor of a configured object raised
+        if isinstance(cause, InputError):
+            return cause
+        if isinstance(cause, OSError) and cause.errno in DISK:
+            return InputError(f"cannot write {cause.filename or 'to the disk'}: {cause.strerror}")
+        cause = cause.__cause__
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return None
+    lines = str(error).strip().splitlines()
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return InputError(f"there is no {group} {name!r}; choose one of {', '.join(error.options)}")
+    if isinstance(error, MissingMandatoryValue):
+        key = lines[0].rpartition(" ")[2]
+        return InputError(f"{key} is missing: give it as {key}=...")
+    if lines[0].startswith("Could not override"):
+        key = lines[0].split("'")[1]
+        return InputError(f"there is no option {key!r}; lmf-sr {verb} --help lists what there is")
+    if lines[0].startswith("Ambiguous value"):
+        key, _, values = lines[0].split("'")[1].partition("=")
+        return InputError(f"{key}={values} may be a list or a sweep: write {key}=[{values}], or add -m for a job each")
+    if isinstance(error, OverrideParseException):
+        return InputError(f"cannot make sense of {error.override!r}: {lines[0]}")
+    return InputError("; ".join(line.strip() for line in lines if line.strip()))

@@ -1,0 +1,221 @@
+"""A job: one folder, one `result.json`; taken up where it was left, never done twice, never mixed with another.
+
+    its folder holds                          with the same configuration       with another
+    no record                                 it begins
+    a record: done                            it is left as it is               refused
+    a record: failed, interrupted, killed     it runs again, training goes on   refused
+
+A job whose input files (a checkpoint to evaluate) have changed since is not done: it runs again.
+"""
+
+import hashlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from lmf_sr.commands.hydra_errors import explained
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation.records import FILE, Record, Results, read_record, write_record
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+Job = Callable[[DictConfig], Results]
+"""What a verb does with a configuration; gives back what it found."""
+
+CHECKPOINT = "last.ckpt"  # in a job's folder: what its training goes on from
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # which process of a job this one is
+
+
+def job_folder() -> Path:
+    """The running job's own folder."""
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def sweep_name() -> str | None:
+    """The sweep that the running job is one of, as its folder is named; None for a job of its own."""
+    config = HydraConfig.get()
+    return Path(config.sweep.dir).name if config.mode == RunMode.MULTIRUN else None
+
+
+def overrides() -> list[str]:
+    """The running job's `KEY=VALUE` arguments."""
+    return list(HydraConfig.get().overrides.task)
+
+
+def perform(verb: str, job: Job, cfg: DictConfig) -> str | None:
+    """Does the job that its folder asks for, if any, and records how it ends. Of several processes, the first records.
+
+    Returns:
+        Why it failed, if it did: what is in the record.
+
+    Raises:
+        InputError: nothing was done: the folder cannot be written, is in use, or holds another job.
+        Exception: from a job that is alone, what its user cannot mend. (A sweep goes on.)
+    """
+    folder, sweep = job_folder(), sweep_name()
+    record = Record.begun(verb, sweep, folder.name, _configuration(cfg, folder), _inputs(cfg, folder))
+    first = not any(int(os.environ.get(rank, 0)) for rank in RANKS)
+    if not first:
+        if not _is_done(record, folder):
+            job(cfg)
+        return None
+    with _held(folder):
+        if _is_done(record, folder):
+            print(f"{record.name}: done already, see {folder / FILE}")
+            return None
+        if (folder / FILE).is_file():
+            print(f"{record.name}: {_why_again(record, folder)}")
+        write_record(record, folder / FILE)  # before any work: the folder can be written
+        if "OMP_NUM_THREADS" in os.environ:  # a launcher may set it too late for PyTorch to see
+            torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+        try:
+            results = job(cfg)
+        except KeyboardInterrupt as stop:
+            with suppress(InputError):
+                write_record(record.ended("interrupted", {}, str(stop) or None), folder / FILE)
+            raise
+        except Exception as error:
+            mendable = explained(error, verb)
+            reason = str(mendable) if mendable else f"{type(error).__name__}: {error}"
+            with suppress(InputError):  # the disk may be full
+                write_record(record.ended("failed", {}, reason), folder / FILE)
+            if mendable is None:
+                if sweep is None:
+                    raise
+                traceback.print_exc()
+            return reason
+        failure = _failed_images(results)
+        write_record(record.ended("failed" if failure else "done", results, failure), folder / FILE)
+        print(f"written: {folder / FILE}")
+        return failure
+
+
+def unfinished(sweep: Path, since: str) -> Iterator[tuple[str, str]]:
+    """The jobs of a sweep that began at or after a moment (ISO 8601) and are not done: their names, and why."""
+    for path in sorted(sweep.rglob(FILE)):
+        record = read_record(path)
+        if record.started >= since and record.status != "done":
+            yield record.name, record.error or f"it {_end(record)}"
+
+
+def _is_done(record: Record, folder: Path) -> bool:
+    """Whether the folder holds this job's result. Raises InputError if it holds another job."""
+    if not (folder / FILE).is_file():
+        return False
+    earlier = read_record(folder / FILE)
+    if _takes_up(record, folder):
+        return False
+    here, there = record.settings, earlier.settings
+    different = [key for key in {**here, **there} if (key in here, here.get(key)) != (key in there, there.get(key))]
+    if different:
+        changes = "; ".join(
+            f"{key}: {there.get(key, 'nothing')} there, {here.get(key, 'nothing')} here" for key in islice(different, 3)
+        )
+        raise InputError(
+            f"{folder} already holds a result of another configuration ({changes}{'; ...' * (len(different) > 3)}): "
+            "take another folder, as sweep=NAME or hydra.run.dir=FOLDER"
+        )
+    return earlier.status == "done" and earlier.inputs == record.inputs
+
+
+def _takes_up(record: Record, folder: Path) -> bool:
+    """Whether the job is explicitly told to go on from what is in its folder, whatever it was."""
+    ckpt = record.configuration.get("ckpt")
+    return ckpt is not None and Path(ckpt).resolve() == (folder / CHECKPOINT).resolve()
+
+
+def _why_again(record: Record, folder: Path) -> str:
+    earlier = read_record(folder / FILE)
+    if earlier.status == "done":
+        changed = [path for path, content in record.inputs.items() if earlier.inputs.get(path) != content]
+        return f"again, since {' and '.join(changed)} changed" if changed else "goes on"
+    how = f"goes on from {CHECKPOINT}" if (folder / CHECKPOINT).is_file() else "again"
+    return f"{how}, since it {_end(earlier)}"
+
+
+def _end(record: Record) -> str:
+    ends = {"running": "was killed", "interrupted": "was interrupted", "failed": f"failed ({record.error})"}
+    return ends[record.status]
+
+
+def _configuration(cfg: DictConfig, folder: Path) -> dict[str, Any]:
+    """All of it, resolved; paths in the job's folder begin with "." """
+
+    def portable(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: portable(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [portable(inner) for inner in value]
+        return value.replace(str(folder), ".") if isinstance(value, str) else value
+
+    return portable(OmegaConf.to_container(cfg, resolve=True))
+
+
+def _inputs(cfg: DictConfig, folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file that the configuration names, but for those in the job's own folder."""
+
+    def strings(value: Any) -> Iterator[str]:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict | list):
+            for inner in value.values() if isinstance(value, dict) else value:
+                yield from strings(inner)
+
+    found = {}
+    for text in strings(OmegaConf.to_container(cfg, resolve=True)):
+        if os.path.isfile(text) and folder.resolve() not in Path(text).resolve().parents:  # noqa: PTH113 (never raises)
+            found[text] = hashlib.sha256(Path(text).read_bytes()).hexdigest()
+    return found
+
+
+def _failed_images(results: Results) -> str | None:
+    """Names on stderr what could not be evaluated; gives back the sentence that sums it up."""
+    failures = dict.fromkeys(
+        (f"{result.set}/{image} at scale {result.scale:g}", why)
+        for of_model in results.values()
+        for result in of_model
+        for image, why in result.failures.items()
+    )
+    for what, why in failures:
+        print(f"lmf-sr: {what}: {why}", file=sys.stderr)
+    if not failures:
+        return None
+    return f"{len(failures)} evaluations of images failed, named above; the means are those of the others"
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of the folder.
+
+    POSIX locks end with their process, however it ends, and are not inherited by the processes that load data.
+    """
+    try:
+        file = (folder / ".lock").open("a+")
+    except OSError as error:
+        raise InputError(f"cannot write to the job's folder {folder}: {error.strerror}") from error
+    with file:
+        if fcntl is not None:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                file.seek(0)
+                raise InputError(f"{folder} is in use by process {file.read() or '?'}: let it end, or end it") from None
+            except OSError:
+                pass  # a file system without locks
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
