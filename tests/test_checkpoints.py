@@ -169,6 +169,22 @@ def test_unknown_weights_are_named(tmp_path: Path) -> None:
         load(tmp_path / "a.pth")
 
 
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_a_configuration_that_is_none(tmp_path: Path, model: Model, part: str) -> None:
+    config = {**model.config, part: ["lm-liif"]}
+    save_file(model.state_dict(), tmp_path / "a.safetensors", {"format": FORMAT, "config": json.dumps(config)})
+    with pytest.raises(InputError, match=rf"no usable configuration: its {part} is \['lm-liif'\]"):
+        load(tmp_path / "a.safetensors")
+
+
+def test_weights_that_are_no_tensors_are_named(tmp_path: Path) -> None:
+    content = authors()
+    content["model"]["sd"]["imnet.layers.2.bias"] = "zero"
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"has the wrong shape for .*render_mlp.layers.2.bias"):
+        load(tmp_path / "a.pth")
+
+
 def test_weights_of_another_architecture_are_named(tmp_path: Path, model: Model) -> None:
     weights = model.state_dict()
     config = {**model.config, "encoder": {**model.config["encoder"], "n_feats": 16}}
@@ -188,6 +204,12 @@ def test_weights_of_another_architecture_are_named(tmp_path: Path, model: Model)
         ({"sd": {}}, "lacks 'hypernet.layers.2.weight', which method 'lmliif' needs"),
         ({"args": {"local_ensemble": False}}, "trained with local_ensemble=False; only True"),
         ({"args": {"encoder_spec": {"name": "vgg", "args": {}}, "imnet_spec": None}}, "lacks|no encoder"),
+        ({"args": None}, "not in the authors' format"),
+        (
+            {"args": {"encoder_spec": [1], "imnet_q": {"args": {}}}},
+            "describes method 'lmliif' in a way that makes no sense",
+        ),
+        ({"args": {"encoder_spec": {"name": "edsr-baseline"}, "imnet_q": {"args": [2]}}}, "makes no sense"),
     ],
 )
 def test_methods_that_are_not_ours(tmp_path: Path, change: dict[str, Any], message: str) -> None:

@@ -43,6 +43,9 @@ def load(source: str | Path = DEFAULT_MODEL) -> Model:
     """
     path = checkpoint_file(source)
     config, weights = _read_export(path) if path.suffix == ".safetensors" else _read_pickled(path)
+    for part, options in config.items():
+        if not isinstance(options, Mapping):
+            raise InputError(f"{path} holds no usable configuration: its {part} is {options!r}")
     model = build(**config)
     check_fit(model, weights, path)
     model.load_state_dict(weights)
@@ -101,7 +104,7 @@ def unpickle(path: Path) -> Any:
     """What a pickled file holds, read as data. Raises InputError if it cannot be read, or would run code."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # the unpickler of a damaged file may raise anything
         if isinstance(error, pickle.UnpicklingError) and re.search("GLOBAL|Unsupported (global|class)", str(error)):
             raise InputError(f"{path} is refused: its pickle asks to run code, not only to hold weights") from error
         raise InputError(f"{path} is not a readable checkpoint: it is damaged or of another kind") from error
@@ -127,10 +130,11 @@ def _read_pickled(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def check_fit(model: Model, weights: Mapping[str, Tensor], path: str | Path) -> None:
     """Raises InputError, naming them, unless the weights are those of the model, all of them and no others."""
     own = model.state_dict()
+    shapes = {name: getattr(value, "shape", None) for name, value in weights.items()}
     problems = {
-        "is missing": sorted(own.keys() - weights.keys()),
-        "has the unknown": sorted(weights.keys() - own.keys()),
-        "has the wrong shape for": sorted(k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape),
+        "is missing": sorted(own.keys() - shapes.keys()),
+        "has the unknown": sorted(shapes.keys() - own.keys()),
+        "has the wrong shape for": sorted(k for k in own.keys() & shapes.keys() if own[k].shape != shapes[k]),
     }
     method = f"{model.config['decoder']['name']} on {model.config['encoder']['name']}"
     for what, keys in problems.items():
@@ -187,10 +191,11 @@ _RDN = {"A": "rdn-small", "B": "rdn"}
 
 def from_authors(model: Any, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Configuration and weights, in our names, of the authors' `{"name", "args", "sd"}`."""
-    try:
-        name, args, weights = model["name"], model["args"], model["sd"]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path} is not in the authors' format: 'model' holds no name, args and sd") from error
+    match model:
+        case {"name": str(name), "args": Mapping() as args, "sd": Mapping() as weights}:
+            pass
+        case _:
+            raise InputError(f"{path} is not in the authors' format: 'model' holds no name, args and sd")
     if name not in _METHODS:
         raise InputError(f"{path} holds the method {name!r}; known are {', '.join(_METHODS)}")
     for option, value in _FIXED.items():
@@ -202,8 +207,10 @@ def from_authors(model: Any, path: Path) -> tuple[dict[str, Any], dict[str, Tens
             "encoder": _encoder_config(args),
             "decoder": {"name": decoder, **_decoder_options(name, args, weights)},
         }
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise InputError(f"{path} lacks {error}, which method {name!r} needs") from error
+    except (TypeError, AttributeError, IndexError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path} describes method {name!r} in a way that makes no sense: {error}") from error
     return config, {
         _renamed(key, renames): value for key, value in weights.items() if not any(part in key for part in _DERIVED)
     }

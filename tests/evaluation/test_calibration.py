@@ -54,8 +54,11 @@ def bins(**filled: float) -> torch.Tensor:
 def test_the_limit_is_the_end_of_the_last_good_bin() -> None:
     statistics = Statistics.empty([1.0])
     statistics.add(bins(b3=10, b4=10, b7=10, b8=10), bins(b3=10, b4=20, b7=30, b8=10)[None])
-    assert statistics.limits(2.0, "pooled") == [upper_edge(6)]  # empty bins are passed, the bad one stops
-    assert statistics.limits(0.5, "pooled") == [upper_edge(2)]
+    assert statistics.limits(2.0, "pooled") == [
+        upper_edge(4)
+    ]  # the bad one stops, and the empty ones before it say nothing
+    assert statistics.limits(5.0, "pooled") == [upper_edge(8)]  # between good ones, empty ones are passed
+    assert statistics.limits(0.5, "pooled") == [0.0]
 
 
 def test_intensities_never_seen_are_not_trusted() -> None:
@@ -100,7 +103,7 @@ def test_a_looser_threshold_never_renders_finer(errors: list[list[float]], first
 
 def test_a_table_drops_levels_that_would_render_nothing() -> None:
     calibration = Calibration("f", "m", {8.0: Statistics.empty([1.0, 2.0, 4.0])}, ["a"])
-    calibration.targets[8.0].add(bins(b3=1, b4=1), torch.stack([bins(b3=9), bins(b4=9), bins(b4=9)]))
+    calibration.targets[8.0].add(bins(b2=1, b3=1, b4=1), torch.stack([bins(b3=9), bins(b4=9), bins(b4=9)]))
     assert calibration.table(1.0).targets == {
         8.0: (Level(1.0, upper_edge(2)), Level(2.0, upper_edge(3)), Level(8.0, float("inf")))
     }
@@ -170,8 +173,7 @@ def test_table_from_either_file(tmp_path: Path) -> None:
     assert table_from(tmp_path / "table.yaml", None, "pooled") == table
     with pytest.raises(InputError, match=r"made for an MSE threshold of 2e-05, not 1e-06"):
         table_from(tmp_path / "table.yaml", 1e-6, "pooled")
-    with pytest.raises(InputError, match="serves any MSE threshold: choose one"):
-        table_from(tmp_path / "calibration.json", None, "pooled")
+    assert table_from(tmp_path / "calibration.json", None, "pooled") == table  # 2e-5 is the paper's
 
 
 def test_what_makes_no_table_is_refused(model: Model, tmp_path: Path) -> None:
@@ -181,6 +183,8 @@ def test_what_makes_no_table_is_refused(model: Model, tmp_path: Path) -> None:
         Calibration.of(model, "tiny", [8.0], [0.5])
     calibration = Calibration.of(model, "tiny", [8.0], [1.0, 9.0])
     assert calibration.targets[8.0].decode_scales == [1.0]
+    with pytest.raises(InputError, match=r"target scale 6 has no decode scale below it among \[8, 12\]"):
+        Calibration.of(model, "tiny", [6.0], [12, 8])
     with pytest.raises(InputError, match="without pictures"):
         calibration.table(2e-5)
     with pytest.raises(InputError, match="mse_threshold=0 allows no saving"):

@@ -41,10 +41,10 @@ def job(cfg: DictConfig) -> Results:
     if path.suffix != ".json":
         raise InputError(f"output={path} cannot hold a calibration: its suffix is .json")
     calibration = Calibration.of(model, name_of(model), scales(cfg.targets), scales(cfg.decode_scales))
-    if path.is_file():
-        calibration = _same(Calibration.load(path), calibration, path)
     source: Source = instantiate(cfg.data)
     images = PairedImages("training", evenly_spread(source.training(), cfg.images))
+    if path.is_file():
+        calibration = _same(Calibration.load(path), calibration, images, path)
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("calibrating", total=len(images))
@@ -66,7 +66,7 @@ def job(cfg: DictConfig) -> Results:
     }
 
 
-def _same(found: Calibration, asked: Calibration, path: Path) -> Calibration:
+def _same(found: Calibration, asked: Calibration, images: PairedImages, path: Path) -> Calibration:
     """The calibration found, if it is the one asked for, begun."""
     if found.fingerprint != asked.fingerprint:
         raise InputError(f"{path} is a calibration of other weights ({found.model}): remove it, or name another output")
@@ -74,6 +74,11 @@ def _same(found: Calibration, asked: Calibration, path: Path) -> Calibration:
         raise InputError(
             f"{path} is a calibration for the targets and decode scales {found.scales}, not {asked.scales}: "
             "remove it, or name another output"
+        )
+    if others := set(found.images).difference(images.names()):
+        raise InputError(
+            f"{path} was begun on other images, {min(others)} among them: remove it, name another output, or calibrate on "
+            "the same data with the same number of images"
         )
     return found
 

@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scale", type=float, required=True, help="by how much; CMSR is for more than 4")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="shipped name or checkpoint file (default: %(default)s)")
     parser.add_argument("--table", help="calibration or Scale2Mod table, or authors (default: the model's calibration)")
-    parser.add_argument("--mse-threshold", type=float, default=2e-5, help="MSE allowed (default: %(default)g)")
+    parser.add_argument("--mse-threshold", type=float, help="MSE allowed (default: the table's, or 2e-5)")
     parser.add_argument("--aggregation", choices=AGGREGATIONS, default="minimum", help="(default: %(default)s)")
     parser.add_argument("--output", "-o", type=Path, help="file to draw (default: IMAGE_x8_cmsr.png beside IMAGE)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: %(default)s)")

@@ -5,8 +5,8 @@ is upsampled bilinearly to S. Pixels fall into bins b by the intensity of their 
 
     E_i(b) = mean over the pixels of bin b of (upsampled_i - rendered)^2,      values in [-1, 1]
 
-The limit of s_i for an MSE threshold is the upper edge of the last bin up to which E_i stays within the threshold, and not
-above the limits of the finer scales. E_i is
+The limit of s_i for an MSE threshold is the upper edge of the last bin seen up to which E_i stays within the threshold, and
+not above the limits of the finer scales. E_i is
 
     minimum    of each picture by itself: the smallest of the pictures' limits (the authors' rule)
     pooled     of all pictures together
@@ -39,6 +39,7 @@ from lmf_sr.rendering.axes import nearest_latents
 FORMAT = "lmf-sr calibration 1"
 LOWEST, RATIO, BINS = 0.01, 1.02, 350  # bins of intensity up to 10, each 2 % wide; above, all is rendered in full
 AGGREGATIONS = ("minimum", "pooled")
+THRESHOLD = 2e-5  # the paper's MSE
 
 
 @dataclass
@@ -71,9 +72,9 @@ class Statistics:
         error = (
             self.worst if aggregation == "minimum" else torch.where(self.values > 0, self.squared / self.values, 0.0)
         )
-        seen = self.values.flip(0).cumsum(0).flip(0) > 0  # bins above all that was seen are not to be trusted
-        good: Bool[Tensor, "s b"] = (error <= mse_threshold) & seen
-        limits = [upper_edge(bins - 1) if bins else 0.0 for bins in good.int().cumprod(-1).sum(-1).tolist()]
+        up_to_here: Bool[Tensor, "s b"] = (error <= mse_threshold).cummin(-1).values
+        seen = up_to_here & (self.values > 0)  # an empty bin is evidence of nothing
+        limits = [upper_edge(int(bins.nonzero().max())) if bins.any() else 0.0 for bins in seen]
         return [min(limits[i:]) for i in range(len(limits))]
 
 
@@ -112,6 +113,12 @@ class Calibration:
             if not 1 <= scale < math.inf:
                 raise InputError(f"decode scale {scale:g} cannot be calibrated: it must be at least 1")
         ladder = sorted(set(decode_scales))
+        for target in targets:
+            if not any(scale < target for scale in ladder):
+                raise InputError(
+                    f"target scale {target:g} has no decode scale below it among {ladder}: "
+                    "add one, as in decode_scales=[1,2,4]"
+                )
         by_target = {t: Statistics.empty([scale for scale in ladder if scale < t]) for t in sorted(set(targets))}
         return cls(fingerprint(model), name, by_target)
 
@@ -242,16 +249,15 @@ def only(target: float, scale: float) -> Scale2Mod:
 
 
 def table_from(path: str | Path, mse_threshold: float | None, aggregation: str) -> Scale2Mod:
-    """A table from a file: of a calibration, that of the threshold; of a table, that one.
+    """A table from a file: of a calibration, that of the threshold (the paper's, if None); of a table, that one.
 
     Raises:
-        InputError: a file that holds neither, no threshold for a calibration, or another than the table was made for.
+        InputError: a file that holds neither, or another threshold than the table was made for.
     """
     content = read_mapping(path)
     if "format" in content:
-        if mse_threshold is None:
-            raise InputError(f"{path} serves any MSE threshold: choose one, as in cmsr.mse_threshold=2e-5")
-        return Calibration.from_content(content, path).table(mse_threshold, aggregation)
+        threshold = THRESHOLD if mse_threshold is None else mse_threshold
+        return Calibration.from_content(content, path).table(threshold, aggregation)
     table = Scale2Mod.from_content(content, path)
     if mse_threshold is not None and table.mse_threshold is not None and table.mse_threshold != mse_threshold:
         raise InputError(

@@ -45,6 +45,7 @@ class Cmsr(Callback):
     ) -> None:
         self.mse_threshold, self.aggregation = mse_threshold, aggregation
         self.images, self.decode_scales, self.repeats = images, decode_scales, repeats
+        self.pictures: PairedImages | None = None  # decoded once
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.meters: dict[float, SavingMeter] = {}
@@ -77,8 +78,9 @@ class Cmsr(Callback):
             pl_module.log_dict({f"{name}/x{scale:g}": value for name, value in overall(pictures).items()})
 
     def _calibrated(self, model: Model, data: SuperResolutionData, scale: float) -> SavingMeter:
-        pictures = PairedImages("training", evenly_spread(data.source.training(), self.images))
+        if self.pictures is None:
+            self.pictures = PairedImages("training", evenly_spread(data.source.training(), self.images))
         calibration = Calibration.of(model, "in training", [scale], self.decode_scales)
-        for name in pictures.names():
-            calibration.take(model, pictures, name)
+        for name in self.pictures.names():
+            calibration.take(model, self.pictures, name)
         return SavingMeter(model, calibration.table(self.mse_threshold, self.aggregation), self.repeats)
