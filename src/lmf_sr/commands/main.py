@@ -1,7 +1,7 @@
 """`lmf-sr VERB ...`: finds the verb, and turns what the user can mend into one sentence on stderr.
 
 Exit status: 0 done; 2 bad input; 130 interrupted. A verb is a module of this package with `main(arguments)`, imported only
-when asked for, so that help does not wait for PyTorch.
+when asked for, so that no verb waits for what another needs.
 """
 
 import sys
@@ -40,7 +40,7 @@ verbs:
 
 examples:
   lmf-sr train data=folder data.root=photos encoder=edsr-baseline decoder=lm-liif
-  lmf-sr evaluate ckpt=last.ckpt data=benchmark data.root=benchmark data.sets=[Set5] scale=4
+  lmf-sr evaluate ckpt=last.ckpt data=benchmark data.root=benchmark 'data.sets=[Set5]' scale=4
   lmf-sr evaluate -m ckpt=last.ckpt scale=2,3,4              one job for each scale
   lmf-sr profile encoder=edsr-baseline decoder=liif
   lmf-sr upscale photo.jpg --scale 3.7 --model last.ckpt
