@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,6 @@ def test_the_factored_conversion_is_its_plain_form(checkout: Path) -> None:
 @pytest.mark.slow
 def test_its_commands(checkout: Path) -> None:
     for command in COMMANDS:
-        program, *arguments = command.split()
+        program, *arguments = shlex.split(command)
         run([str(Path(sys.executable).with_name(program)), *arguments], checkout)
     assert (checkout / "poly" / "last.ckpt").is_file()

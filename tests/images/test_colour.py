@@ -2,7 +2,7 @@
 
 import torch
 
-from lmf_sr.images import denormalise, luma, normalise
+from lmf_sr.images import luma, normalise
 
 
 def test_luma_of_the_primaries() -> None:
@@ -18,7 +18,3 @@ def test_luma_keeps_leading_axes() -> None:
 
 def test_normalise_spans_minus_one_to_one() -> None:
     assert normalise(torch.tensor([0.0, 0.5, 1.0])).tolist() == [-1, 0, 1]
-
-
-def test_denormalise_is_the_inverse_and_does_not_clamp() -> None:
-    assert denormalise(torch.tensor([-1.0, 0.0, 1.0, 3.0])).tolist() == [0, 0.5, 1, 2]

@@ -1,6 +1,6 @@
 """Images: files, colour, bicubic resampling by Pillow's and MATLAB's rules, the embedded photographs."""
 
-from lmf_sr.images.colour import denormalise, luma, normalise
+from lmf_sr.images.colour import luma, normalise
 from lmf_sr.images.embedded import HELD_OUT, TRAIN, embedded_photographs
 from lmf_sr.images.files import IMAGE_SUFFIXES, Picture, list_images, read_picture, read_rgb8, write_picture
 from lmf_sr.images.resample import imresize, imresize_by, imresize_rows, resize_pillow
@@ -12,7 +12,6 @@ __all__ = [
     "TRAIN",
     "Picture",
     "check_size",
-    "denormalise",
     "embedded_photographs",
     "imresize",
     "imresize_by",

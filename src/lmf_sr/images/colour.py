@@ -20,8 +20,3 @@ def luma(rgb: Float[Tensor, "*B 3 H W"]) -> Float[Tensor, "*B 1 H W"]:
 def normalise(image: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
     """Pixels in [0, 1] to the models' range [-1, 1]."""
     return (image - 0.5) / 0.5
-
-
-def denormalise(values: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
-    """The models' range [-1, 1] to pixels in [0, 1]; not clamped."""
-    return values * 0.5 + 0.5
