@@ -84,6 +84,15 @@ def test_weights_are_exact_at_the_centre_of_an_inner_latent() -> None:
     assert [low, high][int(corners.weight[4].argmax())] == 1
 
 
+@given(n=st.integers(1, 5000), scale=st.sampled_from([1, 3, 5, 7]))
+def test_float32_finds_a_latent_that_a_pixel_is_centred_on(n: int, scale: int) -> None:
+    """However long the axis: never only the two beside it."""
+    corners = axis_corners(pixel_centers(n * scale).float(), n)
+    centred = slice(scale // 2, None, scale)
+    own = (corners.at[centred] == torch.arange(n)[:, None]) * corners.weight[centred]
+    assert torch.allclose(own.sum(-1), torch.tensor(1.0), atol=1e-3)
+
+
 def test_the_area_form_of_liif_is_the_separable_form() -> None:
     """Where it is defined: the weight of a corner is the area of the rectangle to the opposite corner."""
     corners = four_corners(points(0, 1, 500) * 0.9, (10, 12))

@@ -97,3 +97,44 @@ def test_the_model_is_differentiable(model: Model) -> None:
 def test_sample_names_a_batch_that_does_not_fit(model: Model, picture: torch.Tensor) -> None:
     with pytest.raises(InputError, match="coords are for 3 pictures, but 2"):
         model.encode(picture).sample(torch.zeros(3, 4, 2), torch.tensor([0.1, 0.1]))
+
+
+@pytest.mark.parametrize("decoder", ["liif", "lte", "ciaosr", "lm-liif", "lm-lte"])
+def test_sampling_in_chunks_does_not_show(decoder: str, picture: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a cell for all queries, for each image, or for each query."""
+    torch.manual_seed(0)
+    image = lmf_sr.build(TINY, decoder).eval().encode(picture)
+    coords = torch.rand(2, 30, 2) * 2 - 1
+    for cell in (torch.tensor([0.1, 0.2]), torch.rand(2, 1, 2) * 0.2, torch.rand(2, 30, 2) * 0.2):
+        with monkeypatch.context() as patch:
+            whole = image.sample(coords, cell)
+            patch.setattr("lmf_sr.rendering.direct.QUERIES_PER_CHUNK", 14)
+            torch.testing.assert_close(image.sample(coords, cell), whole, atol=1e-6, rtol=0)
+
+
+def test_sample_in_float32_reads_what_render_draws_of_a_long_picture(model: Model) -> None:
+    """At x3, where every third pixel is centred on a latent."""
+    image, grid = model.encode(torch.rand(3, 1, 1500)), Grid.over(3, 4500)
+    sampled = image.sample(grid.coords().float()[None], torch.tensor(grid.cell))
+    torch.testing.assert_close(sampled.transpose(1, 2).view(1, 3, 3, 4500), image.render(3, 4500), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("picture", "told"),
+    [
+        (
+            torch.zeros(3, 8, 8, dtype=torch.uint8),
+            r"not torch\.uint8: convert it, 8 bits as image / 255",
+        ),
+        (torch.zeros(8, 8), r"\(3, h, w\), or \(B, 3, h, w\) for several, not \(8, 8\)"),
+        (torch.zeros(1, 8, 8), r"not \(1, 8, 8\)"),
+        (torch.zeros(8, 8, 3), r"not \(8, 8, 3\)"),
+        (torch.zeros(1, 2, 3, 8, 8), r"not \(1, 2, 3, 8, 8\)"),
+        (torch.zeros(3, 0, 8), r"not \(3, 0, 8\)"),
+    ],
+)
+def test_what_is_no_picture_is_refused(model: Model, picture: torch.Tensor, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        model.encode(picture)
+    with pytest.raises(InputError, match=told):
+        next(model.stream(picture, 9, 9))

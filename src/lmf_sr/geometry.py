@@ -5,10 +5,11 @@ by the four latents around it. Along one axis of `n` latents these are, for t = 
 
     p + t * offset + 1e-6,     offset = 1/n (half the distance between latents), clamped to [-1 + 1e-6, 1 - 1e-6],
 
-(the 1e-6 settles ties; it is less on axes of more than 48 latents, as there it would reach pixels which are none: `tie`) and
-`rel_t = (p - v_t) * n`, so that neighbouring latents are 2 apart. The local ensemble weighs a corner by the area of the
-rectangle to the *opposite* corner (Chen et al., LIIF, CVPR 2021, section 3.2). That is bilinear interpolation, hence
-separable, and computed so: the weight along one axis is
+(the 1e-6 settles ties; it is less on axes of more than 48 latents, as there it would reach pixels which are none: `tie`)
+and `rel_t = (p - v_t) * n`, so that neighbouring latents are 2 apart. With that offset they are neighbours, or both the
+outermost one, and are found by a single rounding: by two, in float32, a pixel centred on a latent may find only those
+beside it. The local ensemble weighs a corner by the area of the rectangle to the *opposite* corner (Chen et al., LIIF, CVPR
+2021, section 3.2). That is bilinear interpolation, hence separable, and computed so: the weight along one axis is
 
     w_t = |rel_{-t}| / (|rel_-| + |rel_+|),     1/2 each where both corners are the same latent.
 
@@ -72,10 +73,12 @@ def axis_corners(p: Float[Tensor, "*N"], n: int, offset: float | Float[Tensor, "
         n: number of latents along the axis.
         offset: distance at which the two latents are looked for; `1/n` unless given (CiaoSR has its own).
     """
-    reach = 1 / n if offset is None else offset
-    around = torch.stack([p - reach, p + reach], dim=-1) + tie(n)
-    around = around.clamp(-1 + EPS, 1 - EPS)
-    index = _nearest(around, n)
+    if offset is None:
+        before = (_position(p, n) + tie(n) * n / 2).floor()
+        index = torch.stack([before, before + 1], dim=-1).clamp(0, n - 1)
+    else:
+        around = torch.stack([p - offset, p + offset], dim=-1) + tie(n)
+        index = _nearest(around.clamp(-1 + EPS, 1 - EPS), n)
     center = index * (2 / n) + (1 / n - 1)
     rel = (p.unsqueeze(-1) - center) * n
     opposite = rel.abs().flip(-1)
@@ -93,7 +96,12 @@ def tie(n: int) -> float:
 
 
 def _nearest(p: Float[Tensor, "*N"], n: int) -> Float[Tensor, "*N"]:
-    return (((p + 1) * n - 1) / 2).round().clamp(0, n - 1)
+    return _position(p, n).round().clamp(0, n - 1)
+
+
+def _position(p: Float[Tensor, "*N"], n: int) -> Float[Tensor, "*N"]:
+    """Where points lie among `n` latents, in numbers of latents."""
+    return ((p + 1) * n - 1) / 2
 
 
 def nearest(coords: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Int[Tensor, "*N"]:

@@ -68,15 +68,20 @@ class Model(nn.Module):
         return rgb + sample_bilinear(lr, coords) if self.decoder.lr_skip else rgb
 
     @torch.inference_mode()
-    def encode(self, image: Float[Tensor, "*B 3 h w"]) -> ContinuousImage:
-        """Encodes a picture, RGB in [0, 1], with or without a batch axis, on the model's device."""
+    def encode(self, image: Tensor) -> ContinuousImage:
+        """Encodes a picture, RGB in [0, 1], on the model's device.
+
+        Args:
+            image: floats, (3, h, w) or (B, 3, h, w).
+
+        Raises:
+            InputError: anything else.
+        """
         lr = self._normalised(image)
         return ContinuousImage(self, lr, self._encoded(lr, Window.whole(_size(lr))))
 
     @torch.inference_mode()
-    def stream(
-        self, image: Float[Tensor, "*B 3 h w"], height: int, width: int, clamp: bool = True
-    ) -> Iterator[Float[Tensor, "B 3 n W"]]:
+    def stream(self, image: Tensor, height: int, width: int, clamp: bool = True) -> Iterator[Float[Tensor, "B 3 n W"]]:
         """What `encode(image).render(height, width)` gives, as bands of rows from top to bottom.
 
         Memory grows with neither the height of the picture nor the size of the rendering: the LR picture is held, and the
@@ -90,7 +95,11 @@ class Model(nn.Module):
             for _, rgb in part._bands(grid.band(rows.start, rows.stop), part.renderer()):
                 yield to_pixels(rgb, clamp)
 
-    def _normalised(self, image: Float[Tensor, "*B 3 h w"]) -> Float[Tensor, "B 3 h w"]:
+    def _normalised(self, image: Tensor) -> Float[Tensor, "B 3 h w"]:
+        if not image.is_floating_point():
+            raise InputError(f"a picture is floats in [0, 1], not {image.dtype}: convert it, 8 bits as image / 255")
+        if image.ndim not in (3, 4) or image.shape[-3] != 3 or image.numel() == 0:
+            raise InputError(f"a picture is (3, h, w), or (B, 3, h, w) for several, not {tuple(image.shape)}")
         first = next(self.parameters())
         return (image.to(first.device, first.dtype).reshape(-1, *image.shape[-3:]) - 0.5) / 0.5
 
@@ -129,10 +138,9 @@ class ContinuousImage:
         """`features` are those of the window `held`, where only that is going to be rendered."""
         self.model, self.lr, self.features = model, lr, features
         self.held = held or Window.whole(self.size)
-        self._prepared: tuple[Tensor, Window, Any] | None = (
-            None  # the last state, with the cell and the window it is for
-        )
-        self._table: Scale2Mod | None = None  # the last table, found to be the model's own
+        # The last state, with the cell and the window it is for; and the last table, found to be the model's own.
+        self._prepared: tuple[Tensor, Window, Any] | None = None
+        self._table: Scale2Mod | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -219,12 +227,16 @@ class ContinuousImage:
         """RGB in [0, 1] at points (row, column) in [-1, 1], for output pixels of size `cell`."""
         if coords.shape[0] != self.lr.shape[0]:
             raise InputError(f"coords are for {coords.shape[0]} pictures, but {self.lr.shape[0]} were encoded")
-        cell = cell.to(self.lr)
-        state = self._state(cell if cell.ndim == 3 else cell.expand(self.lr.shape[0], 1, 2))
-        rgb = self.model.decoder.query(state, coords.to(self.lr.device))
-        if self.model.decoder.lr_skip:
-            rgb = rgb + sample_bilinear(self.lr, coords.to(self.lr.device))
-        return to_pixels(rgb, clamp)
+        cell, coords = cell.to(self.lr), coords.to(self.lr.device)
+        decoder, state = self.model.decoder, self._state(cell if cell.ndim == 3 else cell.expand(len(self.lr), 1, 2))
+        out = self.lr.new_empty(*coords.shape[:2], 3)
+        count = max(direct.QUERIES_PER_CHUNK // len(self.lr), 1)
+        for start in range(0, coords.shape[1], count):
+            some = slice(start, start + count)
+            out[:, some] = decoder.query(decoder.of_queries(state, some), coords[:, some])
+            if decoder.lr_skip:
+                out[:, some] += sample_bilinear(self.lr, coords[:, some])
+        return to_pixels(out, clamp)
 
     @torch.inference_mode()
     def intensity(self, height: int, width: int) -> Float[Tensor, "B h w"]:

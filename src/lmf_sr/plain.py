@@ -6,13 +6,13 @@ the "plain" row of the tables; everything else runs the factored forms, which gi
 """
 
 from functools import singledispatch
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder
+from lmf_sr.decoders import Decoder, some
 from lmf_sr.decoders.ciaosr import CiaoSR, corner_reach
 from lmf_sr.decoders.layers import unfold3x3
 from lmf_sr.decoders.liif import LIIF
@@ -42,6 +42,9 @@ class Plain(Decoder, Generic[D]):
         super().__init__()
         self.decoder: D = decoder
         self.lr_skip = decoder.lr_skip
+
+    def of_queries(self, state: Any, queries: slice) -> Any:
+        return state._replace(cell=some(state.cell, queries))
 
 
 @plain_form.register(LIIF)

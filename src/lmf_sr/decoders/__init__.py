@@ -30,6 +30,15 @@ class Decoder(nn.Module):
         """Once per output pixel: normalised RGB, without the LR skip."""
         raise NotImplementedError
 
+    def of_queries(self, state: Any, queries: slice) -> Any:
+        """The state for some of the queries: a part of what it holds for each query, if anything."""
+        return state
+
+
+def some(x: Float[Tensor, "B #Q k"], queries: slice) -> Float[Tensor, "B #q k"]:
+    """The part of `x` for some of the queries, where it is not one for all."""
+    return x if x.shape[1] == 1 else x[:, queries]
+
 
 def in_window(
     extent: Float[Tensor, "*N 2"], lr_size: tuple[int, int], features: Float[Tensor, "B C n m"]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder
+from lmf_sr.decoders import Decoder, some
 from lmf_sr.decoders.layers import CornerMLP, linear_on_unfold
 from lmf_sr.geometry import ensemble, four_corners, gather, relative_cell
 
@@ -35,6 +35,9 @@ class LIIF(Decoder):
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> LIIFState:
         first = linear_on_unfold(features, self.mlp.first_weight, self.mlp.first_bias)
         return LIIFState(first, relative_cell(cell, features.shape[-2:]))
+
+    def of_queries(self, state: LIIFState, queries: slice) -> LIIFState:
+        return state._replace(cell=some(state.cell, queries))
 
     def query(self, state: LIIFState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
         corners = four_corners(coords, state.first.shape[1:3])
