@@ -185,7 +185,38 @@ def test_a_batch_goes_on_after_failures_and_lists_them(run: Run, tmp_path: Path,
     listed = [line for line in outcome.err.splitlines() if line.startswith("lmf-sr: ")]
     assert "b.png" in listed[0]
     assert "missing.png" in listed[1]
-    assert listed[2] == outcome.error == "lmf-sr: error: 2 of 4 pictures failed, named above; the others are done"
+    assert listed[2] == outcome.error == "lmf-sr: error: 2 of 4 failed, named above; the others are done"
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")]
+)
+def test_a_batch_goes_on_after_an_empty_folder_and_a_lack_of_memory(
+    run: Run, tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    for folder in ("empty", "photos"):
+        (tmp_path / folder).mkdir()
+    for name in ("a", "b"):
+        write_picture(tmp_path / "photos" / f"{name}.png", picture())
+    read = upscale.read_picture
+    monkeypatch.setattr(
+        upscale, "read_picture", lambda path: Mock(side_effect=error)() if path.stem == "a" else read(path)
+    )
+    outcome = run("upscale", "empty", "photos", "--scale", "2", "-o", "large", "--model", checkpoint)
+    assert outcome.status == 2
+    assert [file.name for file in (tmp_path / "large").iterdir()] == ["b.png"]
+    listed = [line for line in outcome.err.splitlines() if line.startswith("lmf-sr: ")]
+    assert "no images in the folder empty" in listed[0]
+    assert "too little memory to make large/a.png of photos/a.png: write .tif" in listed[1]
+    assert outcome.error == "lmf-sr: error: 2 of 3 failed, named above; the others are done"
+
+
+def test_another_error_is_no_lack_of_memory(
+    run: Run, tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upscale, "read_picture", Mock(side_effect=RuntimeError("a defect")))
+    with pytest.raises(RuntimeError, match="a defect"):
+        run("upscale", "a.png", "--scale", "2", "--model", checkpoint)
 
 
 def test_an_interruption_says_how_many_are_done(

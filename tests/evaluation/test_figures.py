@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation import figures
-from lmf_sr.evaluation.figures import against_scale, crop, side_by_side
+from lmf_sr.evaluation.figures import against_scale, bubble, crop, efficiency, side_by_side
 from lmf_sr.evaluation.tables import Row
 from lmf_sr.images import read_picture
 
@@ -34,6 +34,22 @@ def test_lines_follow_the_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Axes, "plot", lambda self, x, y, **style: lines.append((x, y)) or plot(self, x, y, **style))
     against_scale(ROWS, tmp_path / "scales.png")
     assert lines == [((2.0, 4.0), (33.7, 28.4)), ((2.0, 4.0), (36.0, 31.0)), ((), ()), ((2.0, 4.0), (1.0, 2.0))]
+
+
+def test_bubbles_are_as_large_as_latencies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    scatter = Axes.scatter
+    monkeypatch.setattr(
+        Axes, "scatter", lambda self, x, y, s, **style: drawn.append((x, y, s)) or scatter(self, x, y, s, **style)
+    )
+    costs = [
+        Row(model, None, scale, {"decoder_macs": scale * 1e9, "decoder_ms": ms, "decoder_parameters": parameters})
+        for model, parameters in (("liif", 3e5), ("lm-liif", 1e5))
+        for scale, ms in ((4.0, 9000), (2.0, 400))
+    ]
+    efficiency(costs, tmp_path / "efficiency.svg")
+    assert drawn[0] == drawn[1] == ([2.0, 4.0], [2.0, 4.0], [bubble(0.4), bubble(9)])
+    assert all(name in (tmp_path / "efficiency.svg").read_text() for name in ("lm-liif", "latency", "parameters"))
 
 
 def test_pictures_stand_beside_each_other(tmp_path: Path) -> None:

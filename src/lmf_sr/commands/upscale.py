@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from rich.console import Console
 from rich.progress import Progress
 
@@ -23,6 +24,8 @@ from lmf_sr.errors import InputError
 from lmf_sr.images import IMAGE_SUFFIXES, Picture, check_size, imresize_rows, list_images, read_picture, write_bands
 from lmf_sr.images.encoding import FORMATS
 from lmf_sr.model import Model
+
+REMEDY = "write .tif or .png, which are streamed, or ask for fewer pixels"
 
 EPILOG = """\
 Files may be grey, RGB or CMYK, with a palette or transparency, 8 or 16 bits, rotated by EXIF. Bit depth, transparency,
@@ -56,28 +59,41 @@ def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
     if options.scale is not None and not 1 <= options.scale < math.inf:
         raise InputError(f"--scale {options.scale:g} makes no picture larger: it must be a number of at least 1")
-    tasks = _plan(options.pictures, options.output, options.format, label=options.size or f"x{options.scale:g}")
+    tasks, failures = _plan(
+        options.pictures, options.output, options.format, label=options.size or f"x{options.scale:g}"
+    )
     model = load(options.model).to(device_named(options.device))
 
-    failures: list[InputError] = []
+    done = 0
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("", total=len(tasks))
-        for done, task in enumerate(tasks):
+        for number, task in enumerate(tasks, start=1):
             progress.update(bar, description=task.source.name)
             try:
                 _upscale(model, task, options, lambda share: progress.advance(bar, share))
+                done += 1
             except InputError as error:
                 failures.append(error)
+            except (MemoryError, RuntimeError) as error:
+                if not _lacks_memory(error):
+                    raise
+                failures.append(
+                    InputError(f"there is too little memory to make {task.output} of {task.source}: {REMEDY}")
+                )
             except KeyboardInterrupt:
-                kept = done - len(failures)
-                raise KeyboardInterrupt(f"{kept} of {len(tasks)} pictures are done and kept") from None
-            progress.update(bar, completed=done + 1)
-    if len(tasks) == 1 and failures:
+                raise KeyboardInterrupt(f"{done} of {len(tasks)} pictures are done and kept") from None
+            progress.update(bar, completed=number)
+    if len(failures) == 1 and not done:
         raise failures[0]
     for failure in failures:
         print(f"lmf-sr: {failure}", file=sys.stderr)
     if failures:
-        raise InputError(f"{len(failures)} of {len(tasks)} pictures failed, named above; the others are done")
+        raise InputError(f"{len(failures)} of {len(failures) + done} failed, named above; the others are done")
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """PyTorch has no error of its own for the memory of the CPU."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,8 +125,14 @@ def _size(text: str) -> str:
     return text
 
 
-def _plan(pictures: Sequence[Path], output: Path | None, written_format: str | None, label: str) -> list[Task]:
-    """What becomes what. Raises InputError where that would overwrite an input, or write one file twice."""
+def _plan(
+    pictures: Sequence[Path], output: Path | None, written_format: str | None, label: str
+) -> tuple[list[Task], list[InputError]]:
+    """What becomes what, and the folders without pictures.
+
+    Raises InputError where that would overwrite an input, or write one file twice.
+    """
+    failures = []
     names_file = output is not None and output.suffix.lower() in IMAGE_SUFFIXES and not output.is_dir()
     if output is not None and names_file:
         if len(pictures) > 1 or pictures[0].is_dir():
@@ -122,7 +144,10 @@ def _plan(pictures: Sequence[Path], output: Path | None, written_format: str | N
             if given.is_dir():
                 whole = given.resolve()  # the folder itself where it is given as . or ..
                 folder = output or whole.with_name(f"{whole.name}_{label}")
-                tasks += [Task(file, folder / _name(file, "", written_format)) for file in list_images(given)]
+                try:
+                    tasks += [Task(file, folder / _name(file, "", written_format)) for file in list_images(given)]
+                except InputError as error:
+                    failures.append(error)
             else:
                 folder, mark = (output, "") if output else (given.parent, f"_{label}")
                 tasks.append(Task(given, folder / _name(given, mark, written_format)))
@@ -134,7 +159,7 @@ def _plan(pictures: Sequence[Path], output: Path | None, written_format: str | N
         if target.resolve() in taken:
             raise InputError(f"{taken[target.resolve()]} and {source} would both become {target}: upscale them apart")
         taken[target.resolve()] = source
-    return tasks
+    return tasks, failures
 
 
 def _name(file: Path, mark: str, written_format: str | None) -> str:

@@ -1,10 +1,13 @@
 """Figures from result rows and pictures; written as PNG, PDF or SVG, by the suffix."""
 
 from collections.abc import Mapping, Sequence
+from math import ceil, floor, log10, sqrt
 from pathlib import Path
 
 from jaxtyping import Float, Int
 from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -49,6 +52,45 @@ def against_scale(
     figure.legend(handles, labels, loc="outside lower center", ncols=len(models), frameon=False)
     figure.suptitle(title)
     _save(figure, path)
+
+
+def efficiency(rows: Sequence[Row], path: Path, inches: tuple[float, float] = (8.0, 5.0)) -> None:
+    """What decoding costs: plain MACs against scale; a bubble's size is its latency, its colour the decoder's parameters.
+
+    Args:
+        rows: with `decoder_macs`, `decoder_ms` and `decoder_parameters`, of one picture; models are joined by a line.
+        path: where to write.
+        inches: width and height.
+    """
+    figure = Figure(figsize=inches, layout="constrained")
+    ax = figure.subplots()
+    names = list(dict.fromkeys(row.model for row in rows))
+    parameters = [row.metrics["decoder_parameters"] / 1e3 for row in rows]
+    colours = ScalarMappable(LogNorm(min(parameters), max(parameters)), "viridis_r")
+    for name in names:
+        points = sorted((row for row in rows if row.model == name), key=lambda row: row.scale)
+        scales = [row.scale for row in points]
+        macs = [row.metrics["decoder_macs"] / 1e9 for row in points]
+        colour = colours.to_rgba(points[0].metrics["decoder_parameters"] / 1e3)
+        sizes = [bubble(row.metrics["decoder_ms"] / 1e3) for row in points]
+        ax.plot(scales, macs, color=colour, linewidth=1)
+        ax.scatter(scales, macs, sizes, color=[colour], alpha=0.6, edgecolors="#333333", linewidths=0.5)
+        ax.annotate(name, (scales[-1], macs[-1]), xytext=(12, 0), textcoords="offset points", va="center", fontsize=9)
+    seconds = [row.metrics["decoder_ms"] / 1e3 for row in rows]
+    shown = [10.0**power for power in range(floor(log10(min(seconds))), ceil(log10(max(seconds))) + 1)]
+    keys = [ax.scatter([], [], bubble(s), color="#bbbbbb", edgecolors="#333333", linewidths=0.5) for s in shown]
+    ax.legend(keys, [f"{s:g} s" for s in shown], title="latency", loc="upper left", frameon=False, labelspacing=1.4)
+    ax.set(xlabel="scale", ylabel=COLUMNS["decoder_macs"].title, yscale="log")
+    ax.margins(x=0.18, y=0.12)
+    ax.grid(color="#dddddd", linewidth=0.6)
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.colorbar(colours, ax=ax, label=COLUMNS["decoder_parameters"].title)
+    _save(figure, path)
+
+
+def bubble(seconds: float) -> float:
+    """The area, in square points, of a bubble: it grows with the root, as seconds spread over decades."""
+    return 60 * sqrt(seconds)
 
 
 def side_by_side(

@@ -1,0 +1,129 @@
+"""The cost of the three base methods and of their LMF conversions on one LR picture; see README.md.
+
+python experiments/01-conversion/run.py measure RESULTS METHOD [METHOD ...]     a record for each, RESULTS/METHOD.json
+python experiments/01-conversion/run.py report RESULTS OUTPUT                   costs.md, savings.md, efficiency.svg
+"""
+
+import argparse
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from lmf_sr import build
+from lmf_sr.atomic import replacing
+from lmf_sr.evaluation.figures import efficiency
+from lmf_sr.evaluation.profile import profile
+from lmf_sr.evaluation.records import Metrics, Record, Result, Results, read_record, write_record
+from lmf_sr.evaluation.tables import Row, rows
+from lmf_sr.model import Model
+from lmf_sr.plain import plain_form
+
+PAIRS = {"liif": "lm-liif", "lte": "lm-lte", "ciaosr": "lm-ciaosr"}
+METHODS = [*PAIRS, *PAIRS.values()]
+LR_SIZE = (180, 320)
+SCALES = (1, 2, 3, 4, 6, 8)
+TIMED_AT_ONCE = 3e11  # MACs; a decode of more is timed on a part of the LR rows
+REPEATS = 3
+BUDGET_S = 15.0
+
+
+def measure(folder: Path, method: str) -> None:
+    """Profiles a method in both forms and writes the record."""
+    configuration = {"decoder": method, "scales": SCALES, "lr_size": LR_SIZE, "repeats": REPEATS, "seed": 0}
+    record = Record.begun("profile", None, method, configuration, {})
+    torch.manual_seed(0)
+    model = build("edsr-baseline", method).eval()
+    plain = Model(model.encoder, plain_form(model.decoder), model.config)
+    results: Results = {f"{method}, plain": [], method: []}
+    for (name, found), form in zip(results.items(), (plain, model), strict=True):
+        for scale in SCALES:
+            (costs,) = profile(form, LR_SIZE, [scale], latency=False)
+            parts = next(
+                n for n in range(1, LR_SIZE[0] + 1) if LR_SIZE[0] % n == 0 and _macs(costs) / n <= TIMED_AT_ONCE
+            )
+            lr_size = LR_SIZE[0] // parts, LR_SIZE[1]
+            (timed,) = profile(form, lr_size, [scale], warmup=1, repeats=REPEATS, budget_s=BUDGET_S)
+            costs.metrics["decoder_ms"] = parts * timed.metrics["decoder_ms"]
+            costs.metrics["lr_rows_timed"] = lr_size[0]
+            if parts == 1:
+                costs.metrics["encoder_ms"] = timed.metrics["encoder_ms"]
+            found.append(costs)
+            print(f"{name} x{scale}: {costs.metrics['decoder_ms']:.0f} ms", flush=True)
+    write_record(record.ended("done", results), folder / f"{method}.json")
+
+
+def _macs(costs: Result) -> float:
+    return costs.metrics["decoder_macs_as_run"]
+
+
+COSTS = ("decoder", "scale", "parameters (k)", "MACs (G)", "latency (ms)")
+SAVINGS = (
+    "conversion", "scale", "parameters saved", "MACs saved, plain",
+    "faster, both plain", "faster, both at their best", "faster, ours against the plain base",
+)  # fmt: skip
+
+
+def report(folder: Path, output: Path) -> None:
+    """Tables and figure from the records of all methods."""
+    found = rows(read_record(folder / f"{method}.json").results for method in METHODS)
+    at = {(row.model, row.scale): row.metrics for row in found}
+    encoder_ms = statistics.median(m["encoder_ms"] for m in at.values() if "encoder_ms" in m)
+    write_table(output / "costs.md", COSTS, [costs_of(row) for row in found])
+    savings = [
+        savings_of(base, conversion, scale, at, encoder_ms) for base, conversion in PAIRS.items() for scale in SCALES
+    ]
+    write_table(output / "savings.md", SAVINGS, savings)
+    shown = {f"{base}, plain": base for base in PAIRS} | {name: name for name in PAIRS.values()}
+    efficiency([row._replace(model=shown[row.model]) for row in found if row.model in shown], output / "efficiency.svg")
+    print(f"encoder: {encoder_ms:.0f} ms")
+
+
+def costs_of(row: Row) -> list[str]:
+    """A row of the table of costs."""
+    m = row.metrics
+    part = "" if m["lr_rows_timed"] == LR_SIZE[0] else f" (from {m['lr_rows_timed']:.0f} LR rows)"
+    parameters, macs = f"{m['decoder_parameters'] / 1e3:.1f}", f"{m['decoder_macs_as_run'] / 1e9:.2f}"
+    return [row.model, f"x{row.scale:g}", parameters, macs, f"{m['decoder_ms']:,.0f}{part}"]
+
+
+def savings_of(
+    base: str, conversion: str, scale: float, at: dict[tuple[str, float], Metrics], encoder_ms: float
+) -> list[str]:
+    """A row of the table of savings; ratios of times of the decoder and, in parentheses, with the encoder's."""
+    plain, best = at[f"{base}, plain", scale], at[base, scale]
+    converted_plain, ours = at[f"{conversion}, plain", scale], at[conversion, scale]
+
+    def saved(metric: str) -> float:
+        return 1 - ours[metric] / plain[metric]
+
+    def times(slow: Metrics, fast: Metrics) -> str:
+        alone, whole = ((slow["decoder_ms"] + ms) / (fast["decoder_ms"] + ms) for ms in (0, encoder_ms))
+        return f"{alone:.1f} ({whole:.1f})"
+
+    ratios = times(plain, converted_plain), times(best, ours), times(plain, ours)
+    return [conversion, f"x{scale}", f"{saved('decoder_parameters'):.1%}", f"{saved('decoder_macs'):.2%}", *ratios]
+
+
+def write_table(path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    with replacing(path) as file:
+        file.write("".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *lines)).encode())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("measure", "report"))
+    parser.add_argument("results", type=Path)
+    parser.add_argument("rest", nargs="+", help="methods, or the folder to write to")
+    options = parser.parse_args()
+    if options.what == "report":
+        report(options.results, Path(options.rest[0]))
+        return
+    for method in options.rest:
+        measure(options.results, method)
+
+
+if __name__ == "__main__":
+    main()
