@@ -66,12 +66,12 @@ def efficiency(rows: Sequence[Row], path: Path, inches: tuple[float, float] = (8
     ax = figure.subplots()
     names = list(dict.fromkeys(row.model for row in rows))
     parameters = [row.metrics["decoder_parameters"] / 1e3 for row in rows]
-    colours = ScalarMappable(LogNorm(min(parameters), max(parameters)), "viridis_r")
+    norm, colours = LogNorm(min(parameters), max(parameters)), colormaps["viridis_r"]
     for name in names:
         points = sorted((row for row in rows if row.model == name), key=lambda row: row.scale)
         scales = [row.scale for row in points]
         macs = [row.metrics["decoder_macs"] / 1e9 for row in points]
-        colour = colours.to_rgba(points[0].metrics["decoder_parameters"] / 1e3)
+        colour = colours(float(norm(points[0].metrics["decoder_parameters"] / 1e3)))
         sizes = [bubble(row.metrics["decoder_ms"] / 1e3) for row in points]
         ax.plot(scales, macs, color=colour, linewidth=1)
         ax.scatter(scales, macs, sizes, color=[colour], alpha=0.6, edgecolors="#333333", linewidths=0.5)
@@ -84,7 +84,7 @@ def efficiency(rows: Sequence[Row], path: Path, inches: tuple[float, float] = (8
     ax.margins(x=0.18, y=0.12)
     ax.grid(color="#dddddd", linewidth=0.6)
     ax.spines[["top", "right"]].set_visible(False)
-    figure.colorbar(colours, ax=ax, label=COLUMNS["decoder_parameters"].title)
+    figure.colorbar(ScalarMappable(norm, colours), ax=ax, label=COLUMNS["decoder_parameters"].title)
     _save(figure, path)
 
 
