@@ -1,0 +1,199 @@
+"""Sweeps that survive: what is done is not done twice, what failed or was killed runs again, and the tables are the same."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import Run
+
+from lmf_sr.checkpoints import load
+from lmf_sr.commands.main import main
+from lmf_sr.evaluation.records import Record, read_record, write_record
+from lmf_sr.images import Picture, write_picture
+
+TINY = (
+    *("encoder.n_resblocks=1", "encoder.n_feats=4", "decoder.depth=2", "decoder.width=4", "decoder.code_dim=4"),
+    *("data=folder", "data.root=photos", "data.held_out=1", "sampling.patch=8", "sampling.queries=32"),
+    *("batch_size=2", "workers=0", "scale=2", "lr_size=[8,8]", "trainer.accelerator=cpu", "logger=csv"),
+)
+TRAIN = ("train", "-m", *TINY, "trainer.max_steps=12", "trainer.val_check_interval=4", "seed=0,1")
+EVALUATE = ("evaluate", "-m", "ckpt=bicubic", "data=folder", "data.root=photos", "scale=2,3")
+
+
+@pytest.fixture(autouse=True)
+def photos(tmp_path: Path) -> Path:
+    (tmp_path / "photos").mkdir()
+    for seed in range(3):
+        rgb = torch.rand(3, 40, 48, generator=torch.Generator().manual_seed(seed))
+        write_picture(tmp_path / "photos" / f"{seed}.png", Picture(rgb))
+    return tmp_path / "photos"
+
+
+def records(sweep: Path) -> dict[str, Record]:
+    return {record.name: record for record in map(read_record, sorted(sweep.glob("*/result.json")))}
+
+
+def kill(arguments: tuple[str, ...], moment: Callable[[], bool]) -> None:
+    """Runs the command line in a process of its own, and kills it as soon as `moment` has come."""
+    process = os.fork()
+    if process == 0:
+        torch.set_num_threads(1)
+        main(arguments)
+        os._exit(0)
+    deadline = time.monotonic() + 120
+    while not moment() and time.monotonic() < deadline:
+        assert os.waitpid(process, os.WNOHANG) == (0, 0), "it ended before it could be killed"
+        time.sleep(0.002)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+
+
+def test_a_sweep_that_was_killed_at_any_moment_gives_the_tables_of_one_that_was_not(run: Run, tmp_path: Path) -> None:
+    assert run(*TRAIN, "sweep=straight").status == 0
+    sweep, straight = (tmp_path / "multirun" / "train" / name for name in ("killed", "straight"))
+    first, second = sweep / "seed-0", sweep / "seed-1"
+    kill((*TRAIN, "sweep=killed"), (first / "last.ckpt").exists)
+    assert records(sweep)["seed-0"].status == "running"
+    step = torch.load(first / "last.ckpt", weights_only=True)["global_step"]
+    assert 0 < step < 12
+    kill((*TRAIN, "sweep=killed"), (second / "result.json").exists)
+    assert {name: record.status for name, record in records(sweep).items()} == {"seed-0": "done", "seed-1": "running"}
+
+    outcome = run(*TRAIN, "sweep=killed")
+    assert outcome.status == 0, outcome.err
+    assert f"seed-0: done already, see {first / 'result.json'}" in outcome.out
+    assert "seed-1: again, since it was killed" in outcome.out
+    for name, record in records(straight).items():
+        again = records(sweep)[name]
+        assert again.status == "done"
+        (found,), (expected,) = ([r for r in x.results["edsr-baseline-lm-liif"] if r.set] for x in (again, record))
+        assert found == expected
+        weights = zip(*(load(folder / name / "last.ckpt").parameters() for folder in (sweep, straight)), strict=True)
+        assert all(torch.equal(a, b) for a, b in weights)
+
+
+def test_a_run_killed_between_its_last_step_and_its_record_is_only_recorded(run: Run, tmp_path: Path) -> None:
+    train = ("train", *TINY, "trainer.max_steps=2", "hydra.run.dir=mine")
+    assert run(*train).status == 0
+    done = read_record(tmp_path / "mine" / "result.json")
+    write_record(Record(**{**vars(done), "status": "running", "results": {}}), tmp_path / "mine" / "result.json")
+    weights = (tmp_path / "mine" / "last.ckpt").read_bytes()
+    assert run(*train).status == 0
+    (found, *_), (expected, *_) = (
+        record.results["edsr-baseline-lm-liif"] for record in (read_record(tmp_path / "mine" / "result.json"), done)
+    )
+    assert found == expected
+    assert (tmp_path / "mine" / "last.ckpt").read_bytes() == weights
+
+
+def test_the_same_command_finds_its_sweep_again_and_does_what_is_new(run: Run, tmp_path: Path) -> None:
+    assert run(*EVALUATE).status == 0
+    before = {path: path.read_bytes() for path in tmp_path.glob("multirun/evaluate/*/*/result.json")}
+    assert len(before) == 2
+    outcome = run("evaluate", *reversed(EVALUATE[2:]), "-m")
+    assert outcome.status == 0
+    assert outcome.out.count("done already") == 2
+    assert {path: path.read_bytes() for path in before} == before
+    assert len([*tmp_path.glob("multirun/evaluate/*")]) == 1
+
+
+def test_a_named_sweep_can_grow(run: Run, tmp_path: Path) -> None:
+    assert run(*EVALUATE, "sweep=scales").status == 0
+    outcome = run(*EVALUATE[:-1], "scale=2,3,4", "sweep=scales")
+    assert outcome.status == 0
+    assert outcome.out.count("done already") == 2
+    assert set(records(tmp_path / "multirun" / "evaluate" / "scales")) == {"scale-2", "scale-3", "scale-4"}
+
+
+def test_a_sweep_is_not_mixed_with_another_of_its_name(run: Run, tmp_path: Path) -> None:
+    assert run(*EVALUATE, "sweep=scales").status == 0
+    outcome = run(*EVALUATE, "protocol=benchmark", "sweep=scales")
+    assert outcome.status == 2
+    assert "(protocol: None there, benchmark here): take another folder" in outcome.error
+    assert {r.configuration["protocol"] for r in records(tmp_path / "multirun" / "evaluate" / "scales").values()} == {
+        None
+    }
+
+
+def test_what_failed_runs_again_and_the_rest_does_not(run: Run, tmp_path: Path, photos: Path) -> None:
+    whole = (photos / "1.png").read_bytes()
+    (photos / "1.png").write_bytes(whole[:300])
+    outcome = run(*EVALUATE)
+    assert outcome.status == 2
+    assert "2 of the sweep's jobs failed" in outcome.error
+    assert "lmf-sr: scale-2: 1 evaluations of images failed" in outcome.err
+    (photos / "1.png").write_bytes(whole)
+    outcome = run(*EVALUATE)
+    assert outcome.status == 0
+    assert "scale-3: again, since it failed (1 evaluations of images failed" in outcome.out
+
+
+def test_a_result_is_made_again_where_the_checkpoint_has_changed(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(checkpoint.read_bytes())
+    profile = ("profile", "ckpt=model.safetensors", "scale=2", "lr_size=[4,4]", "latency=false", "hydra.run.dir=mine")
+    assert run(*profile).status == 0
+    assert "done already" in run(*profile).out
+    content = bytearray(checkpoint.read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "model.safetensors").write_bytes(content)
+    outcome = run(*profile)
+    assert outcome.status == 0
+    assert "mine: again, since model.safetensors changed" in outcome.out
+
+
+def test_what_no_user_can_mend_is_recorded_and_the_sweep_goes_on(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("lmf_sr.commands.evaluate._upscaler", broken)
+    outcome = run(*EVALUATE, "sweep=broken")
+    assert outcome.status == 2
+    assert "2 of the sweep's jobs failed" in outcome.err
+    assert outcome.err.count("Traceback") >= 2
+    assert {r.error for r in records(tmp_path / "multirun" / "evaluate" / "broken").values()} == {"RuntimeError: a bug"}
+    with pytest.raises(RuntimeError, match="a bug"):
+        run("evaluate", "ckpt=bicubic", "hydra.run.dir=mine")
+    assert read_record(tmp_path / "mine" / "result.json").status == "failed"
+
+
+def test_an_interrupted_sweep_stops_and_says_so_in_its_record(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt("1 image is done")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lmf_sr.commands.evaluate._upscaler", interrupted)
+        assert run(*EVALUATE, "sweep=mine").status == 130
+    (record,) = records(tmp_path / "multirun" / "evaluate" / "mine").values()
+    assert (record.status, record.error) == ("interrupted", "1 image is done")
+    assert "scale-2: again, since it was interrupted" in run(*EVALUATE, "sweep=mine").out
+
+
+def test_a_folder_in_use_is_left_alone(run: Run, tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    (tmp_path / "mine").mkdir()
+    holder = os.fork()
+    if holder == 0:
+        with (tmp_path / "mine" / ".lock").open("w") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            file.write("4711")
+            file.flush()
+            time.sleep(60)
+        os._exit(0)
+    try:
+        while not (tmp_path / "mine" / ".lock").exists() or not (tmp_path / "mine" / ".lock").read_text():
+            time.sleep(0.01)
+        outcome = run("evaluate", "ckpt=bicubic", "data=folder", "data.root=photos", "hydra.run.dir=mine")
+    finally:
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)
+    assert outcome.status == 2
+    assert "mine is in use by process 4711" in outcome.error
+    assert not (tmp_path / "mine" / "result.json").exists()
