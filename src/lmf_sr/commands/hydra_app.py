@@ -46,13 +46,14 @@ def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
         InputError: from the job, or for arguments that describe none.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of being printed
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
     failures: list[str] = []
     ordered = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))  # Hydra wants these first
     given = sys.argv
     Sweep.folder = None
     try:
         described = _described(ordered)
-        register_names(names.sweep_name(described))
+        register_resolvers(names.sweep_name(described))
         sys.argv = [f"lmf-sr {verb}", *ordered, _shared(described)]  # where Hydra looks for them
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(
             _performing(verb, job, failures, program=given[0])
@@ -72,17 +73,18 @@ def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
         raise InputError(failures[0])
 
 
-def register_names(sweep: str = "") -> None:
-    """Makes `${name_of_sweep:...}` and `${name_of_job:...}` known to configurations (`conf/job.yaml`).
+def register_resolvers(sweep: str = "") -> None:
+    """Makes what `conf/job.yaml` and `conf/launch` ask for known: `name_of_sweep`, `name_of_job`, `share_of_cores`.
 
     The processes that a launcher starts only import this; they find the sweep's name in the configuration they are sent,
     where it is kept once resolved.
     """
     OmegaConf.register_new_resolver("name_of_sweep", lambda given: given or sweep, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("name_of_job", names.folder_name, replace=True)
+    OmegaConf.register_new_resolver("share_of_cores", lambda jobs: max((os.cpu_count() or 1) // jobs, 1), replace=True)
 
 
-register_names()
+register_resolvers()
 
 
 def _described(arguments: Sequence[str]) -> list[Override]:

@@ -24,6 +24,11 @@ def explained(error: BaseException, verb: str) -> InputError | None:
     lines = str(error).strip().splitlines()
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
+        if group == "hydra/launcher":
+            extra = name.partition("_")[0]
+            return InputError(
+                f"launch={name.replace('submitit_slurm', 'slurm')} is an extra: pip install 'lmf-sr[{extra}]'"
+            )
         return InputError(f"there is no {group} {name!r}; choose one of {', '.join(error.options)}")
     if isinstance(error, MissingMandatoryValue):
         key = lines[0].rpartition(" ")[2]

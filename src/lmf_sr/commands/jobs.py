@@ -65,6 +65,8 @@ def perform(verb: str, job: Job, cfg: DictConfig) -> str | None:
         InputError: nothing was done: the folder cannot be written, is in use, or holds another job.
         Exception: from a job that is alone, what its user cannot mend. (A sweep goes on.)
     """
+    if "OMP_NUM_THREADS" in os.environ:  # a launcher may set it too late for PyTorch to see
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     folder, sweep = job_folder(), sweep_name()
     record = Record.begun(verb, sweep, folder.name, _configuration(cfg, folder), _inputs(cfg, folder))
     first = not any(int(os.environ.get(rank, 0)) for rank in RANKS)
@@ -79,8 +81,6 @@ def perform(verb: str, job: Job, cfg: DictConfig) -> str | None:
         if (folder / FILE).is_file():
             print(f"{record.name}: {_why_again(record, folder)}")
         write_record(record, folder / FILE)  # before any work: the folder can be written
-        if "OMP_NUM_THREADS" in os.environ:  # a launcher may set it too late for PyTorch to see
-            torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         try:
             results = job(cfg)
         except KeyboardInterrupt as stop:

@@ -23,6 +23,7 @@ VERBS = {
     "evaluate": Verb("evaluate", "PSNR and SSIM of a model on benchmark sets or folders, at any scales"),
     "compare": Verb("compare", "several models on the same images: table, figures and crops"),
     "profile": Verb("profile", "parameters, multiply-accumulates and latency of a model, without data"),
+    "collect": Verb("collect", "one table of any number of runs: CSV, Parquet or on the terminal"),
     "upscale": Verb("upscale", "make pictures larger, by any factor or to any size"),
     "calibrate": Verb("calibrate", "find what CMSR may render coarsely, for any error allowed"),
     "inspect": Verb("inspect", "draw what CMSR goes by: a picture's modulation intensity and levels"),

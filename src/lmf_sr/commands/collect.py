@@ -1,0 +1,94 @@
+"""`lmf-sr collect`: one table of any number of runs, on the terminal or as CSV or Parquet."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import rich
+from rich.table import Table as TerminalTable
+
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation.collect import SUFFIXES, Table, find_records
+from lmf_sr.evaluation.tables import COLUMNS
+
+DETAILS = {"encoder_parameters", "encoder_macs", "encoder_ms", "decoder_macs_as_run"}  # in files only
+
+EPILOG = """\
+Every job leaves a result.json in its folder. They are looked for in each DIR and below it, and become a table with a row for
+each run, model, set and scale, in which those settings have columns that differ between the runs. Costs (parameters, MACs,
+latency) stand beside the quality at their scale. Files that are no records, and runs that ended without a result, are named
+and left out.
+
+examples:
+  lmf-sr collect multirun/train/widths                          on the terminal
+  lmf-sr collect multirun --output runs.parquet                 all there is; pandas, polars and DuckDB read it
+  lmf-sr collect multirun/train/widths --seeds                  mean and standard deviation over seed=0,1,2
+  lmf-sr collect multirun/evaluate/set5 --images -o images.csv  a row for each image
+"""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs the verb. Raises InputError if there is nothing to collect."""
+    parser = argparse.ArgumentParser(
+        prog="lmf-sr collect",
+        description="Gather the results of any number of runs into one table.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("places", metavar="DIR", nargs="+", type=Path, help="folder of runs, or a result.json")
+    parser.add_argument("--output", "-o", metavar="FILE", type=Path, help="write the table as .csv or .parquet")
+    parser.add_argument("--images", action="store_true", help="a row for each image instead of their mean")
+    parser.add_argument(
+        "--seeds", action="store_true", help="join runs that differ in their seed only: mean, and NAME_std beside it"
+    )
+    options = parser.parse_args(arguments)
+    if options.output is not None and options.output.suffix not in SUFFIXES:
+        raise InputError(f"cannot write {options.output}: a table's suffix is {' or '.join(SUFFIXES)}")
+
+    records, refused = find_records(options.places)
+    empty = [folder for folder, record in records.items() if not record.results]
+    for sentence in [*refused, *(f"{folder} has no results ({records[folder].status})" for folder in empty)]:
+        print(f"lmf-sr: left out: {sentence}", file=sys.stderr)
+    table = Table.of(records, options.images)
+    if not table.rows:
+        raise InputError(f"none of the {len(records)} runs has a result yet")
+    if options.seeds:
+        table = table.over_seeds()
+    if options.output is None:
+        rich.print(_shown(table))
+    else:
+        table.save(options.output)
+        print(f"written: {options.output}, {len(table.rows)} rows of {len(records) - len(empty)} runs")
+
+
+def _shown(table: Table) -> TerminalTable:
+    """What tells the rows apart, and the metrics that matter most, in the units of the tables."""
+    names = ["sweep", "seed", "seeds", *table.settings, "model", "set", "scale", "image"]
+    columns = [name for name in names if name == "scale" or len({row.get(name) for row in table.rows}) > 1]
+    metrics = [name for name in table.metrics if name in COLUMNS and name not in DETAILS]
+    same = "; ".join(
+        f"{name}: {_text(table.rows[0].get(name))}" for name in ("model", "set", "seeds") if name not in columns
+    )
+    shown = TerminalTable(caption=f"{same}; all columns: --output FILE", caption_justify="left")
+    for name in columns:
+        shown.add_column(name, overflow="fold")
+    for name in metrics:
+        shown.add_column(COLUMNS[name].title, justify="right", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*(_text(row.get(name)) for name in columns), *(_number(row, name) for name in metrics))
+    return shown
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _number(row: dict[str, Any], name: str) -> str:
+    column = COLUMNS[name]
+    if row[name] is None:
+        return ""
+    spread = row.get(f"{name}_std")
+    mean = format(row[name] / column.unit, column.style)
+    return mean if not spread else f"{mean} ± {format(spread / column.unit, column.style)}"
