@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     The command line prints it without a traceback and exits with status 2.
     """
+
+    def __str__(self) -> str:
+        # From a process that prepares samples, PyTorch hands on the error's whole traceback, which ends in the sentence.
+        return super().__str__().rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2].strip()

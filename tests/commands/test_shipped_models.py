@@ -61,7 +61,7 @@ def test_options_that_contradict_it_are_refused(run: Run, verb: str) -> None:
 def test_profile(run: Run, tmp_path: Path) -> None:
     assert run("profile", f"ckpt={DEFAULT_MODEL}", "scale=2", "lr_size=[8,8]", "latency=false").status == 0
     (record,) = tmp_path.glob("outputs/profile/*/result.json")
-    assert read_record(record).model == DEFAULT_MODEL
+    assert list(read_record(record).results) == [DEFAULT_MODEL]
 
 
 def test_compare_with_a_checkpoint_of_the_same_kind(run: Run, tmp_path: Path, checkpoint: Path) -> None:
@@ -69,8 +69,8 @@ def test_compare_with_a_checkpoint_of_the_same_kind(run: Run, tmp_path: Path, ch
     models = f"models=[{DEFAULT_MODEL},mine.safetensors]"
     outcome = run("compare", models, *PHOTOS, "scale=2", "lr_size=[8,8]", "crop.images=0", "protocol=benchmark-rgb")
     assert outcome.status == 0, outcome.err
-    names = sorted(record.stem for record in tmp_path.glob("outputs/compare/*/records/*.json"))
-    assert names == [f"{DEFAULT_MODEL} (1 {DEFAULT_MODEL})", f"{DEFAULT_MODEL} (2 mine)"]
+    (record,) = tmp_path.glob("outputs/compare/*/result.json")
+    assert list(read_record(record).results) == [f"{DEFAULT_MODEL} (1 {DEFAULT_MODEL})", f"{DEFAULT_MODEL} (2 mine)"]
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,36 @@ def test_the_sets_own_lr_image_is_preferred_at_its_scale_only(tmp_path: Path) ->
     assert torch.equal(images.pair("a", 3.0).lr, resize_pillow(read_rgb8(hr), 7, 10))
 
 
+def test_lr_images_of_a_set_and_computed_ones_are_not_mixed(tmp_path: Path) -> None:
+    files = [write(tmp_path / "HR" / f"{name}.png", 21, 30) for name in "ab"]
+    write(tmp_path / "LR_bicubic" / "X2" / "ax2.png", 10, 15)
+    images = PairedImages.of_files("set", files, tmp_path / "LR_bicubic")
+    assert (images.lr_source(2.0), images.lr_source(3.0)) == ("file", "computed")
+    with pytest.raises(InputError, match="set has LR images of its own at scale 2, but none named bx2: complete them"):
+        images.pair("b", 2.0)
+    with pytest.raises(InputError, match="none named bx2"):
+        images.hr_size("b", 2.0)
+
+
+def test_decoded_images_no_longer_need_their_files(tmp_path: Path) -> None:
+    hr = write(tmp_path / "HR" / "a.png", 21, 30)
+    own = write(tmp_path / "LR_bicubic" / "X2" / "ax2.png", 10, 15)
+    images = PairedImages.of_files("set", [hr], tmp_path / "LR_bicubic")
+    before = [images.pair("a", scale) for scale in (2.0, 2.5)]
+    decoded = images.decoded([2.0, 2.5])
+    hr.unlink()
+    own.unlink()
+    for pair in before:
+        after = decoded.pair("a", pair.scale)
+        assert torch.equal(pair.lr, after.lr)
+        assert torch.equal(pair.hr, after.hr)
+        assert decoded.hr_size("a", pair.scale) == pair.hr.shape[1:]
+
+
 def test_an_lr_image_too_large_for_its_hr_image_is_refused(tmp_path: Path) -> None:
     hr = write(tmp_path / "HR" / "a.png", 21, 30)
     write(tmp_path / "LR_bicubic" / "X2" / "ax2.png", 11, 15)
-    with pytest.raises(InputError, match=r"ax2.png is 11 x 15 pixels, too large to be the x2 LR image of a"):
+    with pytest.raises(InputError, match=r"ax2 is 11 x 15 pixels, too large to be the x2 LR image of a"):
         PairedImages.of_files("set", [hr], tmp_path / "LR_bicubic").pair("a", 2.0)
 
 

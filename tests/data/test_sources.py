@@ -1,5 +1,6 @@
 """The choices of `conf/data`: which files they train, validate and evaluate on."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from lmf_sr.build import CONF
-from lmf_sr.data import Benchmark, Embedded, Folder
+from lmf_sr.data import Benchmark, Embedded, Folder, Store
+from lmf_sr.data.store import write_store
 from lmf_sr.errors import InputError
 from lmf_sr.images import HELD_OUT, TRAIN, read_rgb8
 
@@ -64,6 +66,52 @@ def test_the_shipped_lr_images_of_set5_are_used(shared: Path) -> None:
             assert pair.hr.shape[1:] == tuple(round(side * scale) for side in pair.lr.shape[1:])
 
 
+def stored(path: Path, *keys: str) -> Path:
+    write_store(path, keys, ((key, torch.full((3, 8, 12), i, dtype=torch.uint8)) for i, key in enumerate(keys)))
+    return path
+
+
+def levels(images: Mapping[str, torch.Tensor]) -> dict[str, int]:
+    return {name: int(image[0, 0, 0]) for name, image in images.items()}
+
+
+def test_a_store_of_photographs_holds_out_some_and_evaluates_on_these(tmp_path: Path) -> None:
+    source = Store(stored(tmp_path / "mine.store", *(f"train/HR/a/{i}.png" for i in range(10))), held_out=2)
+    assert levels(source.training()) == {f"a/{i}.png": i for i in range(10) if i not in (2, 7)}
+    (images,) = source.evaluation()
+    assert images.name == source.validation().name == "mine"
+    assert levels(images.images) == levels(source.validation().images) == {"a/2.png": 2, "a/7.png": 7}
+    assert source.protocol == "div2k"
+
+
+def test_a_store_s_validation_part_is_used_with_its_lr_images(tmp_path: Path) -> None:
+    keys = ("train/HR/0001", "valid/HR/0801", "valid/LR_bicubic/X1/0801x1", "Set5/HR/baby")
+    source = Store(stored(tmp_path / "div2k.store", *keys))
+    assert levels(source.training()) == {"0001": 0}
+    (images,) = source.evaluation()
+    assert images.names() == source.validation().names() == ["0801"]
+    pair = images.pair("0801", 1.0)
+    assert (int(pair.hr[0, 0, 0]), int(pair.lr[0, 0, 0])) == (1, 2)
+
+
+def test_a_store_s_benchmark_sets_are_evaluated_when_named_or_alone(tmp_path: Path) -> None:
+    alone = Store(stored(tmp_path / "b.store", "Set5/HR/baby", "Set5/LR_bicubic/X1/babyx1", "Set14/HR/zebra"))
+    assert alone.protocol == "benchmark"
+    assert [images.name for images in alone.evaluation()] == ["Set14", "Set5"]
+    assert alone.evaluation()[1].lr_source(1.0) == "file"
+    mixed = stored(tmp_path / "mixed.store", "train/HR/a.png", "Set5/HR/baby", "Set14/HR/zebra")
+    source = Store(mixed, sets=["Set5"])
+    assert source.protocol == "benchmark"
+    assert [images.names() for images in source.evaluation()] == [["baby"]]
+    assert levels(source.training()) == {"a.png": 0}
+    with pytest.raises(InputError, match="holds no benchmark set Set6; it holds: Set14, Set5"):
+        Store(mixed, sets=["Set6"])
+    with pytest.raises(InputError, match="holds nothing to train on, only: Set14, Set5"):
+        alone.training()
+    with pytest.raises(InputError, match="holds 1 images, of which 5 cannot be held out"):
+        Store(mixed).training()
+
+
 def test_bad_roots_are_named(tmp_path: Path) -> None:
     fill(tmp_path / "empty")
     fill(tmp_path / "two", "a.png", "b.png")
@@ -80,9 +128,11 @@ def test_bad_roots_are_named(tmp_path: Path) -> None:
         Benchmark(tmp_path).training()
 
 
-@pytest.mark.parametrize(("choice", "made"), [("embedded", Embedded), ("folder", Folder), ("benchmark", Benchmark)])
-def test_each_choice_of_the_configuration_is_one_of_them(choice: str, made: type) -> None:
+@pytest.mark.parametrize(
+    ("choice", "made"), [("embedded", Embedded), ("folder", Folder), ("benchmark", Benchmark), ("store", Store)]
+)
+def test_each_choice_of_the_configuration_is_one_of_them(choice: str, made: type, tmp_path: Path) -> None:
     config = OmegaConf.load(CONF / "data" / f"{choice}.yaml")
     if OmegaConf.is_missing(config, "root"):
-        config.root = "somewhere"
+        config.root = str(stored(tmp_path / "some.store", "train/HR/a.png"))
     assert isinstance(instantiate(config), made)

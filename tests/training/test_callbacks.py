@@ -11,6 +11,7 @@ from lightning.pytorch import Trainer
 from tiny import Photographs, learner, noise, tiny_data, tiny_model
 
 from lmf_sr.build import build
+from lmf_sr.errors import InputError
 from lmf_sr.evaluation.metrics import BENCHMARK, DIV2K, Protocol, psnr
 from lmf_sr.images import resize_pillow
 from lmf_sr.model import Model
@@ -107,3 +108,20 @@ def test_a_comparison_shows_the_middle_of_bicubic_sr_hr_and_error() -> None:
     assert torch.equal(truth, hr[middle])
     assert torch.equal(error, (4 * (sr.int() - hr.int()).abs())[middle].clamp(max=255).byte())
     assert comparison(lr, sr, hr, side=100).shape == (3, 20, 120)
+
+
+@pytest.mark.parametrize(
+    ("scales", "told"),
+    [
+        ((2.0, 10.0), "validation image valid0: an image of 20 x 30 pixels has nothing left to compare after protocol"),
+        ((2.0, 9.0), "validation image valid0: SSIM needs 11 x 11 pixels, but protocol 'benchmark' leaves 9 x 9"),
+        ((29.0,), "valid0 is 28 x 32 pixels, which leaves nothing at scale 29"),
+    ],
+)
+def test_validation_images_too_small_for_a_scale_end_the_run_before_its_first_step(
+    trainer: MakeTrainer, scales: tuple[float, ...], told: str
+) -> None:
+    trainer_ = trainer(3)
+    with pytest.raises(InputError, match=told):
+        trainer_.fit(learner(), tiny_data(scales))
+    assert trainer_.global_step == 0

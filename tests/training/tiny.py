@@ -1,13 +1,18 @@
 """A tiny model on tiny photographs: a run of a few steps takes a second."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import CSVLogger
 
 from lmf_sr.build import build
 from lmf_sr.data import PairedImages, Sampling, SuperResolutionData
 from lmf_sr.model import Model
+from lmf_sr.training.callbacks import LastCheckpoint, Psnr
+from lmf_sr.training.files import CheckpointFiles
 from lmf_sr.training.module import SuperResolution
 
 ENCODER = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
@@ -23,7 +28,7 @@ class Photographs:
         return {f"train{i}": noise(i, 24 + i, 30) for i in range(3)}
 
     def validation(self) -> PairedImages:
-        return PairedImages("noise", {f"valid{i}": noise(10 + i, 20, 24) for i in range(2)})
+        return PairedImages("noise", {f"valid{i}": noise(10 + i, 28, 32) for i in range(2)})
 
     def evaluation(self) -> list[PairedImages]:
         return [self.validation()]
@@ -48,3 +53,22 @@ def tiny_data(scales: tuple[float, ...] = (2.0, 2.7), workers: int = 0, batch_si
 def learner(model: Model | None = None, lr: float = 1e-2, **options: Any) -> SuperResolution:
     schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=3, gamma=0.5)
     return SuperResolution(model or tiny_model(), partial(torch.optim.Adam, lr=lr), schedule, **options)
+
+
+def tiny_trainer(folder: Path, steps: int, *callbacks: Callback, **options: Any) -> Trainer:
+    """A trainer for `steps` steps that keeps `folder/last.ckpt`."""
+    return Trainer(
+        accelerator="cpu",
+        max_epochs=-1,
+        max_steps=steps,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        logger=CSVLogger(folder, name="logs", version=""),
+        callbacks=[Psnr(), *callbacks, LastCheckpoint(folder / "last.ckpt")],
+        plugins=[CheckpointFiles()],
+        **{"val_check_interval": 1000, "log_every_n_steps": 1} | options,
+    )

@@ -177,8 +177,17 @@ def _inputs(cfg: DictConfig, folder: Path) -> dict[str, str]:
     found = {}
     for text in strings(OmegaConf.to_container(cfg, resolve=True)):
         if os.path.isfile(text) and folder.resolve() not in Path(text).resolve().parents:  # noqa: PTH113 (never raises)
-            found[text] = hashlib.sha256(Path(text).read_bytes()).hexdigest()
+            found[text] = _sha256(Path(text))
     return found
+
+
+def _sha256(path: Path) -> str:
+    """In blocks: a store of photographs may be larger than memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _failed_images(results: Results) -> str | None:

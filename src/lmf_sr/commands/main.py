@@ -19,6 +19,7 @@ class Verb(NamedTuple):
 
 
 VERBS = {
+    "prepare": Verb("prepare", "photographs and archives (DIV2K, benchmark sets) to one file to train from"),
     "train": Verb("train", "train a model; Ctrl-C keeps a checkpoint, and training resumes from it exactly"),
     "evaluate": Verb("evaluate", "PSNR and SSIM of a model on benchmark sets or folders, at any scales"),
     "compare": Verb("compare", "several models on the same images: table, figures and crops"),
@@ -40,6 +41,7 @@ verbs:
 {chr(10).join(f"  {name:10}{verb.does}" for name, verb in VERBS.items())}
 
 examples:
+  lmf-sr prepare DIV2K_train_HR.zip DIV2K_valid_HR.zip div2k.store
   lmf-sr train data=folder data.root=photos encoder=edsr-baseline decoder=lm-liif
   lmf-sr evaluate ckpt=last.ckpt data=benchmark data.root=benchmark 'data.sets=[Set5]' scale=4
   lmf-sr evaluate -m ckpt=last.ckpt scale=2,3,4              one job for each scale

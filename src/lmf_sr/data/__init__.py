@@ -3,7 +3,7 @@
 from lmf_sr.data.evaluation import Pair, PairedImages
 from lmf_sr.data.module import SuperResolutionData
 from lmf_sr.data.sampling import Sample, Sampling
-from lmf_sr.data.sources import Benchmark, Embedded, Folder, Source
+from lmf_sr.data.sources import Benchmark, Embedded, Folder, Source, Store
 
 __all__ = [
     "Benchmark",
@@ -14,5 +14,6 @@ __all__ = [
     "Sample",
     "Sampling",
     "Source",
+    "Store",
     "SuperResolutionData",
 ]

@@ -1,11 +1,15 @@
 """Evaluation images: at a scale s, HR images and the LR images they are judged from.
 
-The LR image is the set's own file where there is one (MATLAB's bicubic, `LR_bicubic/X2/babyx2.png`), and the HR image is
-cropped to s times its size. Otherwise the HR image is cropped to `round(floor(H/s) s)` and Pillow's bicubic reduces it to
-`floor(H/s)`, so that any scale of at least 1 can be asked for.
+    file        the set's own LR images, where it has any at this scale (MATLAB's bicubic, `LR_bicubic/X2/babyx2.png`);
+                the HR image is cropped to s times the LR image's size
+    computed    the HR image is cropped to `round(floor(H/s) s)` and Pillow's bicubic reduces it to `floor(H/s)`, so that
+                any scale of at least 1 can be asked for
+
+At one scale all of a set are of one kind: figures of different kinds do not compare.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +20,12 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from lmf_sr.errors import InputError
-from lmf_sr.images import read_rgb8, resize_pillow
+from lmf_sr.images import IMAGE_SUFFIXES, read_rgb8, resize_pillow
 
 HighRes = UInt8[Tensor, "3 H W"]
 LowRes = UInt8[Tensor, "3 h w"]
+Images = Mapping[str, Path | UInt8[Tensor, "3 _ _"]]
+"""By name, in memory or as files."""
 
 
 class Pair(NamedTuple):
@@ -37,21 +43,26 @@ class PairedImages:
     Files are read when their turn comes, so that a large set need not fit in memory; `decoded` reads them once and for all.
     """
 
-    def __init__(self, name: str, images: Mapping[str, Path | HighRes], lr_folder: Path | None = None) -> None:
-        """`lr_folder` holds the set's own LR images as `X<scale>/<name>x<scale>.png`."""
+    def __init__(self, name: str, images: Images, own_lr: Mapping[float, Images] | None = None) -> None:
+        """`own_lr` holds the set's own LR images: for each scale it has, the images by name and scale (`babyx2`)."""
         self.name = name
-        self.images = dict(images)
-        self.lr_folder = lr_folder
+        self.images = images
+        self.own_lr = own_lr or {}
 
     @classmethod
     def of_files(cls, name: str, files: Sequence[Path], lr_folder: Path | None = None) -> "PairedImages":
-        """The images of these files, each named by its stem, or by its whole name where two share a stem."""
-        stems = Counter(file.stem for file in files)
-        return cls(name, {file.stem if stems[file.stem] == 1 else file.name: file for file in files}, lr_folder)
+        """The images of these files, each named by its stem, or by its whole name where two share a stem.
 
-    def decoded(self) -> "PairedImages":
-        """The same set with its HR images in memory."""
-        return PairedImages(self.name, decode(self.images), self.lr_folder)
+        `lr_folder` holds the set's own LR images as `X<scale>/<name>x<scale>.png`.
+        """
+        stems = Counter(file.stem for file in files)
+        images = {file.stem if stems[file.stem] == 1 else file.name: file for file in files}
+        return cls(name, images, _lr_files(lr_folder) if lr_folder else None)
+
+    def decoded(self, scales: Sequence[float]) -> "PairedImages":
+        """The same set in memory, with the set's own LR images for these scales."""
+        lr = {scale: decode(self.own_lr[scale]) for scale in scales if scale in self.own_lr}
+        return PairedImages(self.name, decode(self.images), lr)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -59,6 +70,10 @@ class PairedImages:
     def names(self) -> list[str]:
         """The images' names, in the order of `pairs`."""
         return list(self.images)
+
+    def lr_source(self, scale: float) -> str:
+        """Where LR images at this scale come from: "file" or "computed"."""
+        return "file" if scale in self.own_lr else "computed"
 
     def pairs(self, scale: float) -> Iterator[Pair]:
         """Every image at this scale, in order."""
@@ -68,41 +83,65 @@ class PairedImages:
     def pair(self, name: str, scale: float) -> Pair:
         """One image at this scale.
 
-        Raises InputError if the scale is under 1 or too large for the image, or a file cannot be read.
+        Raises InputError if the scale is under 1 or too large for the image, if the set has LR images of its own at this
+        scale but not of this image, or if a file cannot be read.
         """
-        if not 1 <= scale < math.inf:
-            raise InputError(f"scale {scale:g} cannot be evaluated: a scale is a number of at least 1")
-        image = self.images[name]
-        hr = image if isinstance(image, Tensor) else read_rgb8(image)
-        own = self._own_lr(name, scale)
-        return _pair_with(own, name, hr, scale) if own else _reduce(name, hr, scale)
+        hr = _pixels(self.images[name])
+        own = self._own(name, scale)
+        lr = None if own is None else _pixels(own)
+        height, width = _lr_size(name, scale, hr, lr)
+        hr = hr[:, : round(height * scale), : round(width * scale)]
+        return Pair(name, scale, resize_pillow(hr, height, width) if lr is None else lr, hr)
 
-    def _own_lr(self, name: str, scale: float) -> Path | None:
-        if self.lr_folder is None:
+    def hr_size(self, name: str, scale: float) -> tuple[int, int]:
+        """Height and width of the HR image that `pair` gives, at little cost if decoded. Raises InputError as it does."""
+        own = self._own(name, scale)
+        height, width = _lr_size(name, scale, _pixels(self.images[name]), None if own is None else _pixels(own))
+        return round(height * scale), round(width * scale)
+
+    def _own(self, name: str, scale: float) -> Path | LowRes | None:
+        if scale not in self.own_lr:
             return None
-        file = self.lr_folder / f"X{scale:g}" / f"{name}x{scale:g}.png"
-        return file if file.is_file() else None
+        file = f"{name}x{scale:g}"
+        if file not in self.own_lr[scale]:
+            raise InputError(
+                f"{self.name} has LR images of its own at scale {scale:g}, but none named {file}: complete them, or take "
+                f"all of X{scale:g} away to have LR images computed"
+            )
+        return self.own_lr[scale][file]
 
 
-def decode(images: Mapping[str, Path | HighRes]) -> dict[str, HighRes]:
+def decode(images: Images) -> dict[str, UInt8[Tensor, "3 _ _"]]:
     """The images as uint8 in memory, several files at a time. Raises InputError, naming the file, if one cannot be read."""
     with ThreadPoolExecutor() as readers:
-        pixels = readers.map(lambda image: image if isinstance(image, Tensor) else read_rgb8(image), images.values())
-        return dict(zip(images, pixels, strict=True))
+        return dict(zip(images, readers.map(_pixels, images.values()), strict=True))
 
 
-def _pair_with(file: Path, name: str, hr: HighRes, scale: float) -> Pair:
-    lr = read_rgb8(file)
-    height, width = (round(side * scale) for side in lr.shape[1:])
-    if height > hr.shape[1] or width > hr.shape[2]:
-        raise InputError(
-            f"{file} is {lr.shape[1]} x {lr.shape[2]} pixels, too large to be the x{scale:g} LR image of {name}, "
-            f"whose HR image is {hr.shape[1]} x {hr.shape[2]}: check that both come from the same set"
-        )
-    return Pair(name, scale, lr, hr[:, :height, :width])
+def _pixels(image: Path | UInt8[Tensor, "3 H W"]) -> UInt8[Tensor, "3 H W"]:
+    return image if isinstance(image, Tensor) else read_rgb8(image)
 
 
-def _reduce(name: str, hr: HighRes, scale: float) -> Pair:
+def _lr_files(folder: Path) -> dict[float, dict[str, Path]]:
+    """For each folder `X<scale>` in this one, its images by their stems."""
+    return {
+        float(inner.name[1:]): {file.stem: file for file in inner.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES}
+        for inner in folder.glob("X*")
+        if re.fullmatch(r"X\d+(\.\d+)?", inner.name) and inner.is_dir()
+    }
+
+
+def _lr_size(name: str, scale: float, hr: HighRes, lr: LowRes | None) -> tuple[int, int]:
+    """Height and width of the LR image, the set's own if there is one. Raises InputError if the HR image is too small."""
+    if not 1 <= scale < math.inf:
+        raise InputError(f"scale {scale:g} cannot be evaluated: a scale is a number of at least 1")
+    if lr is not None:
+        height, width = lr.shape[1:]
+        if round(height * scale) > hr.shape[1] or round(width * scale) > hr.shape[2]:
+            raise InputError(
+                f"{name}x{scale:g} is {height} x {width} pixels, too large to be the x{scale:g} LR image of {name}, "
+                f"whose HR image is {hr.shape[1]} x {hr.shape[2]}: check that both come from the same set"
+            )
+        return height, width
     # The small term keeps 270 / 2.7 at 100, which floating point puts at 99.99…
     height, width = (math.floor(side / scale + 1e-9) for side in hr.shape[1:])
     if min(height, width) < 1:
@@ -110,5 +149,4 @@ def _reduce(name: str, hr: HighRes, scale: float) -> Pair:
             f"{name} is {hr.shape[1]} x {hr.shape[2]} pixels, which leaves nothing at scale {scale:g}: "
             "leave it out or ask for a smaller scale"
         )
-    hr = hr[:, : round(height * scale), : round(width * scale)]
-    return Pair(name, scale, resize_pillow(hr, height, width), hr)
+    return height, width

@@ -16,8 +16,10 @@ class Validation(Dataset[Pair]):
     """Each image at each scale."""
 
     def __init__(self, images: PairedImages, scales: Sequence[float]) -> None:
+        """Raises InputError, now rather than hours later, if an image is too small for a scale or lacks its LR image."""
         self.images = images
         self.cases = [(name, scale) for scale in scales for name in images.names()]
+        self.hr_sizes = {case: images.hr_size(*case) for case in self.cases}
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -60,7 +62,7 @@ class SuperResolutionData(lightning.LightningDataModule):
         """Decodes the images. Raises InputError if one cannot be read or is too small."""
         if stage == "fit":
             self.patches = Patches(self.source.training(), self.sampling, self.seed)
-        self.validation = Validation(self.source.validation().decoded(), self.scales)
+        self.validation = Validation(self.source.validation().decoded(self.scales), self.scales)
 
     def train_dataloader(self) -> DataLoader:
         trainer = self.trainer

@@ -7,15 +7,14 @@ Images are visited in a new random order every pass, so that all are seen equall
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import UInt8
-from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from lmf_sr.data.sampling import Sample, Sampling
+from lmf_sr.data.store import Photographs
 from lmf_sr.errors import InputError
 
 _ORDER, _SAMPLE = 0, 1  # keep the two uses of the seed apart
@@ -24,7 +23,7 @@ _ORDER, _SAMPLE = 0, 1  # keep the two uses of the seed apart
 class Patches(Dataset[Sample]):
     """Samples by number, of images decoded once and kept as uint8; worker processes share that memory."""
 
-    def __init__(self, images: Mapping[str, UInt8[Tensor, "3 _ _"]], sampling: Sampling, seed: int) -> None:
+    def __init__(self, images: Photographs, sampling: Sampling, seed: int) -> None:
         """Raises InputError if an image is smaller than the largest HR patch."""
         for name, image in images.items():
             if min(image.shape[1:]) < sampling.largest_side:
@@ -33,13 +32,13 @@ class Patches(Dataset[Sample]):
                     f"pixels at scale {sampling.max_scale:g} need {sampling.largest_side} x {sampling.largest_side}: "
                     "remove it, or choose a smaller patch or scale"
                 )
-        self.images = list(images.values())
+        self.images, self.names = images, list(images)
         self.sampling = sampling
         self.seed = seed
 
     def __getitem__(self, number: int) -> Sample:
-        visit, place = divmod(number, len(self.images))
-        image = self.images[_order(self.seed, visit, len(self.images))[place]]
+        visit, place = divmod(number, len(self.names))
+        image = self.images[self.names[_order(self.seed, visit, len(self.names))[place]]]
         return self.sampling.draw(image, _rng(self.seed, _SAMPLE, number))
 
 

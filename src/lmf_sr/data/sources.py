@@ -8,16 +8,14 @@ protocol        how their PSNR is customarily measured (`evaluation/metrics.py`)
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
-
-from jaxtyping import UInt8
-from torch import Tensor
+from typing import Protocol, TypeVar, runtime_checkable
 
 from lmf_sr.data.evaluation import PairedImages, decode
+from lmf_sr.data.store import TRAINING, VALIDATION, Photographs, Stored, sets_in
 from lmf_sr.errors import InputError
 from lmf_sr.images import HELD_OUT, TRAIN, embedded_photographs, list_images
 
-Photographs = dict[str, UInt8[Tensor, "3 _ _"]]
+T = TypeVar("T")
 
 
 @runtime_checkable
@@ -61,33 +59,70 @@ class Folder:
         self.train, self.valid = (self.root / f"DIV2K_{part}_HR" for part in ("train", "valid"))
 
     def training(self) -> Photographs:
-        files, _ = self._split()
+        files = list_images(self.train if self.train.is_dir() else self.root)
+        if not self.valid.is_dir():
+            files, _ = split(files, self.held_out, self.root)
         return decode({str(file): file for file in files})
 
     def validation(self) -> PairedImages:
-        _, files = self._split()
-        return self._set(files)
+        name = self.root.resolve().name
+        if self.valid.is_dir():
+            return PairedImages.of_files(name, list_images(self.valid), self.root / "DIV2K_valid_LR_bicubic")
+        _, files = split(list_images(self.train if self.train.is_dir() else self.root), self.held_out, self.root)
+        return PairedImages.of_files(name, files)
 
     def evaluation(self) -> list[PairedImages]:
-        """The validation part of DIV2K, or what is held out of its training part; every image of a plain folder."""
+        """The validation part of DIV2K, or what is held out of its training part; every image of a plain folder, whether a
+        model was trained on it or not."""
         if self.valid.is_dir() or self.train.is_dir():
             return [self.validation()]
-        return [self._set(list_images(self.root))]
+        return [PairedImages.of_files(self.root.resolve().name, list_images(self.root))]
 
-    def _set(self, files: Sequence[Path]) -> PairedImages:
-        return PairedImages.of_files(self.root.resolve().name, files, self.root / "DIV2K_valid_LR_bicubic")
 
-    def _split(self) -> tuple[list[Path], list[Path]]:
-        files = list_images(self.train if self.train.is_dir() else self.root)
-        if self.valid.is_dir():
-            return files, list_images(self.valid)
-        if not 1 <= self.held_out < len(files):
-            raise InputError(
-                f"{self.root} holds {len(files)} images, of which {self.held_out} cannot be held out for validation: "
-                f"data.held_out must be at least 1 and leave one to train on"
-            )
-        held_out = {files[(2 * i + 1) * len(files) // (2 * self.held_out)] for i in range(self.held_out)}
-        return [file for file in files if file not in held_out], [file for file in files if file in held_out]
+class Store:
+    """A file that `lmf-sr prepare` has made (`store.py`), of which nothing is decoded again.
+
+    Trains on its photographs and validates on its validation part; without one, on `held_out` photographs, evenly spread
+    over the others, that are kept from training. With `sets`, or where it holds nothing but benchmark sets, it validates
+    and evaluates on these.
+
+    All methods, and the class, raise InputError for what is no store, and for a set it does not hold.
+    """
+
+    def __init__(self, root: str | Path, held_out: int = 5, sets: Sequence[str] | None = None) -> None:
+        self.root, self.held_out = Path(root), held_out
+        self.found = sets_in(self.root)
+        benchmarks = [name for name in self.found if name not in (TRAINING, VALIDATION)]
+        self.sets = list(sets or (benchmarks if len(benchmarks) == len(self.found) else []))
+        if unknown := [name for name in self.sets if name not in benchmarks]:
+            held = ", ".join(benchmarks) or "none"
+            raise InputError(f"{root} holds no benchmark set {', '.join(unknown)}; it holds: {held}")
+        self.protocol = "benchmark" if self.sets else "div2k"
+
+    def training(self) -> Photographs:
+        if TRAINING not in self.found:
+            raise InputError(f"{self.root} holds nothing to train on, only: {', '.join(self.found)}")
+        photographs = Stored(self.root, f"{TRAINING}/HR")
+        if self.sets or VALIDATION in self.found:
+            return photographs
+        names, _ = split(list(photographs), self.held_out, self.root)
+        return photographs.only(names)
+
+    def validation(self) -> PairedImages:
+        return self.evaluation()[0]
+
+    def evaluation(self) -> list[PairedImages]:
+        """The benchmark sets asked for; else the validation part, or what is held out of the training part."""
+        if self.sets or VALIDATION in self.found:
+            return [self._set(name) for name in self.sets or [VALIDATION]]
+        photographs = Stored(self.root, f"{TRAINING}/HR")
+        _, names = split(list(photographs), self.held_out, self.root)
+        return [PairedImages(self.root.stem, photographs.only(names))]
+
+    def _set(self, name: str) -> PairedImages:
+        lr = {scale: Stored(self.root, f"{name}/LR_bicubic/X{scale:g}") for scale in self.found[name]}
+        shown = self.root.stem if name == VALIDATION else name
+        return PairedImages(shown, Stored(self.root, f"{name}/HR"), lr)
 
 
 class Benchmark:
@@ -120,3 +155,14 @@ class Benchmark:
         if not found:
             raise InputError(f"no benchmark set in {self.root}: a set is a folder that holds its images in a folder HR")
         return found
+
+
+def split(images: Sequence[T], held_out: int, root: Path) -> tuple[list[T], list[T]]:
+    """The images to train on and, evenly spread over them all, those to hold out. Raises InputError if either is none."""
+    if not 1 <= held_out < len(images):
+        raise InputError(
+            f"{root} holds {len(images)} images, of which {held_out} cannot be held out for validation: "
+            f"data.held_out must be at least 1 and leave one to train on"
+        )
+    kept = {(2 * i + 1) * len(images) // (2 * held_out) for i in range(held_out)}
+    return [image for i, image in enumerate(images) if i not in kept], [images[i] for i in sorted(kept)]

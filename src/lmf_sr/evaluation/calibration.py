@@ -29,7 +29,7 @@ from torch import Tensor
 
 from lmf_sr.atomic import replacing
 from lmf_sr.data import PairedImages
-from lmf_sr.data.sources import Photographs
+from lmf_sr.data.store import Photographs
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import TRAINING_SCALE, Grid
 from lmf_sr.lmf.cmsr import NO_LIMIT, Scale2Mod, fingerprint, read_mapping

@@ -60,4 +60,5 @@ def evaluate(
         except InputError as error:
             failures[name] = str(error)
         after_image()
-    return Result(scale, overall([*scores.values()]), images.name, protocol.name, scores, failures)
+    means, lr_source = overall([*scores.values()]), images.lr_source(scale)
+    return Result(scale, means, images.name, protocol.name, lr_source, scores, failures)

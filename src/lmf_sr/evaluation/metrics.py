@@ -38,18 +38,20 @@ class Protocol:
         """Pixels cropped from each side."""
         return math.ceil(scale) + self.extra_crop
 
-    def view(self, image: Float[Tensor, "3 H W"], scale: float) -> Float[Tensor, "c H2 W2"]:
-        """The part of an image that is compared, in float64.
-
-        Raises InputError if nothing is left.
-        """
+    def compared_size(self, height: int, width: int, scale: float) -> tuple[int, int]:
+        """Height and width of what is compared of an image. Raises InputError if nothing is left."""
         crop = self.crop(scale)
-        height, width = (side - 2 * crop for side in image.shape[1:])
-        if min(height, width) < 1:
+        if min(height, width) <= 2 * crop:
             raise InputError(
-                f"an image of {image.shape[1]} x {image.shape[2]} pixels has nothing left to compare after protocol "
-                f"{self.name!r} crops {crop} pixels from each side at scale {scale:g}: leave it out or take a smaller scale"
+                f"an image of {height} x {width} pixels has nothing left to compare after protocol {self.name!r} crops "
+                f"{crop} pixels from each side at scale {scale:g}: leave it out or take a smaller scale"
             )
+        return height - 2 * crop, width - 2 * crop
+
+    def view(self, image: Float[Tensor, "3 H W"], scale: float) -> Float[Tensor, "c H2 W2"]:
+        """The part of an image that is compared, in float64. Raises InputError if nothing is left."""
+        crop = self.crop(scale)
+        height, width = self.compared_size(image.shape[1], image.shape[2], scale)
         inner = image[:, crop : crop + height, crop : crop + width].double()
         return luma(inner) + BLACK if self.on_luma else inner
 
@@ -69,17 +71,23 @@ def psnr(image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: fl
     return peak_signal_noise_ratio(compared, expected, data_range=1.0).item()
 
 
+def check_window(height: int, width: int, scale: float, protocol: Protocol) -> None:
+    """Raises InputError if cropping leaves less than one window of SSIM of an image of this size."""
+    height, width = protocol.compared_size(height, width, scale)
+    if min(height, width) < WINDOW:
+        raise InputError(
+            f"SSIM needs {WINDOW} x {WINDOW} pixels, but protocol {protocol.name!r} leaves {height} x {width} at scale "
+            f"{scale:g}: leave the image out or take a smaller scale"
+        )
+
+
 def ssim(image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: float, protocol: Protocol) -> float:
     """SSIM of an image with values in [0, 1].
 
     Raises InputError if less than one window is left after cropping.
     """
+    check_window(truth.shape[1], truth.shape[2], scale, protocol)
     compared, expected = protocol.view(image, scale), protocol.view(truth, scale)
-    if min(compared.shape[1:]) < WINDOW:
-        raise InputError(
-            f"SSIM needs {WINDOW} x {WINDOW} pixels, but protocol {protocol.name!r} leaves {compared.shape[1]} x "
-            f"{compared.shape[2]} at scale {scale:g}: leave the image out or take a smaller scale"
-        )
     # In float32: several times faster, and within 1e-5.
     _, full = structural_similarity_index_measure(
         compared[None].float(),

@@ -5,7 +5,8 @@
      "environment": {"versions": {...}, "revision": ..., "hardware": {...}},
      "started": "2025-03-01T12:00:00.000+00:00", "duration_s": 41.2,
      "results": {"edsr-baseline-lm-liif":
-                   [{"scale": 4.0, "set": "Set5", "protocol": "benchmark", "metrics": {"psnr": 30.1, "ssim": 0.86},
+                   [{"scale": 4.0, "set": "Set5", "protocol": "benchmark", "lr_source": "file",
+                     "metrics": {"psnr": 30.1, "ssim": 0.86},
                      "images": {"baby": {"psnr": ..., "ssim": ...}}, "failures": {}}]}}
 
 It is there from the moment the job begins ("running": one that was killed stays so) and replaced when it ends. Values that
@@ -47,6 +48,7 @@ class Result:
     metrics: Metrics
     set: str | None = None
     protocol: str | None = None  # of its PSNR and SSIM, one of `metrics.PROTOCOLS`
+    lr_source: str | None = None  # of its LR images, "file" or "computed" (`data/evaluation.py`)
     images: dict[str, Metrics] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)  # image: why it could not be evaluated
 

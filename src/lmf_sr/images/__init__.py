@@ -2,7 +2,15 @@
 
 from lmf_sr.images.colour import luma, normalise
 from lmf_sr.images.embedded import HELD_OUT, TRAIN, embedded_photographs
-from lmf_sr.images.files import IMAGE_SUFFIXES, Picture, list_images, read_picture, read_rgb8, write_picture
+from lmf_sr.images.files import (
+    IMAGE_SUFFIXES,
+    Picture,
+    list_images,
+    natural_order,
+    read_picture,
+    read_rgb8,
+    write_picture,
+)
 from lmf_sr.images.resample import imresize, imresize_by, imresize_rows, resize_pillow
 from lmf_sr.images.streaming import check_size, write_bands
 
@@ -18,6 +26,7 @@ __all__ = [
     "imresize_rows",
     "list_images",
     "luma",
+    "natural_order",
     "normalise",
     "read_picture",
     "read_rgb8",

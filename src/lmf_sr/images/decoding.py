@@ -29,13 +29,14 @@ PIXELS_PER_BYTE = 100
 Samples: TypeAlias = UInt8[np.ndarray, "H W C"] | UInt16[np.ndarray, "H W C"]  # grey; grey and alpha; RGB; RGBA
 
 
-def decode(path: Path) -> tuple[Samples, Image.Image]:
+def decode(path: Path, content: bytes | None = None) -> tuple[Samples, Image.Image]:
     """The samples, upright, and the Pillow image that carries the profile and EXIF.
 
-    InputError if the file is missing, not an image, damaged or truncated.
+    `content` is what the file holds, where it lies in an archive and `path` only names it. InputError if the file is
+    missing, not an image, damaged or truncated.
     """
     with _readable(path):
-        content = path.read_bytes()
+        content = path.read_bytes() if content is None else content
         return _sixteen_bit_colour(content) or _any_other(content)
 
 
@@ -52,8 +53,9 @@ def _readable(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise InputError(f"no image {path}: the file does not exist") from None
     except UnidentifiedImageError:
-        found = "is no image of a known format, or one damaged at its start" if path.stat().st_size else "is empty"
-        raise InputError(f"cannot read {path}: the file {found}") from None
+        raise InputError(
+            f"cannot read {path}: the file is no image of a known format, or one damaged at its start"
+        ) from None
     except Exception as error:  # on a damaged file Pillow's decoders raise nearly anything
         reason = error.strerror if isinstance(error, OSError) and error.strerror else f"damaged or unsupported: {error}"
         raise InputError(f"cannot read {path}: {reason}") from error
@@ -64,6 +66,8 @@ def _readable(path: Path) -> Iterator[None]:
 
 def _open(content: bytes) -> ImageFile.ImageFile:
     """Read the header, and refuse a decompression bomb."""
+    if not content:
+        raise InputError("the file is empty")
     image = Image.open(BytesIO(content))
     if image.width * image.height > max(LARGE, PIXELS_PER_BYTE * len(content)):
         raise InputError(

@@ -58,9 +58,12 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
     )
 
 
-def read_rgb8(path: str | os.PathLike[str]) -> UInt8[Tensor, "3 H W"]:
-    """The photograph as 8-bit RGB, for data sets: alpha dropped, 16 bits rounded to 8. Errors as `read_picture`."""
-    samples, _ = decode(Path(path))
+def read_rgb8(path: str | os.PathLike[str], content: bytes | None = None) -> UInt8[Tensor, "3 H W"]:
+    """The photograph as 8-bit RGB, for data sets: alpha dropped, 16 bits rounded to 8. Errors as `read_picture`.
+
+    `content` is what the file holds, where it lies in an archive and `path` only names it.
+    """
+    samples, _ = decode(Path(path), content)
     if samples.dtype == np.uint16:
         samples = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
     rgb = samples[..., :3] if samples.shape[2] >= 3 else samples[..., :1].repeat(3, axis=2)
@@ -90,11 +93,12 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     images = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and f.name[0] != "." and f.is_file()]
     if not images:
         raise InputError(f"no images in the folder {folder}: it holds no visible {', '.join(IMAGE_SUFFIXES)} file")
-    return sorted(images, key=_natural)
+    return sorted(images, key=lambda file: natural_order(file.name))
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """By which names are sorted so that 2.png comes before 10.png."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def to_samples(picture: Picture, file_format: str) -> Samples:

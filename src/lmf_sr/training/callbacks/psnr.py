@@ -5,7 +5,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lmf_sr.data import Pair, SuperResolutionData
-from lmf_sr.evaluation.metrics import PROTOCOLS, psnr
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation.metrics import PROTOCOLS, check_window, psnr
 
 
 class Psnr(Callback):
@@ -17,6 +18,15 @@ class Psnr(Callback):
 
     def __init__(self, protocol: str | None = None) -> None:
         self.protocol = protocol
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raises InputError, now rather than at a validation or the evaluation at the end, if an image is too small."""
+        data: SuperResolutionData = trainer.datamodule  # type: ignore[attr-defined]
+        for (name, scale), (height, width) in data.validation.hr_sizes.items():
+            try:
+                check_window(height, width, scale, PROTOCOLS[self.protocol or data.source.protocol])
+            except InputError as error:
+                raise InputError(f"validation image {name}: {error}") from error
 
     def on_validation_batch_end(
         self,
