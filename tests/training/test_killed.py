@@ -15,7 +15,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from tiny import learner, tiny_data, tiny_trainer
 
-STEPS, KILLS = 60, 10
+STEPS, KILLS = 40, 10
 FORKSERVER = get_context("forkserver")  # a process that has everything imported makes the others: each starts at once
 
 
@@ -34,7 +34,7 @@ def train(folder: Path, steps: Connection) -> None:
     torch.set_num_threads(1)
     best = ModelCheckpoint(folder, "best", monitor="psnr/mean", mode="max", enable_version_counter=False)
     last = folder / "last.ckpt"
-    tiny_trainer(folder, STEPS, best, Report(steps), val_check_interval=2).fit(
+    tiny_trainer(folder, STEPS, best, Report(steps), val_check_interval=2, log_every_n_steps=1000).fit(
         learner(), tiny_data(), ckpt_path=last if last.exists() else None
     )
 
@@ -42,7 +42,7 @@ def train(folder: Path, steps: Connection) -> None:
 @pytest.fixture
 def start() -> Callable[[Path], tuple[Any, Connection]]:
     """Starts a training process; gives it back with the connection on which it says which step it begins."""
-    FORKSERVER.set_forkserver_preload(["test_killed"])
+    FORKSERVER.set_forkserver_preload(["lightning.pytorch", "lmf_sr.training.callbacks"])
 
     def start(folder: Path) -> tuple[Any, Connection]:
         reading, writing = FORKSERVER.Pipe(duplex=False)
