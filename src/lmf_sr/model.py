@@ -224,7 +224,7 @@ class ContinuousImage:
         cell: Float[Tensor, "B #Q 2"] | Float[Tensor, "2"],
         clamp: bool = True,
     ) -> Float[Tensor, "B Q 3"]:
-        """RGB in [0, 1] at points (row, column) in [-1, 1], for output pixels of size `cell`."""
+        """RGB in [0, 1] at any number of points (row, column) in [-1, 1], for output pixels of size `cell`; in chunks."""
         if coords.shape[0] != self.lr.shape[0]:
             raise InputError(f"coords are for {coords.shape[0]} pictures, but {self.lr.shape[0]} were encoded")
         cell, coords = cell.to(self.lr), coords.to(self.lr.device)
