@@ -1,7 +1,8 @@
 """The cost of the three base methods and of their LMF conversions on one LR picture; see README.md.
 
-python experiments/01-conversion/run.py measure RESULTS METHOD [METHOD ...]     a record for each, RESULTS/METHOD.json
-python experiments/01-conversion/run.py report RESULTS OUTPUT                   costs.md, savings.md, efficiency.svg
+python experiments/01-conversion/run.py count RESULTS METHOD [METHOD ...]    parameters and MACs; a record for each method
+python experiments/01-conversion/run.py time RESULTS METHOD [METHOD ...]     latency; likewise
+python experiments/01-conversion/run.py report RESULTS OUTPUT                costs.md, savings.md, efficiency.svg
 """
 
 import argparse
@@ -17,45 +18,46 @@ from lmf_sr.evaluation.figures import efficiency
 from lmf_sr.evaluation.profile import profile
 from lmf_sr.evaluation.records import Metrics, Record, Result, Results, read_record, write_record
 from lmf_sr.evaluation.tables import Row, rows
+from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.plain import plain_form
+from lmf_sr.profiling import measure_latency
 
 PAIRS = {"liif": "lm-liif", "lte": "lm-lte", "ciaosr": "lm-ciaosr"}
 METHODS = [*PAIRS, *PAIRS.values()]
 LR_SIZE = (180, 320)
 SCALES = (1, 2, 3, 4, 6, 8)
-TIMED_AT_ONCE = 1e11  # MACs; a decode of more is timed on a part of the LR rows
-REPEATS = 3
+DIVISORS = [n for n in range(1, LR_SIZE[0] + 1) if LR_SIZE[0] % n == 0]
+TIMED_AT_ONCE = 60_000  # pixels; where each is decoded on its own, more are timed on a part of the LR rows
+REPEATS = 2
 BUDGET_S = 3.0
 
 
-def measure(folder: Path, method: str) -> None:
-    """Profiles a method in both forms and writes the record."""
-    configuration = {"decoder": method, "scales": SCALES, "lr_size": LR_SIZE, "repeats": REPEATS, "seed": 0}
-    record = Record.begun("profile", None, method, configuration, {})
+def forms(method: str) -> dict[str, Model]:
+    """A method in its plain form and as it is run here, on fresh weights."""
     torch.manual_seed(0)
     model = build("edsr-baseline", method).eval()
-    plain = Model(model.encoder, plain_form(model.decoder), model.config)
-    results: Results = {f"{method}, plain": [], method: []}
-    for (name, found), form in zip(results.items(), (plain, model), strict=True):
-        for scale in SCALES:
-            (costs,) = profile(form, LR_SIZE, [scale], latency=False)
-            parts = next(
-                n for n in range(1, LR_SIZE[0] + 1) if LR_SIZE[0] % n == 0 and _macs(costs) / n <= TIMED_AT_ONCE
-            )
-            lr_size = LR_SIZE[0] // parts, LR_SIZE[1]
-            (timed,) = profile(form, lr_size, [scale], warmup=1, repeats=REPEATS, budget_s=BUDGET_S)
-            costs.metrics["decoder_ms"] = parts * timed.metrics["decoder_ms"]
-            costs.metrics["lr_rows_timed"] = lr_size[0]
-            if parts == 1:
-                costs.metrics["encoder_ms"] = timed.metrics["encoder_ms"]
-            found.append(costs)
-            print(f"{name} x{scale}: {costs.metrics['decoder_ms']:.0f} ms", flush=True)
-    write_record(record.ended("done", results), folder / f"{method}.json")
+    return {f"{method}, plain": Model(model.encoder, plain_form(model.decoder), model.config), method: model}
 
 
-def _macs(costs: Result) -> float:
-    return costs.metrics["decoder_macs_as_run"]
+def count(method: str) -> Results:
+    """Parameters and MACs."""
+    return {name: [*profile(form, LR_SIZE, SCALES, latency=False)] for name, form in forms(method).items()}
+
+
+def time(method: str) -> Results:
+    """Latency, and on how many LR rows it was measured."""
+    return {name: [timed(form, scale) for scale in SCALES] for name, form in forms(method).items()}
+
+
+def timed(form: Model, scale: int) -> Result:
+    pixels = scale * scale * LR_SIZE[0] * LR_SIZE[1]
+    is_blocked = isinstance(form.decoder, Conversion)
+    parts = 1 if is_blocked else next(n for n in DIVISORS if pixels / n <= TIMED_AT_ONCE)
+    lr_rows = LR_SIZE[0] // parts
+    latency = measure_latency(form, (lr_rows, LR_SIZE[1]), (lr_rows * scale, LR_SIZE[1] * scale), 1, REPEATS, BUDGET_S)
+    metrics: Metrics = {"decoder_ms": parts * latency.decoder_ms, "lr_rows_timed": lr_rows}
+    return Result(scale, metrics | ({"encoder_ms": latency.encoder_ms} if parts == 1 else {}))
 
 
 COSTS = ("decoder", "scale", "parameters (k)", "MACs (G)", "latency (ms)")
@@ -67,7 +69,7 @@ SAVINGS = (
 
 def report(folder: Path, output: Path) -> None:
     """Tables and figure from the records of all methods."""
-    found = rows(read_record(folder / f"{method}.json").results for method in METHODS)
+    found = rows(read_record(folder / f"{method}.{what}.json").results for method in METHODS for what in MEASURED)
     at = {(row.model, row.scale): row.metrics for row in found}
     encoder_ms = statistics.median(m["encoder_ms"] for m in at.values() if "encoder_ms" in m)
     write_table(output / "costs.md", COSTS, [costs_of(row) for row in found])
@@ -112,9 +114,12 @@ def write_table(path: Path, header: Sequence[str], lines: Sequence[Sequence[str]
         file.write("".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *lines)).encode())
 
 
+MEASURED = {"count": count, "time": time}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("measure", "report"))
+    parser.add_argument("what", choices=(*MEASURED, "report"))
     parser.add_argument("results", type=Path)
     parser.add_argument("rest", nargs="+", help="methods, or the folder to write to")
     options = parser.parse_args()
@@ -122,7 +127,10 @@ def main() -> None:
         report(options.results, Path(options.rest[0]))
         return
     for method in options.rest:
-        measure(options.results, method)
+        configuration = {"decoder": method, "scales": SCALES, "lr_size": LR_SIZE, "seed": 0}
+        record = Record.begun("profile", None, method, configuration, {})
+        results = MEASURED[options.what](method)
+        write_record(record.ended("done", results), options.results / f"{method}.{options.what}.json")
 
 
 if __name__ == "__main__":
