@@ -17,9 +17,10 @@ sizes = st.tuples(st.integers(1, 7), st.integers(1, 7))
 seeds = st.integers(0, 2**16)
 
 
-def decoder(name: str, seed: int = 0) -> Decoder:
+def decoder(name: str, seed: int = 0, **options: object) -> Decoder:
     torch.manual_seed(seed)
-    return build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": CHANNELS}, name).decoder.double()
+    encoder = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": CHANNELS}
+    return build(encoder, {"name": name, **options}).decoder.double()
 
 
 def scene(lr_size: tuple[int, int], hr_size: tuple[int, int], seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -44,6 +45,20 @@ def test_same_pixels(name: str, lr_size: tuple[int, int], hr_size: tuple[int, in
     with torch.no_grad():
         rgb, expected = (d.query(d.prepare(features, cell), coords) for d in (factored, plain_form(factored)))
     assert rgb.shape == (2, coords.shape[1], 3)
+    torch.testing.assert_close(rgb, expected, atol=1e-10, rtol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["lm-liif", "lm-lte", "lm-ciaosr"])
+@pytest.mark.parametrize(
+    "option", [{"modulation": "scale"}, {"modulation": "shift"}, {"ensemble": False}, {"code_dim": None}]
+)
+def test_same_pixels_of_every_ablation(name: str, option: dict[str, object]) -> None:
+    factored = decoder(name, **option)
+    features, coords, cell = scene((4, 5), (9, 13))
+    with torch.no_grad():
+        rgb, expected = (d.query(d.prepare(features, cell), coords) for d in (factored, plain_form(factored)))
+        whole = decoder(name)
+        assert not torch.allclose(rgb, whole.query(whole.prepare(features, cell), coords))
     torch.testing.assert_close(rgb, expected, atol=1e-10, rtol=1e-8)
 
 

@@ -41,6 +41,13 @@ def build(encoder: Choice = "edsr-baseline", decoder: Choice = "lm-liif") -> Mod
     return Model(encoder_module, decoder_module, {"encoder": encoder_config, "decoder": decoder_config})
 
 
+def defaults(group: str, name: str) -> dict[str, Any]:
+    """What the YAML of a choice says: its options, and the `_target_`."""
+    options = dict(OmegaConf.load(CONF / group / f"{name}.yaml"))
+    del options["name"]
+    return options
+
+
 def _make(group: str, choice: Choice, **arguments: Any) -> tuple[Any, dict[str, Any]]:
     """The module, and its name with all its options. The class is always the YAML's own `_target_`, never the mapping's:
     a configuration that came with a file cannot name code to run."""
@@ -48,9 +55,8 @@ def _make(group: str, choice: Choice, **arguments: Any) -> tuple[Any, dict[str, 
     name = given.pop("name", None)
     if name not in choices(group):
         raise InputError(f"there is no {group} {name!r}; choose one of {', '.join(choices(group))}")
-    options = dict(OmegaConf.load(CONF / group / f"{name}.yaml"))
+    options = defaults(group, name)
     target = options.pop("_target_")
-    del options["name"]
     given.pop("_target_", None)
     if unknown := given.keys() - options.keys():
         known = ", ".join(options) or "none"

@@ -111,11 +111,11 @@ def nearest(coords: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Int[Tens
 
 
 class FourCorners(NamedTuple):
-    """The four latents around each query, in the order (-,-), (-,+), (+,-), (+,+); first sign = row."""
+    """The four latents around each query, in the order (-,-), (-,+), (+,-), (+,+); first sign = row; or the nearest one."""
 
-    at: Int[Tensor, "B Q 4"]  # row * w + column
-    rel: Float[Tensor, "B Q 4 2"]
-    weight: Float[Tensor, "B Q 4"]
+    at: Int[Tensor, "B Q t"]  # row * w + column
+    rel: Float[Tensor, "B Q t 2"]
+    weight: Float[Tensor, "B Q t"]
 
 
 def four_corners(
@@ -134,6 +134,16 @@ def four_corners(
     )
 
 
+def nearest_corner(coords: Float[Tensor, "B Q 2"], lr_size: tuple[int, ...]) -> FourCorners:
+    """The nearest latent of each query in place of its four corners: no local ensemble. A tie goes to the later latent."""
+    h, w = lr_size
+    rows, cols = (_nearest(p + tie(n), n) for p, n in ((coords[..., 0], h), (coords[..., 1], w)))
+    centers = torch.stack([rows * (2 / h) + (1 / h - 1), cols * (2 / w) + (1 / w - 1)], dim=-1)
+    rel = (coords - centers) * coords.new_tensor([h, w])
+    at = (rows * w + cols).long()
+    return FourCorners(at.unsqueeze(-1), rel.unsqueeze(-2), torch.ones_like(rel[..., :1]))
+
+
 def gather(latents: Float[Tensor, "B h w C"], index: Int[Tensor, "B *Q"]) -> Float[Tensor, "B *Q C"]:
     """The latents at flat positions `row * w + column`."""
     B, h, w, C = latents.shape
@@ -141,8 +151,8 @@ def gather(latents: Float[Tensor, "B h w C"], index: Int[Tensor, "B *Q"]) -> Flo
     return F.embedding(index + first, latents.reshape(B * h * w, C))
 
 
-def ensemble(values: Float[Tensor, "B Q 4 C"], weight: Float[Tensor, "B Q 4"]) -> Float[Tensor, "B Q C"]:
-    """The local ensemble: the weighted sum over the four corners."""
+def ensemble(values: Float[Tensor, "B Q t C"], weight: Float[Tensor, "B Q t"]) -> Float[Tensor, "B Q C"]:
+    """The local ensemble: the weighted sum over the corners."""
     return (values * weight.unsqueeze(-1)).sum(-2)
 
 

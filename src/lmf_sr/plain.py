@@ -116,11 +116,10 @@ class PlainConversion(Plain[C]):
         return PlainState(self.latents(features, cell[:, 0]), cell)
 
     def query(self, state: PlainState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
-        corners = four_corners(coords, state.latents.shape[1:3])
-        rel = corners.rel.to(state.latents.dtype)
         d = self.decoder
-        sizes = [d.depth * d.width, d.depth * d.width, d.code_dim]
-        alpha, beta, code = gather(state.latents, corners.at).split(sizes, dim=-1)
+        corners = d.corners(coords, state.latents.shape[1:3])
+        rel = corners.rel.to(state.latents.dtype)
+        alpha, beta, code = d.parts(gather(state.latents, corners.at))
         y = d.render_input(code, rel, state.cell.unsqueeze(2).expand_as(rel))
         *hidden, last = d.render_mlp.linears
         for layer, a, b in zip(hidden, alpha.split(d.width, -1), beta.split(d.width, -1), strict=True):
@@ -133,7 +132,7 @@ class PlainLMLIIF(PlainConversion[LMLIIF]):
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
         unfolded = unfold3x3(features)
         cell = cell[:, None, None].expand(*unfolded.shape[:3], 2)
-        return self.decoder.latent_mlp(torch.cat([unfolded, cell], dim=-1))
+        return self.decoder.with_code(self.decoder.latent_mlp(torch.cat([unfolded, cell], dim=-1)), unfolded)
 
 
 @plain_form.register(LMLTE)
@@ -142,7 +141,7 @@ class PlainLMLTE(PlainConversion[LMLTE]):
         d = self.decoder
         coefficients = waves(d.coef, d.freq, features)
         phase = d.phase(cell[:, None, None].expand(*coefficients.shape[:3], 2))
-        return d.latent_mlp(fourier(coefficients, features.new_ones(2), phase))
+        return d.with_code(d.latent_mlp(fourier(coefficients, features.new_ones(2), phase)), coefficients)
 
 
 @plain_form.register(LMCiaoSR)
@@ -165,4 +164,5 @@ class PlainLMCiaoSR(PlainConversion[LMCiaoSR]):
                 logits.append((query * key).sum(-1))
                 values.append(self.decoder.value_mlp(torch.cat([value, rel, cell], dim=-1)) * value)
         attention = torch.stack(logits, dim=-1).softmax(-1)
-        return self.decoder.latent_mlp((torch.stack(values, dim=-2) * attention.unsqueeze(-1)).sum(-2))
+        z = (torch.stack(values, dim=-2) * attention.unsqueeze(-1)).sum(-2)
+        return self.decoder.with_code(self.decoder.latent_mlp(z), z)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from lmf_sr.build import build
+from lmf_sr.errors import InputError
 from lmf_sr.geometry import relative_cell
 from lmf_sr.lmf.conversion import Conversion
 
@@ -78,6 +79,38 @@ def test_images_of_a_batch_do_not_mix(conversion: Conversion, features: Tensor, 
 def test_the_latent_mlp_is_as_wide_as_its_output_unless_told(conversion: Conversion) -> None:
     outputs = 2 * 3 * 4 + conversion.code_dim
     assert [layer.out_features for layer in conversion.latent_mlp.linears] == [outputs, outputs]
+
+
+@pytest.mark.parametrize(
+    ("option", "latent", "code"),
+    [
+        ({}, 208, 16),
+        ({"modulation": "scale"}, 112, 16),
+        ({"modulation": "shift"}, 112, 16),
+        ({"code_dim": None}, 192, 576),
+        ({"ensemble": False}, 208, 16),
+    ],
+)
+def test_the_parameters_of_lm_liif_follow_from_what_is_left_of_it(option: dict, latent: int, code: int) -> None:
+    d = build(decoder={"name": "lm-liif", **option}).decoder
+    expected = (578 + 1) * latent + (latent + 1) * latent + (code + 5) * 16 + 5 * 17 * 16 + 17 * 3
+    assert sum(parameter.numel() for parameter in d.parameters()) == expected
+
+
+def test_without_the_ensemble_a_query_sees_the_nearest_latent_alone() -> None:
+    d = build({"name": "edsr-baseline", "n_feats": CHANNELS}, {"name": "lm-liif", "ensemble": False}).decoder
+    features, cell = torch.rand(1, CHANNELS, 4, 4), torch.full((1, 1, 2), 0.1)
+    state = d.prepare(features, cell)
+    rows = state.rows.clone()
+    rows[0, 1, 2] += 1
+    coords = torch.tensor([[[-0.25, 0.25], [-0.45, 0.05], [0.05, 0.25], [-0.25, -0.05]]])
+    changed = d.query(state, coords) != d.query(state._replace(rows=rows), coords)
+    assert changed.any(-1).tolist() == [[True, True, False, False]]
+
+
+def test_an_unknown_modulation_is_refused() -> None:
+    with pytest.raises(InputError, match="there is no modulation 'none'; choose one of both, scale, shift"):
+        build(decoder={"name": "lm-liif", "modulation": "none"})
 
 
 def test_lm_ciaosr_in_bands_is_lm_ciaosr_at_once(

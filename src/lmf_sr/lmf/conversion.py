@@ -15,10 +15,14 @@ and, where the first layer is linear in the code (LM-LIIF, LM-CiaoSR), W_0 [code
 W_cell cell, whose first and last terms join offset_0: at HR the first layer sees only `rel` (`LinearFirst`). The weights of
 the ensemble sum to 1, so the last layer runs once per pixel, after it. (`plain.py` has the literal form.)
 
+Options take parts of this away, to see what they are worth: alpha or beta (`modulation`), the local ensemble (`ensemble`;
+without it a query sees the nearest latent only), and the compression of the code (`code_dim` None: the render MLP is fed the
+base method's own code, and the latent MLP makes modulations alone).
+
 A conversion says what its latent MLP reads (`latents`) and what its render MLP is fed (`render_input`); nothing else.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -27,14 +31,17 @@ from torch import Tensor
 
 from lmf_sr.decoders import Decoder
 from lmf_sr.decoders.layers import MLP
-from lmf_sr.geometry import ensemble, four_corners, gather, relative_cell
+from lmf_sr.geometry import FourCorners, ensemble, four_corners, gather, nearest_corner, relative_cell
+
+MODULATIONS = {"both": ("scale", "shift"), "scale": ("scale",), "shift": ("shift",)}
 
 
 class LMFState(NamedTuple):
     """An image at one cell, ready to be rendered.
 
     rows: per LR position `[gain (L*D), offset (L*D), code (K)]`, layer 0 first; K = 0 where the code is folded away.
-    intensity: the modulation intensity, mean of |beta| over layers and channels (CMSR, section 3.4 of the paper).
+    intensity: the modulation intensity, mean of |beta| over layers and channels (CMSR, section 3.4 of the paper); of |alpha|
+        where there is no beta.
     cell: the relative cell of each image.
     """
 
@@ -48,26 +55,42 @@ class Conversion(Decoder):
 
     Args:
         latent_dim: size of the latent MLP's input.
-        code_dim: size K of the compressed code.
+        code_dim: size K of the compressed code; None for no compression.
+        own_code_dim: size of the code without compression.
         input_dim: size of the render MLP's input.
         depth: hidden layers L of the render MLP.
         width: their width D.
         hidden: hidden width of the latent MLP; its output size, `2*L*D + K`, where None (as in the paper).
+        modulation: "both", or only "scale" (alpha) or "shift" (beta).
+        ensemble: whether the four corners are combined; else the nearest latent is taken.
     """
 
     def __init__(
-        self, latent_dim: int, code_dim: int, input_dim: int, depth: int, width: int, hidden: int | None
+        self,
+        latent_dim: int,
+        code_dim: int | None,
+        own_code_dim: int,
+        input_dim: int,
+        depth: int,
+        width: int,
+        hidden: int | None,
+        modulation: str = "both",
+        ensemble: bool = True,
     ) -> None:
         super().__init__()
-        self.depth, self.width, self.code_dim = depth, width, code_dim
-        latent = 2 * depth * width + code_dim
+        if modulation not in MODULATIONS:
+            raise ValueError(f"there is no modulation {modulation!r}; choose one of {', '.join(MODULATIONS)}")
+        self.depth, self.width, self.modulation, self.ensemble = depth, width, modulation, ensemble
+        self.compressed, self.code_dim = code_dim is not None, own_code_dim if code_dim is None else code_dim
+        latent = len(MODULATIONS[modulation]) * depth * width + (code_dim or 0)
         self.latent_mlp = MLP(latent_dim, [hidden or latent], latent)
         self.render_mlp = MLP(input_dim, [width] * depth, 3)
 
     # What a conversion defines
 
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
-        """The latent MLP's output `[alpha, beta, code]` at every LR position, for the relative cell of each image."""
+        """`[alpha, beta, code]` at every LR position, for the relative cell of each image: the latent MLP's output, followed
+        by the code where that is not compressed."""
         raise NotImplementedError
 
     def render_input(
@@ -104,15 +127,29 @@ class Conversion(Decoder):
 
     def fold(self, latents: Float[Tensor, "B h w O"], cell: Float[Tensor, "B 2"]) -> LMFState:
         """The state: with all folded into its rows that does not vary within a latent's reach."""
-        modulations = self.depth * self.width
-        alpha, beta, code = latents.split([modulations, modulations, self.code_dim], dim=-1)
+        alpha, beta, code = self.parts(latents)
         bias = torch.cat([layer.bias for layer in self.render_mlp.linears[:-1]])
         known, code = self.input_at_lr(code, cell)
         if known is not None:
             bias = torch.cat([known + bias[: self.width], bias[self.width :].expand(*known.shape[:3], -1)], dim=-1)
         gain = 1 + alpha
         rows = torch.cat([gain, torch.addcmul(beta, gain, bias), code], dim=-1)
-        return LMFState(rows, beta.abs().mean(-1), cell)
+        intensity = (alpha if self.modulation == "scale" else beta).abs().mean(-1)
+        return LMFState(rows, intensity, cell)
+
+    def with_code(self, made: Float[Tensor, "*N o"], code: Float[Tensor, "*N k"]) -> Float[Tensor, "*N O"]:
+        """What the latent MLP made, followed by the base method's own code where that is not compressed."""
+        return made if self.compressed else torch.cat([made, code], dim=-1)
+
+    def parts(
+        self, latents: Float[Tensor, "*N O"]
+    ) -> tuple[Float[Tensor, "*N M"], Float[Tensor, "*N M"], Float[Tensor, "*N K"]]:
+        """alpha, beta and code; zeros for what is not modulated."""
+        made = MODULATIONS[self.modulation]
+        *modulations, code = latents.split([self.depth * self.width] * len(made) + [self.code_dim], dim=-1)
+        found = dict(zip(made, modulations, strict=True))
+        none = torch.zeros_like(modulations[0])
+        return found.get("scale", none), found.get("shift", none), code
 
     def at_cell(self, state: LMFState, cell: Float[Tensor, "B 2"]) -> LMFState:
         """The state with the same modulations and another cell in the render input: what CMSR's coarser grids are rendered
@@ -131,7 +168,7 @@ class Conversion(Decoder):
         return None
 
     def query(self, state: LMFState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
-        corners = four_corners(coords, state.rows.shape[1:3])
+        corners = self.corners(coords, state.rows.shape[1:3])
         dtype = state.rows.dtype
         L, D = self.depth, self.width
         rows = gather(state.rows, corners.at)
@@ -141,6 +178,10 @@ class Conversion(Decoder):
         for W, gain, offset in zip(hidden, modulations[:L], modulations[L:], strict=True):
             y = torch.addcmul(offset, gain, F.linear(y, W)).relu_()
         return F.linear(ensemble(y, corners.weight.to(dtype)), last, self.render_mlp.linears[-1].bias)
+
+    def corners(self, coords: Float[Tensor, "B Q 2"], lr_size: tuple[int, ...]) -> FourCorners:
+        """The latents that a query sees."""
+        return (four_corners if self.ensemble else nearest_corner)(coords, lr_size)
 
     def split_rows(
         self, rows: Float[Tensor, "*N C"]
@@ -159,8 +200,9 @@ class LinearFirst(Conversion):
 
     sees_cell: bool
 
-    def __init__(self, latent_dim: int, code_dim: int, depth: int, width: int, hidden: int | None) -> None:
-        super().__init__(latent_dim, code_dim, code_dim + (4 if self.sees_cell else 2), depth, width, hidden)
+    def __init__(self, latent_dim: int, code_dim: int | None, own_code_dim: int, *options: Any) -> None:
+        code = own_code_dim if code_dim is None else code_dim
+        super().__init__(latent_dim, code_dim, own_code_dim, code + (4 if self.sees_cell else 2), *options)
 
     def render_input(
         self, code: Float[Tensor, "*N K"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]

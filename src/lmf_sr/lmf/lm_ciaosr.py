@@ -35,11 +35,13 @@ class LMCiaoSR(LinearFirst):
         in_dim: int,
         depth: int = 8,
         width: int = 16,
-        code_dim: int = 32,
+        code_dim: int | None = 32,
         hidden: int | None = None,
         attention_width: int = 256,
+        modulation: str = "both",
+        ensemble: bool = True,
     ) -> None:
-        super().__init__(5 * in_dim, code_dim, depth, width, hidden)
+        super().__init__(5 * in_dim, code_dim, 5 * in_dim, depth, width, hidden, modulation, ensemble)
         self.query_mlp = MLP(9 * in_dim, [attention_width], 4 * in_dim)
         self.key_mlp = CornerMLP(4 * in_dim, [attention_width], 4 * in_dim)
         self.value_mlp = CornerMLP(5 * in_dim, [attention_width], 5 * in_dim)
@@ -70,7 +72,8 @@ class LMCiaoSR(LinearFirst):
         bands = []
         for top in range(0, n, rows):
             unfolded = unfold3x3(padded[:, :, top : top + rows + 2], padding=0)
-            bands.append(self.latent_mlp(self.attended(unfolded, nonlocal_[:, top : top + rows], rel, cell)))
+            z = self.attended(unfolded, nonlocal_[:, top : top + rows], rel, cell)
+            bands.append(self.with_code(self.latent_mlp(z), z))
         return torch.cat(bands, dim=1)
 
     def attended(

@@ -6,11 +6,12 @@
 with L = 6 (8 with SwinIR) hidden layers, and no LR skip.
 """
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders.layers import linear_on_unfold
+from lmf_sr.decoders.layers import linear_on_unfold, unfold3x3
 from lmf_sr.lmf.conversion import LinearFirst
 
 
@@ -19,9 +20,16 @@ class LMLIIF(LinearFirst):
     sees_cell = True
 
     def __init__(
-        self, in_dim: int, depth: int = 6, width: int = 16, code_dim: int = 16, hidden: int | None = None
+        self,
+        in_dim: int,
+        depth: int = 6,
+        width: int = 16,
+        code_dim: int | None = 16,
+        hidden: int | None = None,
+        modulation: str = "both",
+        ensemble: bool = True,
     ) -> None:
-        super().__init__(9 * in_dim + 2, code_dim, depth, width, hidden)
+        super().__init__(9 * in_dim + 2, code_dim, 9 * in_dim, depth, width, hidden, modulation, ensemble)
 
     def convolution(self, cell: Float[Tensor, "B 2"]) -> tuple[Float[Tensor, "o i"], Float[Tensor, "B o"]]:
         """Weight and, for each cell, bias of the convolution (a linear layer on U(F)) that the latent MLP starts with."""
@@ -31,4 +39,5 @@ class LMLIIF(LinearFirst):
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
         weight, bias = self.convolution(cell)
         hidden = linear_on_unfold(features, weight) + bias[:, None, None]
-        return self.latent_mlp.linears[-1](hidden.relu_())
+        made = self.latent_mlp.linears[-1](hidden.relu_())
+        return made if self.compressed else torch.cat([made, unfold3x3(features)], dim=-1)

@@ -23,15 +23,19 @@ class LMLTE(Conversion):
         in_dim: int,
         depth: int = 8,
         width: int = 16,
-        code_dim: int = 32,
+        code_dim: int | None = 32,
         hidden: int | None = None,
         fourier_dim: int = 128,
+        modulation: str = "both",
+        ensemble: bool = True,
     ) -> None:
-        super().__init__(fourier_dim, code_dim, code_dim // 2, depth, width, hidden)
+        own = 2 * fourier_dim
+        code = own if code_dim is None else code_dim
+        super().__init__(fourier_dim, code_dim, own, code // 2, depth, width, hidden, modulation, ensemble)
         self.coef = nn.Conv2d(in_dim, fourier_dim, 3, padding=1)
         self.freq = nn.Conv2d(in_dim, fourier_dim, 3, padding=1)
         self.phase = nn.Linear(2, fourier_dim // 2, bias=False)
-        self.render_phase = nn.Linear(2, code_dim // 4, bias=False)
+        self.render_phase = nn.Linear(2, code // 4, bias=False)
 
     def convolution(self, cell: Float[Tensor, "B 2"]) -> tuple[Float[Tensor, "o i"], Float[Tensor, "B o"]]:
         """Weight and, for each cell, bias of the convolution (a linear layer on U(F)) that makes `[coef, g]`: what the
@@ -43,7 +47,8 @@ class LMLTE(Conversion):
 
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
         of_position = waves(self.coef, self.freq, features)
-        return self.latent_mlp(fourier(of_position, features.new_ones(2), self.phase(cell)[:, None, None]))
+        made = self.latent_mlp(fourier(of_position, features.new_ones(2), self.phase(cell)[:, None, None]))
+        return self.with_code(made, of_position)
 
     def render_input(
         self, code: Float[Tensor, "*N K"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]

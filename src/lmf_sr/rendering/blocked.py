@@ -30,7 +30,7 @@ PIXELS_PER_BAND = 2**19  # 6 MB
 
 def supports(decoder: Decoder, device: torch.device) -> bool:
     """Whether `render_blocked` can render this decoder's states."""
-    return isinstance(decoder, Conversion) and device.type == "cpu"
+    return isinstance(decoder, Conversion) and decoder.ensemble and device.type == "cpu"
 
 
 def supports_features(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:

@@ -4,6 +4,7 @@
     blocked    the LMF conversions on a CPU                `blocked.py`
     triton     the LMF conversions of width 16 on a GPU    `fused.py`
 
+Without the local ensemble there is the direct path alone.
 `auto` takes the best there is. Training and single points have no grid to exploit and always take the direct path.
 """
 

@@ -34,6 +34,7 @@ def supports(decoder: Decoder, device: torch.device) -> bool:
         and torch.cuda.get_device_capability(device) >= (8, 0)
         and triton_version() >= OLDEST_TRITON
         and isinstance(decoder, LinearFirst | LMLTE)
+        and decoder.ensemble
         and decoder.width == WIDTH
         and (decoder.code_dim == 2 * WIDTH or not isinstance(decoder, LMLTE))
         and next(decoder.parameters()).dtype in (torch.float32, torch.bfloat16, torch.float16)

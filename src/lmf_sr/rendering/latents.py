@@ -52,6 +52,8 @@ def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
     """Whether `Latents` can make this decoder's rows, given a compiler."""
     return (
         isinstance(decoder, LMLIIF | LMLTE)
+        and decoder.modulation == "both"
+        and decoder.compressed
         and features.device.type == "cpu"
         and features.dtype == torch.float32
         and not any(

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lmf_sr.build import defaults
 from lmf_sr.checkpoints import check_fit
 from lmf_sr.data import Pair, Sample
 from lmf_sr.errors import InputError
@@ -59,7 +60,9 @@ class SuperResolution(lightning.LightningModule):
         found = checkpoint["hyper_parameters"].get("model", {})
         for part, options in self.model.config.items():
             for option, value in options.items():
-                theirs = found.get(part, {}).get(option)
+                theirs = (defaults(part, options["name"]) | found.get(part, {})).get(
+                    option
+                )  # files may predate options
                 if theirs != value:
                     raise InputError(
                         f"{path} holds a model with {part} {option} {theirs}, not {value}: "
