@@ -68,9 +68,7 @@ def _shown(table: Table) -> TerminalTable:
     names = ["sweep", "seed", "seeds", *table.settings, "model", "set", "scale", "image"]
     columns = [name for name in names if name == "scale" or len({row.get(name) for row in table.rows}) > 1]
     metrics = [name for name in table.metrics if name in COLUMNS and name not in DETAILS]
-    same = "; ".join(
-        f"{name}: {_text(table.rows[0].get(name))}" for name in ("model", "set", "seeds") if name not in columns
-    )
+    same = "; ".join(f"{name}: {_text(table.rows[0].get(name))}" for name in ("model", "set") if name not in columns)
     shown = TerminalTable(caption=f"{same}; all columns: --output FILE", caption_justify="left")
     for name in columns:
         shown.add_column(name, overflow="fold")
