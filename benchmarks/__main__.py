@@ -2,7 +2,8 @@
 
 import sys
 
-from benchmarks import rendering, training_step
+from benchmarks import input_pipeline, rendering, training_step
 
 rendering.main(sys.argv[1:])
 training_step.main()
+input_pipeline.main()
