@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from lmf_sr.evaluation.records import Metrics, Result
 from lmf_sr.model import Model
-from lmf_sr.profiling import Size, count_decoder_macs, count_encoder_macs, count_parameters, measure_latency
+from lmf_sr.profiling import Size, count_encoder_macs, count_parameters, decoder_macs, measure_latency
 
 
 def profile(
@@ -18,14 +18,15 @@ def profile(
 ) -> Iterator[Result]:
     """Parameters, MACs and, if asked for, latency (`measure_latency` explains its options) of one LR picture per scale."""
     parameters, encoder_macs = count_parameters(model), count_encoder_macs(model, lr_size)
+    plain, as_run = (decoder_macs(model, lr_size, plain) for plain in (True, False))
     for scale in scales:
         hr_size = round(lr_size[0] * scale), round(lr_size[1] * scale)
         metrics: Metrics = {
             "encoder_parameters": parameters.encoder,
             "decoder_parameters": parameters.decoder,
             "encoder_macs": encoder_macs,
-            "decoder_macs": count_decoder_macs(model, lr_size, hr_size, plain=True),
-            "decoder_macs_as_run": count_decoder_macs(model, lr_size, hr_size, plain=False),
+            "decoder_macs": plain.of(hr_size[0] * hr_size[1]),
+            "decoder_macs_as_run": as_run.of(hr_size[0] * hr_size[1]),
         }
         if latency:
             metrics |= measure_latency(model, lr_size, hr_size, warmup, repeats, budget_s)._asdict()
