@@ -1,5 +1,6 @@
 """Checkpoint files: written completely or not at all, read without running code."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ class CheckpointFiles(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Raises InputError where the file cannot be written."""
+        content = io.BytesIO()  # first: PyTorch would make a RuntimeError of a full disk
+        torch.save(checkpoint, content)
         with replacing(path) as file:
-            torch.save(checkpoint, file)
+            file.write(content.getbuffer())
 
     def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Raises InputError for what is no checkpoint of a training run, or would run code."""
