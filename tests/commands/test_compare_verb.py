@@ -10,7 +10,6 @@ from PIL import Image
 
 from lmf_sr.build import build
 from lmf_sr.checkpoints import export
-from lmf_sr.commands.compare import most_detailed
 from lmf_sr.evaluation.records import read_record
 
 
@@ -77,12 +76,3 @@ def test_a_missing_model_is_named_before_any_work(run: Run) -> None:
     outcome = run("compare", "models=[bicubic,nowhere.ckpt]")
     assert outcome.status == 2
     assert "nowhere.ckpt" in outcome.error
-
-
-def test_the_most_detailed_window() -> None:
-    picture = torch.zeros(3, 40, 60)
-    picture[:, 20:30, 40:50] = torch.rand(3, 10, 10)
-    top, left, height, width = most_detailed(picture, 12)
-    assert 18 <= round(top * 40) <= 20
-    assert 38 <= round(left * 60) <= 40
-    assert (round(height * 40), round(width * 60)) == (12, 12)

@@ -2,31 +2,29 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import rich
-import torch.nn.functional as F
 from hydra.utils import instantiate
-from jaxtyping import Float
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import Progress
-from torch import Tensor
 
 from lmf_sr.atomic import replacing
 from lmf_sr.checkpoints import load
 from lmf_sr.commands import hydra_app
 from lmf_sr.commands.configuration import device_named, name_of, protocol_named, scales, size
 from lmf_sr.commands.jobs import job_folder, overrides
-from lmf_sr.data import PairedImages, Source
+from lmf_sr.commands.wandb_runs import to_wandb
+from lmf_sr.data import Source
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation import figures, tables
 from lmf_sr.evaluation.baseline import Bicubic
+from lmf_sr.evaluation.crops import detailed_crops
 from lmf_sr.evaluation.evaluate import Upscaler, evaluate
 from lmf_sr.evaluation.profile import profile
 from lmf_sr.evaluation.records import Results, environment
-from lmf_sr.geometry import Region
 from lmf_sr.model import Model
 
 DETAILS = {"ssim", "encoder_parameters", "decoder_macs_as_run"}  # in table.csv and the records only
@@ -76,10 +74,12 @@ def job(cfg: DictConfig) -> Results:
     figures.against_scale(
         [row for row in rows if row.set == sets[0].name], folder / "comparison.png", title=f"on {sets[0].name}"
     )
-    if crops := dict(_crops(models, sets[0], cfg.crop)):
+    crops = dict(detailed_crops(models, sets[0], cfg.crop.images, cfg.crop.scale, cfg.crop.side))
+    if crops:
         figures.side_by_side(list(crops.values()), folder / "crops.png", list(crops))
     rich.print(tables.terminal(shown, title=f"protocol {protocol.name}; costs at {lr_size[0]} x {lr_size[1]}"))
     print(f"written: {folder}/table.md, table.csv, comparison.png, crops.png")
+    to_wandb(cfg, results, models)
     return results
 
 
@@ -101,37 +101,3 @@ def _models(sources: Sequence[str], device: str) -> dict[str, Upscaler]:
 def _short(file: Path) -> str:
     """A checkpoint's file and folder, or a shipped model's name."""
     return "-".join(filter(None, [file.parent.name, file.stem]))
-
-
-def _crops(
-    models: dict[str, Upscaler], images: PairedImages, crop: DictConfig
-) -> Iterator[tuple[str, dict[str, Float[Tensor, "3 _ _"]]]]:
-    """For each of the first images, its most detailed window: LR, every model's rendering, HR."""
-    for name in images.names()[: crop.images]:
-        try:
-            pair = images.pair(name, crop.scale)
-        except InputError:  # named among the failures if it cannot be read; else too small for this scale
-            continue
-        lr, hr = pair.lr / 255, pair.hr / 255
-        region = most_detailed(hr, crop.side)
-        yield (
-            f"{name} x{crop.scale:g}",
-            {
-                "LR": figures.crop(lr, region),
-                **{
-                    label: figures.crop(model.encode(lr).render(*hr.shape[1:])[0].cpu(), region)
-                    for label, model in models.items()
-                },
-                "HR": figures.crop(hr, region),
-            },
-        )
-
-
-def most_detailed(picture: Float[Tensor, "3 H W"], side: int) -> Region:
-    """The square window of `side` pixels with the largest mean gradient."""
-    H, W = picture.shape[1:]
-    side = min(side, H, W)
-    rows, cols = picture.diff(dim=1)[:, :, 1:].abs(), picture.diff(dim=2)[:, 1:, :].abs()
-    detail = F.avg_pool2d((rows + cols).mean(0, keepdim=True), max(side - 1, 1), stride=1)[0]
-    top, left = divmod(int(detail.argmax()), detail.shape[1])
-    return top / H, left / W, side / H, side / W

@@ -98,7 +98,8 @@ def perform(verb: str, job: Job, cfg: DictConfig) -> str | None:
                 traceback.print_exc()
             return reason
         failure = _failed_images(results)
-        write_record(record.ended("failed" if failure else "done", results, failure), folder / FILE)
+        outputs = {path.name: _sha256(path) for path in sorted(folder.glob("*.ckpt"))}
+        write_record(record.ended("failed" if failure else "done", results, failure, outputs), folder / FILE)
         print(f"written: {folder / FILE}")
         return failure
 

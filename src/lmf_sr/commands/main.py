@@ -28,6 +28,9 @@ VERBS = {
     "upscale": Verb("upscale", "make pictures larger, by any factor or to any size"),
     "calibrate": Verb("calibrate", "find what CMSR may render coarsely, for any error allowed"),
     "inspect": Verb("inspect", "draw what CMSR goes by: a picture's modulation intensity and levels"),
+    "reproduce": Verb("reproduce", "the paper's tables and figures, from training to report"),
+    "report": Verb("report", "the paper's tables and figures from the records of any jobs, on one page"),
+    "dashboard": Verb("dashboard", "build the W&B workspace in which a project's runs are looked at"),
     "import": Verb("import_", "turn the authors' checkpoint into a safetensors file of this project"),
 }
 

@@ -73,6 +73,7 @@ class Record:
     status: str = "running"  # or done, failed, interrupted
     error: str | None = None
     results: Results = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)  # SHA-256 of the checkpoints in its folder: inputs of others
     schema: int = SCHEMA
 
     @classmethod
@@ -96,10 +97,19 @@ class Record:
 
         return dict(flat(self.configuration, ""))
 
-    def ended(self, status: str, results: Results, error: str | None = None) -> Record:
+    def ended(
+        self, status: str, results: Results, error: str | None = None, outputs: dict[str, str] | None = None
+    ) -> Record:
         """The record of the job as it ends now."""
         duration = datetime.now(timezone.utc) - datetime.fromisoformat(self.started)
-        return replace(self, status=status, results=results, error=error, duration_s=duration.total_seconds())
+        return replace(
+            self,
+            status=status,
+            results=results,
+            error=error,
+            outputs=outputs or {},
+            duration_s=duration.total_seconds(),
+        )
 
 
 def environment() -> dict[str, Any]:

@@ -1,0 +1,43 @@
+"""A report from the records in a folder: tables in three formats, figures, and the page with all of it."""
+
+from pathlib import Path
+
+from lmf_sr.atomic import replacing
+from lmf_sr.evaluation.records import FILE, Record, read_record
+from lmf_sr.reporting import formats
+from lmf_sr.reporting.figures import Figure, all_figures, themed
+from lmf_sr.reporting.page import page
+from lmf_sr.reporting.study import Study
+from lmf_sr.reporting.tables import all_tables
+
+CROPS = "crops.svg"
+FORMATS = {".md": formats.markdown, ".csv": formats.csv_text, ".tex": formats.latex}
+
+
+def write_report(folder: Path, output: Path, title: str) -> Study:
+    """Writes `report.html` and `tables/T1.md` ... from all records below a folder; the same for the same records."""
+    records = [read_record(path) for path in sorted(folder.rglob(FILE))]
+    study = Study([record for record in records if record.status == "done"])
+    unfinished = [record for record in records if record.status != "done"]
+    tables, figures = all_tables(study), [*all_figures(study), _crops(folder)]
+    for table in tables:
+        for suffix, form in FORMATS.items():
+            _write(output / "tables" / f"{table.name}{suffix}", form(table))
+    _write(output / "report.html", page(title, study, tables, figures, [*map(_unfinished, unfinished)]))
+    return study
+
+
+def _crops(folder: Path) -> Figure:
+    about = "Of each picture the window with the strongest gradients."
+    drawings = [themed(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob(CROPS))]
+    note = "" if drawings else "lmf-sr reproduce draws crops of the models it has trained."
+    return Figure("crops", "Crops", about, "\n".join(drawings), note)
+
+
+def _unfinished(record: Record) -> str:
+    return f"{record.verb} {record.sweep or ''} {record.name}: {record.error or record.status}"
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as file:
+        file.write(text.encode())

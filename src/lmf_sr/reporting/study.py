@@ -1,0 +1,233 @@
+"""What a pile of result records says: findings about subjects, and their mean and spread over seeds.
+
+A *subject* is a model as it was trained, but for the seed: two records are of one subject if encoder, decoder, their options
+and whatever else the training was told are the same. Its label names only what varies within the study.
+"""
+
+import math
+import re
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lmf_sr.build import choices, defaults
+from lmf_sr.evaluation.records import Metrics, Record, Result
+
+CONVERSION = "lm-"
+MEASURING = ("evaluate", "compare", "profile")  # verbs
+RECIPE = (
+    r"(data|sampling|optimizer|schedule)\.(?!_partial_)|batch_size|trainer\.(max_steps|gradient_clip_val|precision)"
+)
+"""The settings that tell trainings apart, beside model and seed."""
+
+
+class Subject(NamedTuple):
+    """A model, by what makes it differ from others; `encoder` is empty for the bicubic baseline."""
+
+    encoder: str
+    decoder: str
+    encoder_options: tuple[str, ...] = ()  # `depth=8`: those that are not as in conf/
+    decoder_options: tuple[str, ...] = ()
+    training: tuple[str, ...] = ()
+
+    @property
+    def is_conversion(self) -> bool:
+        return self.decoder.startswith(CONVERSION)
+
+    @property
+    def original(self) -> "Subject":
+        """What a conversion was made from."""
+        return self._replace(decoder=self.decoder.removeprefix(CONVERSION))
+
+    @property
+    def architecture(self) -> "Subject":
+        """The same, however trained: costs depend on no more."""
+        return self._replace(training=())
+
+    @property
+    def plain(self) -> "Subject":
+        """The same with the decoder as in conf/."""
+        return self._replace(decoder_options=())
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What published figures are looked up by; an option that is not as in conf/ makes it another model."""
+        other_encoder = {"encoder": ""} if self.encoder_options else {"encoder": self.encoder}
+        return other_encoder | {"decoder": "" if self.encoder_options or self.decoder_options else self.decoder}
+
+
+class Spread(NamedTuple):
+    """Mean and standard deviation (with n - 1) over so many seeds."""
+
+    mean: float
+    std: float
+    seeds: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        std = statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else 0.0
+        return cls(statistics.fmean(values), std, len(values))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one record says at one scale.
+
+    threshold: of CMSR, the MSE allowed; None where all was rendered in full.
+    lr_size: of the picture whose costs were measured.
+    """
+
+    subject: Subject
+    seed: int
+    result: Result
+    threshold: float | None
+    lr_size: tuple[int, int] | None
+    record: Record
+
+    @property
+    def metrics(self) -> Metrics:
+        return self.result.metrics
+
+    @property
+    def architecture(self) -> Subject:
+        return self.subject.architecture
+
+    @property
+    def with_cmsr(self) -> bool:
+        return "cmsr_mse" in self.metrics
+
+    @property
+    def machine(self) -> str:
+        """As `AMD EPYC, 2 threads`."""
+        hardware = self.record.environment["hardware"]
+        gpus, processor = ", ".join(hardware["gpus"]), hardware["processor"]
+        return (
+            gpus
+            if self.record.configuration["device"] != "cpu" and gpus
+            else f"{processor}, {hardware['threads']} threads"
+        )
+
+
+class Study:
+    """The findings of some records."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self.records = sorted(records, key=lambda record: record.started)
+        self.findings = _findings(self.records)
+
+    @cached_property
+    def subjects(self) -> list[Subject]:
+        """All of them, each conversion behind what it was made from, bicubic first."""
+        found = {finding.subject for finding in self.findings}
+        found -= {s.architecture for s in found if s.training}  # fresh models were only profiled, for the trained ones
+        return sorted(found, key=lambda s: (s.encoder, s.encoder_options, s.original, s.is_conversion))
+
+    @cached_property
+    def main(self) -> list[Subject]:
+        """Those that are no ablation of another: with the decoder as in conf/, or alone with it."""
+        return [subject for subject in self.subjects if subject.plain == subject or subject.plain not in self.subjects]
+
+    @cached_property
+    def ablations(self) -> dict[Subject, list[Subject]]:
+        """For each subject of which decoder options were varied, those variants."""
+        varied = [subject for subject in self.subjects if subject not in self.main]
+        return {plain: [s for s in varied if s.plain == plain] for plain in dict.fromkeys(s.plain for s in varied)}
+
+    @cached_property
+    def common(self) -> tuple[str, ...]:
+        """What all trained subjects share, and labels leave out."""
+        trained = [subject for subject in self.subjects if subject.encoder]
+        if not trained:
+            return ()
+        parts = [(subject.encoder, *subject.encoder_options, *subject.training) for subject in trained]
+        return tuple(part for part in parts[0] if all(part in other for other in parts))
+
+    def label(self, subject: Subject) -> str:
+        """As `lm-liif width=8`."""
+        parts = (
+            subject.encoder,
+            *subject.encoder_options,
+            subject.decoder,
+            *subject.decoder_options,
+            *subject.training,
+        )
+        return " ".join(part for part in parts if part and part not in self.common)
+
+    def select(self, **conditions: Any) -> list[Finding]:
+        """The findings with these attributes; `set`, `scale` and `protocol` are their results'."""
+        return [f for f in self.findings if all(_attribute(f, name) == value for name, value in conditions.items())]
+
+    def values(self, name: str, metric: str, **conditions: Any) -> list[Any]:
+        """What an attribute is among the findings that have a metric, in order of size."""
+        return sorted({_attribute(f, name) for f in self.select(**conditions) if metric in f.metrics} - {None})
+
+    def spread(self, metric: str, **conditions: Any) -> Spread | None:
+        """Of a metric over the seeds, the latest finding of each; None if there is none."""
+        of_seed = {f.seed: f.metrics[metric] for f in self.select(**conditions) if metric in f.metrics}
+        return Spread.of([*of_seed.values()]) if of_seed else None
+
+    def metrics(self, **conditions: Any) -> dict[str, float]:
+        """The mean of every metric of some findings."""
+        names = {name for finding in self.select(**conditions) for name in finding.metrics}
+        return {name: spread.mean for name in names if (spread := self.spread(name, **conditions))}
+
+
+def _attribute(finding: Finding, name: str) -> Any:
+    return getattr(finding.result if name in ("set", "scale", "protocol") else finding, name)
+
+
+def _findings(records: Sequence[Record]) -> list[Finding]:
+    """Of evaluations and profiles; what training found of its own model stands in where nothing else was measured."""
+    trainings = {checkpoint: r for r in records if r.verb == "train" for checkpoint in r.outputs.values()}
+    found = [f for r in records if r.verb in MEASURING for f in _of_record(r, trainings)]
+    measured = {(f.result.set, f.result.protocol, f.lr_size) for f in found}
+    watched = [f for r in records if r.verb == "train" for f in _of_record(r, trainings)]
+    return [f for f in watched if (f.result.set, f.result.protocol, f.lr_size) not in measured] + found
+
+
+def _of_record(record: Record, trainings: Mapping[str, Record]) -> Iterator[Finding]:
+    asked = record.configuration
+    sources = asked.get("models") or [asked.get("ckpt")]
+    cmsr, lr_size = asked.get("cmsr") or {}, asked.get("lr_size")
+    sources = [sources] if isinstance(sources, str) else sources
+    for (name, results), source in zip(record.results.items(), sources, strict=True):
+        training = record if record.verb == "train" else trainings.get(record.inputs.get(source or "", ""))
+        subject = _subject(name, source, training or record)
+        for result in results:
+            yield Finding(
+                subject,
+                training.seed if training else record.seed,
+                result,
+                cmsr.get("mse_threshold") if result.set is not None else None,
+                (lr_size[0], lr_size[1]) if lr_size and result.set is None else None,
+                record,
+            )
+
+
+def _subject(name: str, source: str | None, origin: Record) -> Subject:
+    """Of a model that a record calls `name` and read from `source`; `origin` is the record of its training, if there is."""
+    trained = origin.verb == "train"
+    if source == "bicubic":
+        return Subject("", "bicubic")
+    if source is not None and not trained:  # a file from elsewhere: all that is known is its name
+        name = name.partition(" ")[0]
+        encoder = max((e for e in choices("encoder") if name.startswith(f"{e}-")), key=len, default="")
+        return Subject(encoder, name.removeprefix(f"{encoder}-"), training=(f"from {Path(source).name}",))
+    encoder, decoder = origin.configuration["encoder"], origin.configuration["decoder"]
+    recipe = tuple(f"{key}={value}" for key, value in sorted(origin.settings.items()) if re.match(RECIPE, key))
+    return Subject(
+        encoder["name"],
+        decoder["name"],
+        _differing("encoder", encoder),
+        _differing("decoder", decoder),
+        recipe if trained else (),
+    )
+
+
+def _differing(group: str, choice: Mapping[str, Any]) -> tuple[str, ...]:
+    """The options that are not as in conf/."""
+    standard = defaults(group, choice["name"])
+    return tuple(f"{key}={choice[key]}" for key, value in standard.items() if choice.get(key, value) != value)

@@ -1,0 +1,261 @@
+"""The paper's tables, from a study: T1 and T2 quality, T3 costs, T4 CMSR, T5 ablations.
+
+A table is made of blocks: a row for each model (or threshold, or variant), a column for each scale. A cell is a mean and
+spread over seeds, beside the published figure where there is one. What has not been measured is an empty cell, and the block
+says so.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lmf_sr.evaluation.tables import COLUMNS, Column
+from lmf_sr.reporting.published import Published, published
+from lmf_sr.reporting.study import Spread, Study, Subject
+
+VALIDATION_SCALES = (2.0, 3.0, 4.0, 6.0, 12.0, 18.0, 24.0, 30.0)
+BENCHMARK_SCALES = (2.0, 3.0, 4.0, 6.0, 8.0)
+BENCHMARKS = ("Set5", "Set14", "B100", "Urban100")
+CMSR_SCALES = (6.0, 8.0, 12.0, 18.0)
+
+SHOWN = COLUMNS | {"macs_saved_plain": Column("decoder MACs saved, plain form (%)", ".1f", 0.01)}
+SAVINGS = {
+    "macs_fewer": Column("decoder MACs, fewer by (%)", ".2f", 0.01),
+    "times_faster": Column("decoder, times faster", ".1f"),
+    "parameters_fewer": Column("decoder parameters, fewer by (%)", ".1f", 0.01),
+}
+"""What a conversion saves of its original."""
+
+
+class Cell(NamedTuple):
+    measured: Spread | None
+    published: Published | None = None
+
+    @property
+    def difference(self) -> float | None:
+        """Measured less published."""
+        return self.measured.mean - self.published.value if self.measured and self.published else None
+
+
+class Heading(NamedTuple):
+    """Of a column: what it holds, and at which scale, if that matters."""
+
+    title: str
+    metric: str
+    scale: float | None = None
+
+    @property
+    def column(self) -> Column:
+        """How its values are shown."""
+        return (SHOWN | SAVINGS)[self.metric]
+
+
+class Row(NamedTuple):
+    label: str
+    cells: list[Cell]  # one for each heading
+
+
+class Block(NamedTuple):
+    title: str
+    corner: str  # what the rows are
+    headings: list[Heading]
+    rows: list[Row]
+
+    @property
+    def note(self) -> str:
+        """What is missing; empty if nothing is."""
+        missing: dict[str, list[str]] = {}  # the rows that lack the same columns, by those
+        for row in self.rows:
+            gaps = [h.title for h, cell in zip(self.headings, row.cells, strict=True) if cell.measured is None]
+            if gaps:
+                missing.setdefault("all" if len(gaps) == len(self.headings) else ", ".join(gaps), []).append(row.label)
+        if not self.rows or len(missing.get("all", [])) == len(self.rows):
+            return "Nothing has been measured."
+        parts = [f"{', '.join(labels)}" + (f" at {gaps}" if gaps != "all" else "") for gaps, labels in missing.items()]
+        return f"Not measured: {'; '.join(parts)}." if parts else ""
+
+
+class Table(NamedTuple):
+    name: str
+    title: str
+    about: str
+    blocks: list[Block]
+
+
+Conditions = dict[str, Any]
+"""Of the findings that make a row: arguments of `Study.select`."""
+
+
+def all_tables(study: Study) -> list[Table]:
+    """T1 to T5."""
+    return [validation(study), benchmarks(study), costs(study), cmsr(study), ablations(study)]
+
+
+def validation(study: Study) -> Table:
+    """T1."""
+    sets = study.values("set", "psnr", protocol="div2k", threshold=None) or ["DIV2K"]
+    return Table(
+        "T1",
+        "PSNR on validation images",
+        "RGB PSNR by the DIV2K protocol: scale + 6 pixels are cropped from each side.",
+        [_quality(study, "PSNR (dB)", "psnr", "div2k", set_, VALIDATION_SCALES) for set_ in sets],
+    )
+
+
+def benchmarks(study: Study) -> Table:
+    """T2."""
+    found = study.values("set", "psnr", protocol="benchmark")
+    blocks = []
+    for set_ in (*BENCHMARKS, *(set_ for set_ in found if set_ not in BENCHMARKS)):
+        blocks.append(_quality(study, "luma PSNR (dB)", "psnr", "benchmark", set_, BENCHMARK_SCALES))
+        blocks.append(_quality(study, "luma SSIM", "ssim", "benchmark", set_, BENCHMARK_SCALES))
+        if study.select(set=set_, protocol="benchmark-rgb"):
+            blocks.append(_quality(study, "RGB PSNR (dB)", "psnr", "benchmark-rgb", set_, BENCHMARK_SCALES))
+    return Table(
+        "T2",
+        "PSNR and SSIM on benchmark sets",
+        "By the benchmark protocol: on luma, scale pixels cropped from each side. RGB PSNR, where measured, is what model "
+        "zoos publish: of all channels, with the same crop.",
+        blocks,
+    )
+
+
+def costs(study: Study) -> Table:
+    """T3."""
+    models = {study.label(s.architecture): s.architecture for s in study.main if s.encoder}
+    blocks = [_parameters(study, models, "Parameters", "model")]
+    for lr_size in study.values("lr_size", "decoder_macs"):
+        blocks += _costs_of(study, models, lr_size)
+    return Table(
+        "T3",
+        "Parameters, multiply-accumulates and latency",
+        "The plain form counts the whole MLP at each of the four corners of a pixel, as the paper does; as run is the "
+        "factored form that computes the same pixels here, and is what is timed.",
+        blocks,
+    )
+
+
+def cmsr(study: Study) -> Table:
+    """T4."""
+    blocks = []
+    for set_ in study.values("set", "cmsr_mse"):
+        for subject in (s for s in study.main if study.select(subject=s, set=set_, with_cmsr=True)):
+            where = {"subject": subject, "set": set_}
+            thresholds = {f"{t:g}": where | {"threshold": t} for t in study.values("threshold", "cmsr_mse", **where)}
+            scales = _merged(CMSR_SCALES, study.values("scale", "cmsr_mse", **where))
+            for metric in ("psnr", "cmsr_mse", "macs_saved", "macs_saved_plain", "time_saved"):
+                rows = ({"in full": where | {"threshold": None}} if metric == "psnr" else {}) | thresholds
+                title = f"{study.label(subject)} on {set_}: {SHOWN[metric].title}"
+                blocks.append(_block(study, title, "MSE allowed", _at(metric, scales), rows))
+    return Table(
+        "T4",
+        "CMSR: what controllable multi-scale rendering saves, and what it loses",
+        "For an MSE allowed from the full rendering (values in [-1, 1]): PSNR, the MSE found, and the decoder's MACs and "
+        "time saved against the full rendering on the same path.",
+        blocks or [Block("PSNR (dB)", "MSE allowed", _at("psnr", CMSR_SCALES), [])],
+    )
+
+
+def ablations(study: Study) -> Table:
+    """T5."""
+    blocks = []
+    for plain, variants in study.ablations.items():
+        names = {" ".join(s.decoder_options) or "as in the paper": s for s in (plain, *variants)}
+        measured = {(f.result.set, f.result.protocol) for f in study.findings if f.subject in variants and f.result.set}
+        for set_, protocol in sorted(measured):
+            where = {"set": set_, "protocol": protocol, "threshold": None}
+            rows = {name: where | {"subject": subject} for name, subject in names.items()}
+            scales = sorted({scale for s in variants for scale in study.values("scale", "psnr", subject=s, **where)})
+            title = f"{study.label(plain)} on {set_}: PSNR (dB), protocol {protocol}"
+            blocks.append(_block(study, title, "variant", _at("psnr", scales), rows))
+        architectures = {name: subject.architecture for name, subject in names.items()}
+        blocks.append(_parameters(study, architectures, f"{study.label(plain)}: parameters", "variant"))
+    return Table(
+        "T5",
+        "Ablations",
+        "The same model with options of its decoder changed, trained and measured alike.",
+        blocks or [Block("PSNR (dB)", "variant", _at("psnr", BENCHMARK_SCALES), [])],
+    )
+
+
+def _quality(study: Study, title: str, metric: str, protocol: str, set_: str, scales: Sequence[float]) -> Block:
+    where: Conditions = {"protocol": protocol, "set": set_, "threshold": None}
+    rows = {study.label(subject): where | {"subject": subject} for subject in study.main}
+    measured = study.values("scale", metric, **where)
+    return _block(study, f"{set_}: {title}", "model", _at(metric, _merged(scales, measured)), rows)
+
+
+def _parameters(study: Study, models: Mapping[str, Subject], title: str, corner: str) -> Block:
+    headings = [Heading(COLUMNS[metric].title, metric) for metric in ("encoder_parameters", "decoder_parameters")]
+    return _block(study, title, corner, headings, {label: {"architecture": model} for label, model in models.items()})
+
+
+def _costs_of(study: Study, models: Mapping[str, Subject], lr_size: tuple[int, int]) -> Iterator[Block]:
+    """MACs, time on each machine it was measured on, and what the conversions save."""
+    of = f"LR picture of {lr_size[0]} × {lr_size[1]}"
+    where: Conditions = {"lr_size": lr_size}
+    scales = study.values("scale", "decoder_macs", **where)
+    machines = study.values("machine", "decoder_ms", **where)
+    on_each: list[tuple[str, dict[str, str]]] = [
+        (metric, {}) for metric in ("encoder_macs", "decoder_macs", "decoder_macs_as_run")
+    ]
+    on_each += [(metric, {"machine": machine}) for machine in machines for metric in ("encoder_ms", "decoder_ms")]
+    for metric, on in on_each:
+        title = ", ".join([COLUMNS[metric].title, of, *on.values()])
+        rows = {label: where | on | {"architecture": model} for label, model in models.items()}
+        yield _block(study, title, "model", _at(metric, scales), rows)
+    pairs = {
+        label: model for label, model in models.items() if model.is_conversion and model.original in models.values()
+    }
+    if pairs:
+        headings = [Heading(column.title, metric) for metric, column in SAVINGS.items()]
+        rows_ = [
+            Row(label, [Cell(_largest(study, model, h.metric, scales, where), published(h.metric)) for h in headings])
+            for label, model in pairs.items()
+        ]
+        yield Block(
+            f"The most that conversions save of their originals at these scales, {of}", "model", headings, rows_
+        )
+
+
+def _largest(study: Study, model: Subject, saving: str, scales: Sequence[float], where: Conditions) -> Spread | None:
+    """The largest saving over the scales."""
+    metric = {"macs_fewer": "decoder_macs", "times_faster": "decoder_ms", "parameters_fewer": "decoder_parameters"}[
+        saving
+    ]
+    found = []
+    for scale in scales:
+        before, after = (study.spread(metric, architecture=m, scale=scale, **where) for m in (model.original, model))
+        if before and after:
+            found.append(before.mean / after.mean if saving == "times_faster" else 1 - after.mean / before.mean)
+    return Spread.of([max(found)]) if found else None
+
+
+def _block(study: Study, title: str, corner: str, headings: list[Heading], rows: Mapping[str, Conditions]) -> Block:
+    return Block(
+        title,
+        corner,
+        headings,
+        [Row(label, [_cell(study, heading, where) for heading in headings]) for label, where in rows.items()],
+    )
+
+
+def _cell(study: Study, heading: Heading, where: Conditions) -> Cell:
+    at = {} if heading.scale is None else {"scale": heading.scale}
+    model: Subject = where.get("subject") or where["architecture"]
+    known = published(
+        heading.metric,
+        heading.scale,
+        where.get("protocol"),
+        set=where.get("set"),
+        lr_size=list(where.get("lr_size", ())),
+        **model.names,
+    )
+    return Cell(study.spread(heading.metric, **at, **where), known)
+
+
+def _at(metric: str, scales: Iterable[float]) -> list[Heading]:
+    return [Heading(f"×{scale:g}", metric, scale) for scale in scales]
+
+
+def _merged(*scales: Iterable[float]) -> list[float]:
+    return sorted({scale for some in scales for scale in some})

@@ -1,0 +1,89 @@
+"""The report on disk and in a browser: complete, the same for the same records, and in need of nothing else."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from study_of import record, records
+
+from lmf_sr.evaluation.records import write_record
+from lmf_sr.reporting.report import write_report
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SECTIONS = ("T1", "T2", "T3", "T4", "T5", "pareto", "efficiency", "cmsr", "crops")
+CROPS = '<?xml version="1.0"?><svg width="9pt" height="9pt" viewBox="0 0 9 9"><text>astronaut</text></svg>'
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Path:
+    for number, found in enumerate(records()):
+        write_record(found, tmp_path / "jobs" / str(number) / "result.json")
+    failed = record("train", {}, status="failed", error="the loss became <nan>", sweep="methods", name="decoder-lte")
+    write_record(failed, tmp_path / "jobs" / "failed" / "result.json")
+    (tmp_path / "jobs" / "crops.svg").write_text(CROPS)
+    return tmp_path / "jobs"
+
+
+def test_every_table_in_every_format_and_the_page(jobs: Path, tmp_path: Path) -> None:
+    write_report(jobs, tmp_path / "out", "A title")
+    written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert written == {
+        "report.html",
+        *(f"tables/T{n}.{suffix}" for n in range(1, 6) for suffix in ("md", "csv", "tex")),
+    }
+
+
+def test_the_same_records_give_the_same_files(jobs: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_report(jobs, tmp_path / name, "A title")
+    for path in (tmp_path / "a").rglob("*.*"):
+        assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
+
+
+def test_jobs_that_are_not_done_are_named(jobs: Path, tmp_path: Path) -> None:
+    write_report(jobs, tmp_path, "A title")
+    assert "train methods decoder-lte: the loss became &lt;nan&gt;" in (tmp_path / "report.html").read_text()
+
+
+def test_the_page_in_a_browser(jobs: Path, tmp_path: Path) -> None:
+    if CHROMIUM is None:
+        pytest.skip("SKIPPED FOR LACK OF A BROWSER: install chromium")
+    from playwright.sync_api import sync_playwright
+
+    study = write_report(jobs, tmp_path, "A title")
+    address = (tmp_path / "report.html").as_uri()
+    with sync_playwright() as browsers:
+        browser = browsers.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        paper = {}
+        for scheme in ("light", "dark"):
+            page = browser.new_page(color_scheme=scheme, viewport={"width": 400, "height": 800})  # type: ignore[arg-type]
+            asked_for, complaints = [], []
+            page.on("request", lambda request, to=asked_for: to.append(request.url))
+            page.on("console", lambda message, to=complaints: to.append(message.text))
+            page.goto(address)
+            assert asked_for == [address]
+            assert complaints == []
+            for section in SECTIONS:
+                assert page.locator(f"#{section} h2").is_visible()
+            for section in SECTIONS[:5]:
+                assert page.locator(f"#{section} table tbody tr").count() > 0
+            for section in SECTIONS[5:]:
+                box = page.locator(f"#{section} figure svg").bounding_box()
+                assert box is not None
+                assert 0 < box["width"] <= 400
+            assert page.get_by_text("34.60 ± 0.14").count() == 2
+            assert page.locator("h1").inner_text() == "A title"
+            assert page.evaluate("document.documentElement.scrollWidth") <= 400  # tables scroll by themselves
+            colours = "(e => { const s = getComputedStyle(e); return [s.backgroundColor, s.color, s.fill]; })"
+            paper[scheme], ink, _ = page.evaluate(f"{colours}(document.body)")
+            _, _, text = page.evaluate(f"{colours}(document.querySelector('#pareto svg text'))")
+            assert text == ink
+            assert brightness(paper[scheme]) > 230 if scheme == "light" else brightness(paper[scheme]) < 40
+            page.close()
+        browser.close()
+    assert len(study.main) == 3
+
+
+def brightness(colour: str) -> float:
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
