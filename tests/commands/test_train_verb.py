@@ -13,9 +13,10 @@ import pytest
 import torch
 from command_line import Run
 from PIL import Image
-from wandb_file import records
+from wandb_file import OfflineRun
 
 from lmf_sr.checkpoints import load
+from lmf_sr.images import read_picture
 
 TINY = (
     *("encoder.n_resblocks=1", "encoder.n_feats=8", "decoder.depth=2", "decoder.width=4", "decoder.code_dim=4"),
@@ -45,14 +46,6 @@ def lmf_sr(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_run_may_begin_with_the_weights_of_another(run: Run, tmp_path: Path) -> None:
-    assert run("train", *CSV_ONLY, "hydra.run.dir=first").status == 0
-    begun = ("train", *CSV_ONLY, "init=first/last.ckpt", "hydra.run.dir=second")
-    assert run(*begun, "optimizer.lr=0").status == 0
-    assert same_weights(tmp_path / "first" / "last.ckpt", tmp_path / "second" / "last.ckpt")
-    assert "does not fit" in run(*begun, "decoder.depth=3", "hydra.run.dir=third").error
-
-
 def test_a_run_leaves_checkpoints_and_logs(run: Run, tmp_path: Path) -> None:
     outcome = run("train", *CSV_ONLY, "scale=[2,2.7]", "trainer.val_check_interval=2", "hydra.run.dir=mine")
     assert outcome.status == 0
@@ -66,19 +59,35 @@ def test_a_run_leaves_checkpoints_and_logs(run: Run, tmp_path: Path) -> None:
     assert load(tmp_path / "mine" / "best.ckpt").config["decoder"]["width"] == 4
 
 
-def test_each_job_of_a_sweep_has_an_offline_wandb_run_that_is_closed(tmp_path: Path) -> None:
-    process = lmf_sr(tmp_path, "train", "-m", *TINY, "seed=0,1")
+def test_each_job_of_a_sweep_has_an_offline_wandb_run_that_is_complete(tmp_path: Path) -> None:
+    process = lmf_sr(tmp_path, "train", "-m", *TINY, "scale=[2,2.7]", "seed=0,1", "sweep=seeds")
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     for seed in (0, 1):
-        (log,) = tmp_path.glob(f"multirun/train/*/seed-{seed}/wandb/offline-run-*/run-*.wandb")
-        found = records(log)
-        kinds = [record.WhichOneof("record_type") for record in found]
-        assert kinds.count("run") == 1
-        assert kinds.count("exit") == 1
-        logged = {"/".join(item.nested_key) or item.key for record in found for item in record.history.item}
-        assert {"loss", "psnr/x2", "macs/x2", "latency_ms/x2", "crops/x2/filenames"} <= logged
-        assert len([*log.parent.glob("files/media/images/crops/x2*.png")]) == 1
+        (log,) = tmp_path.glob(f"multirun/train/seeds/seed-{seed}/wandb/offline-run-*/run-*.wandb")
+        found = OfflineRun(log)
+        assert found.closed
+        assert (found.group, found.name) == ("seeds", f"seed-{seed}")
+        assert found.configuration["decoder"]["name"] == "lm-liif"
+        assert found.configuration["trainer"]["max_steps"] == 4
+        assert {"loss", "psnr/x2", "macs/x2.7", "latency_ms/x2"} <= {name for row in found.history for name in row}
+
+        rows = [row for row in found.history if "by_scale/scale" in row]
+        assert [row["by_scale/scale"] for row in rows] == [2, 2.7]
+        for name in ("psnr", "macs_decoder", "latency_ms"):
+            assert found.x_axes[f"by_scale/{name}"] == "by_scale/scale"
+            assert all(row[f"by_scale/{name}"] > 0 for row in rows)
+            assert [found.summary[f"{name}/x{scale}"] for scale in ("2", "2.7")] == [
+                r[f"by_scale/{name}"] for r in rows
+            ]
+        assert found.summary["parameters_decoder"] > 0
+        assert found.summary["best/psnr/mean"] >= found.summary["psnr/mean"]
+
+        columns, rows = found.table("crops")
+        assert columns == ["scale", "image", "LR", "bicubic", "SR", "HR", "error ×4"]
+        assert [row[0] for row in rows] == [2, 2.7]
+        job = log.parents[2]
+        assert all(job in picture.parents and read_picture(picture) for row in rows for picture in row[2:])
 
 
 def test_a_resumed_run_ends_as_one_that_was_not_interrupted(run: Run, tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """What an offline W&B run holds. Its file is a LevelDB log of protobuf records behind a header of 7 bytes."""
 
+import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from wandb.proto.wandb_internal_pb2 import Record
 
@@ -10,9 +13,50 @@ BLOCK = 32768
 HEADER = struct.Struct("<IHB")  # checksum, length, kind: 1 a whole record, 2 its first part, 3 a middle one, 4 its last
 
 
-def records(path: Path) -> list[Record]:
-    """Every record of the run."""
-    return [Record.FromString(record) for record in _whole(path.read_bytes())]
+class OfflineRun:
+    """What `wandb sync` would send of a run's file."""
+
+    def __init__(self, path: Path) -> None:
+        self.records = [Record.FromString(record) for record in _whole(path.read_bytes())]
+        (run,) = self._of_kind("run")
+        self.group, self.name = run.run_group, run.display_name
+        self.closed = len(self._of_kind("exit")) == 1
+
+    def _of_kind(self, kind: str) -> list[Any]:
+        return [getattr(record, kind) for record in self.records if record.WhichOneof("record_type") == kind]
+
+    @cached_property
+    def configuration(self) -> dict[str, Any]:
+        updates = [*(run.config for run in self._of_kind("run")), *self._of_kind("config")]
+        return {key: value for update in updates for key, value in _items(update.update).items()}
+
+    @cached_property
+    def history(self) -> list[dict[str, Any]]:
+        return [_items(row.item) for row in self._of_kind("history")]
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What is logged last, and what is added; without what says it has no summary."""
+        silent = {metric.name for metric in self._of_kind("metric") if metric.summary.none}
+        found = {key: value for row in self.history for key, value in row.items() if key not in silent}
+        return found | {k: v for s in self._of_kind("summary") for k, v in _items(s.update).items()}
+
+    @cached_property
+    def x_axes(self) -> dict[str, str]:
+        """By metric, what it is drawn against."""
+        return {metric.name: metric.step_metric for metric in self._of_kind("metric") if metric.step_metric}
+
+    def table(self, name: str) -> tuple[list[str], list[list[Any]]]:
+        """Columns and rows of the last table of a name; pictures are their files."""
+        artifact = [a for a in self._of_kind("artifact") if a.name.endswith(f"-{name}")][-1]
+        files = {entry.path: Path(entry.local_path) for entry in artifact.manifest.contents}
+        content = json.loads(files[f"{name}.table.json"].read_text())
+        data = [[files[cell["path"]] if isinstance(cell, dict) else cell for cell in row] for row in content["data"]]
+        return content["columns"], data
+
+
+def _items(items: Iterable[Any]) -> dict[str, Any]:
+    return {"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in items}
 
 
 def _whole(log: bytes) -> Iterator[bytes]:

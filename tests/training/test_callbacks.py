@@ -98,16 +98,16 @@ def test_costs_leave_training_as_it_was(trainer: MakeTrainer, tmp_path: Path) ->
     assert all(torch.equal(ours["state_dict"][name], theirs["state_dict"][name]) for name in theirs["state_dict"])
 
 
-def test_a_comparison_shows_the_middle_of_bicubic_sr_hr_and_error() -> None:
+def test_a_comparison_shows_the_middle_of_lr_bicubic_sr_hr_and_error() -> None:
     lr, sr, hr = noise(0, 10, 15), noise(1, 20, 30), noise(2, 20, 30)
-    strip = comparison(lr, sr, hr, side=8)
-    bicubic, ours, truth, error = strip.split(8, dim=2)
+    small, bicubic, ours, truth, error = comparison(lr, sr, hr, side=8)
     middle = (slice(None), slice(6, 14), slice(11, 19))
+    assert torch.equal(small, lr[:, 3:7, 5:9])
     assert torch.equal(bicubic, resize_pillow(lr, 20, 30)[middle])
     assert torch.equal(ours, sr[middle])
     assert torch.equal(truth, hr[middle])
     assert torch.equal(error, (4 * (sr.int() - hr.int()).abs())[middle].clamp(max=255).byte())
-    assert comparison(lr, sr, hr, side=100).shape == (3, 20, 120)
+    assert [picture.shape[1:] for picture in comparison(lr, sr, hr, side=100)] == [(10, 15)] + 4 * [(20, 30)]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from lmf_sr.commands.configuration import (
     scales,
     trained_model,
 )
+from lmf_sr.commands.wandb_runs import to_wandb
 from lmf_sr.data import Source
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.evaluate import Upscaler, evaluate
@@ -45,6 +46,7 @@ def job(cfg: DictConfig) -> Results:
         found = [evaluate(model, images, scale, protocol, after_image, saving) for images in sets for scale in wanted]
     results = {name: found}
     rich.print(terminal(rows([results]), title=f"protocol {protocol.name}"))
+    to_wandb(cfg, results, {name: model})
     return results
 
 

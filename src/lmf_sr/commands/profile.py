@@ -9,6 +9,7 @@ from rich.progress import track
 
 from lmf_sr.commands import hydra_app
 from lmf_sr.commands.configuration import configured_model, device_named, name_of, scales, size
+from lmf_sr.commands.wandb_runs import to_wandb
 from lmf_sr.evaluation.profile import profile
 from lmf_sr.evaluation.records import Results
 from lmf_sr.evaluation.tables import rows, terminal
@@ -26,4 +27,5 @@ def job(cfg: DictConfig) -> Results:
     costs = profile(model, lr_size, wanted, cfg.latency, cfg.warmup, cfg.repeats, float(cfg.budget_s))
     results = {name_of(model): [*track(costs, "profiling", len(wanted), console=Console(stderr=True), transient=True)]}
     rich.print(terminal(rows([results]), title=f"LR picture of {lr_size[0]} x {lr_size[1]} pixels"))
+    to_wandb(cfg, results, {name_of(model): model})
     return results

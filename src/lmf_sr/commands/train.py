@@ -2,26 +2,24 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from hydra.utils import instantiate
 from lightning.pytorch import Trainer, seed_everything
-from lightning.pytorch.loggers import WandbLogger
 from omegaconf import DictConfig
 
 from lmf_sr.build import build
-from lmf_sr.checkpoints import check_fit, load
+from lmf_sr.checkpoints import load
 from lmf_sr.commands import hydra_app
 from lmf_sr.commands.configuration import as_dict, name_of, scales, size
 from lmf_sr.commands.jobs import CHECKPOINT, job_folder
+from lmf_sr.commands.wandb_runs import ended_with_the_job, loggers
 from lmf_sr.data import Source, SuperResolutionData
 from lmf_sr.evaluation.evaluate import evaluate
 from lmf_sr.evaluation.metrics import PROTOCOLS
 from lmf_sr.evaluation.profile import profile
 from lmf_sr.evaluation.records import Results
-from lmf_sr.model import Model
 from lmf_sr.training.files import CheckpointFiles
 from lmf_sr.training.module import SuperResolution
 
@@ -43,18 +41,19 @@ def job(cfg: DictConfig) -> Results:
     _quieten()
     seed_everything(cfg.seed, verbose=False)
     settings, wanted = as_dict(cfg), scales(cfg.scale)
-    model = _initial(settings)
-    learner = SuperResolution(model, instantiate(cfg.optimizer), instantiate(cfg.schedule), cfg.seed)
+    learner = SuperResolution(
+        build(settings["encoder"], settings["decoder"]), instantiate(cfg.optimizer), instantiate(cfg.schedule), cfg.seed
+    )
     source: Source = instantiate(cfg.data)
     data = SuperResolutionData(source, wanted, instantiate(cfg.sampling), cfg.batch_size, cfg.workers, cfg.seed)
     trainer: Trainer = instantiate(
         cfg.trainer,
-        logger=[*instantiate(cfg.get("logger") or {}).values()],
+        logger=loggers(cfg, name_of(learner.model)),
         callbacks=[*instantiate(cfg.get("callbacks") or {}).values()],
         plugins=[CheckpointFiles()],
     )
     last = job_folder() / CHECKPOINT
-    with _one_wandb_run_per_job(trainer), _keeping_interrupts():
+    with ended_with_the_job(trainer.loggers), _keeping_interrupts():
         for logger in trainer.loggers:
             logger.log_hyperparams(settings)
         trainer.fit(learner, data, ckpt_path=last if last.is_file() else cfg.ckpt, weights_only=True)
@@ -67,35 +66,11 @@ def job(cfg: DictConfig) -> Results:
     return {name_of(model): [*found, *profile(model, size(cfg.lr_size), wanted)]}
 
 
-def _initial(settings: Mapping[str, Any]) -> Model:
-    """Fresh weights, or those of `init`. Raises InputError if these are of another architecture."""
-    model, init = build(settings["encoder"], settings["decoder"]), settings["init"]
-    if init is not None:
-        weights = load(init).state_dict()
-        check_fit(model, weights, init)
-        model.load_state_dict(weights)
-    return model
-
-
 def _quieten() -> None:
     """Leaves out what Lightning says of every run, and what does not apply to these."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in (".* is not empty", ".* does not have many workers", "The dirpath has changed", ".*LeafSpec"):
         warnings.filterwarnings("ignore", message)
-
-
-@contextmanager
-def _one_wandb_run_per_job(trainer: Trainer) -> Iterator[None]:
-    """Ends the job's W&B run with the job; Lightning would leave it open, and the next job of a sweep would join it."""
-    exit_code = 1
-    try:
-        yield
-        exit_code = 0
-    finally:
-        if any(isinstance(logger, WandbLogger) for logger in trainer.loggers):
-            import wandb  # a second, which other runs need not wait
-
-            wandb.finish(exit_code)
 
 
 @contextmanager

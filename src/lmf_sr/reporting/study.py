@@ -102,13 +102,10 @@ class Finding:
     @property
     def machine(self) -> str:
         """As `AMD EPYC, 2 threads`."""
-        hardware = self.record.environment["hardware"]
-        gpus, processor = ", ".join(hardware["gpus"]), hardware["processor"]
-        return (
-            gpus
-            if self.record.configuration["device"] != "cpu" and gpus
-            else f"{processor}, {hardware['threads']} threads"
-        )
+        hardware, settings = self.record.environment["hardware"], self.record.settings
+        if hardware["gpus"] and settings.get("device", settings.get("trainer.accelerator")) != "cpu":
+            return ", ".join(hardware["gpus"])
+        return f"{hardware['processor']}, {hardware['threads']} threads"
 
 
 class Study:

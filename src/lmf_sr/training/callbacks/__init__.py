@@ -1,4 +1,5 @@
-"""What accompanies a run: the last checkpoint, the progress bar; PSNR, costs, CMSR's savings and crops per scale."""
+"""What accompanies a run: the last checkpoint, the progress bar; PSNR, costs, CMSR's savings and crops per
+scale, and the summary that runs are sorted by."""
 
 from lmf_sr.training.callbacks.cmsr import Cmsr
 from lmf_sr.training.callbacks.costs import Latency, Macs
@@ -6,5 +7,6 @@ from lmf_sr.training.callbacks.crops import Crops
 from lmf_sr.training.callbacks.last import LastCheckpoint
 from lmf_sr.training.callbacks.progress import Progress
 from lmf_sr.training.callbacks.psnr import Psnr
+from lmf_sr.training.callbacks.summary import Summary
 
-__all__ = ["Cmsr", "Crops", "LastCheckpoint", "Latency", "Macs", "Progress", "Psnr"]
+__all__ = ["Cmsr", "Crops", "LastCheckpoint", "Latency", "Macs", "Progress", "Psnr", "Summary"]

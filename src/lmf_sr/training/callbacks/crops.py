@@ -1,8 +1,7 @@
-"""Crops of validation images for W&B: bicubic, the model's rendering, the HR image and the error, side by side."""
+"""Crops of validation images, as a table of W&B: LR, bicubic, the model's rendering, the HR image, and the error."""
 
 from typing import Any
 
-import torch
 from jaxtyping import UInt8
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
@@ -12,10 +11,13 @@ from lmf_sr.data import Pair
 from lmf_sr.images import resize_pillow
 
 ERROR_GAIN = 4  # errors are a few grey levels: magnified, to be seen
+PICTURES = ("LR", "bicubic", "SR", "HR", f"error ×{ERROR_GAIN}")
+
+Picture = UInt8[Tensor, "3 _ _"]
 
 
 class Crops(Callback):
-    """Logs `crops/x2` ... to W&B; does nothing where W&B is not among the loggers.
+    """Logs a table `crops` at each validation, a row for each image and scale; does nothing without W&B.
 
     Args:
         images: how many images, the first of the validation set.
@@ -28,7 +30,7 @@ class Crops(Callback):
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         watched = trainer.is_global_zero and not trainer.sanity_checking
         self.loggers = [logger for logger in trainer.loggers if watched and isinstance(logger, WandbLogger)]
-        self.strips: dict[float, dict[str, UInt8[Tensor, "3 _ _"]]] = {}
+        self.rows: dict[tuple[float, str], tuple[Picture, ...]] = {}
 
     def on_validation_batch_end(
         self,
@@ -39,24 +41,34 @@ class Crops(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        strips = self.strips.setdefault(batch.scale, {})
-        if self.loggers and len(strips) < self.images:
+        if self.loggers and sum(scale == batch.scale for scale, _ in self.rows) < self.images:
             sr = (outputs * 255).round().byte().cpu()
-            strips[batch.name] = comparison(batch.lr.cpu(), sr, batch.hr.cpu(), self.side)
+            self.rows[batch.scale, batch.name] = comparison(batch.lr.cpu(), sr, batch.hr.cpu(), self.side)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not self.loggers:
+            return
+        import wandb  # a second, which other runs need not wait
+
+        rows = [
+            [scale, name, *(wandb.Image(picture.permute(1, 2, 0).numpy()) for picture in pictures)]
+            for (scale, name), pictures in sorted(self.rows.items(), key=lambda row: row[0])
+        ]
         for logger in self.loggers:
-            for scale, strips in self.strips.items():
-                pictures = [strip.permute(1, 2, 0).numpy() for strip in strips.values()]
-                logger.log_image(f"crops/x{scale:g}", pictures, trainer.global_step, caption=[*strips])
+            logger.log_table("crops", columns=["scale", "image", *PICTURES], data=rows, step=trainer.global_step)
 
 
 def comparison(
     lr: UInt8[Tensor, "3 h w"], sr: UInt8[Tensor, "3 H W"], hr: UInt8[Tensor, "3 H W"], side: int
-) -> UInt8[Tensor, "3 y x"]:
-    """The middle of Pillow's bicubic, of SR, of HR and of the magnified error of SR, in a row."""
+) -> tuple[Picture, ...]:
+    """By `PICTURES`: the middle of the LR image, of Pillow's bicubic, of SR, of HR, and of the magnified error of SR."""
     height, width = hr.shape[1:]
     error = ((sr.int() - hr.int()).abs() * ERROR_GAIN).clamp(max=255).byte()
-    top, left = (max(0, (length - side) // 2) for length in (height, width))
-    parts = (resize_pillow(lr, height, width), sr, hr, error)
-    return torch.cat([part[:, top : top + side, left : left + side] for part in parts], dim=2)
+    large = (_middle(part, side, side) for part in (resize_pillow(lr, height, width), sr, hr, error))
+    rows, cols = (round(side * a / b) for a, b in zip(lr.shape[1:], hr.shape[1:], strict=True))
+    return (_middle(lr, max(rows, 1), max(cols, 1)), *large)
+
+
+def _middle(picture: Picture, rows: int, cols: int) -> Picture:
+    top, left = (max(0, (length - side) // 2) for length, side in zip(picture.shape[1:], (rows, cols), strict=True))
+    return picture[:, top : top + rows, left : left + cols]
