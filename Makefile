@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-gpu build clean
+.PHONY: help demo reproduce-tables test lint format bench bench-gpu build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -20,6 +20,11 @@ demo: $(READY) ## train LIIF and LM-LIIF on shipped photographs, compare them at
 	$(BIN)/lmf-sr train -m experiment=demo decoder=liif,lm-liif hydra.sweep.dir=demo 'hydra.sweep.subdir=$${decoder.name}'
 	$(BIN)/lmf-sr compare models=[bicubic,demo/liif/last.ckpt,demo/lm-liif/last.ckpt] scale=[2,2.7,3,4,6,8] \
 		lr_size=[32,32] hydra.run.dir=demo
+
+PROFILE ?= demo
+DATA    ?=
+reproduce-tables: $(READY) ## the paper's tables and figures, into reproduce/: PROFILE=demo (minutes), bench or paper (with DATA=...)
+	$(BIN)/lmf-sr reproduce profile=$(PROFILE) $(if $(DATA),root=$(DATA)) $(ARGS)
 
 test: $(READY) ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8

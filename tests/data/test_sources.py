@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from lmf_sr.build import CONF
-from lmf_sr.data import Benchmark, Embedded, Folder, Store
+from lmf_sr.data import Benchmark, Embedded, Folder, HeldOut, Store
 from lmf_sr.data.store import write_store
 from lmf_sr.errors import InputError
 from lmf_sr.images import HELD_OUT, TRAIN, read_rgb8
@@ -26,6 +26,23 @@ def test_embedded_photographs_are_split_into_training_and_held_out() -> None:
     assert list(Embedded().training()) == list(TRAIN)
     assert Embedded().validation().names() == list(HELD_OUT)
     assert not {*TRAIN} & {*HELD_OUT}
+
+
+def test_of_the_embedded_photographs_a_window_can_be_evaluated() -> None:
+    whole, window = Embedded().validation(), Embedded(window=64).validation()
+    assert window.name == "embedded-64"
+    for name in whole.names():
+        H, W = whole.images[name].shape[1:]
+        middle = whole.images[name][:, (H - 64) // 2 :, (W - 64) // 2 :][:, :64, :64]
+        assert torch.equal(window.images[name], middle)
+
+
+def test_held_out_evaluates_what_was_not_trained_on(tmp_path: Path) -> None:
+    fill(tmp_path / "photos", *(f"{i:02}.png" for i in range(20)))
+    source = HeldOut(tmp_path / "photos", held_out=4)
+    (evaluated,) = source.evaluation()
+    assert evaluated.names() == ["02", "07", "12", "17"]
+    assert not {*evaluated.names()} & {Path(name).stem for name in source.training()}
 
 
 def test_a_folder_holds_out_images_spread_over_it(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from lmf_sr.data.evaluation import Pair, PairedImages
 from lmf_sr.data.module import SuperResolutionData
 from lmf_sr.data.sampling import Sample, Sampling
-from lmf_sr.data.sources import Benchmark, Embedded, Folder, Source, Store
+from lmf_sr.data.sources import Benchmark, Embedded, Folder, HeldOut, Source, Store
 
 __all__ = [
     "Benchmark",
     "Embedded",
     "Folder",
+    "HeldOut",
     "Pair",
     "PairedImages",
     "Sample",

@@ -30,18 +30,34 @@ class Source(Protocol):
 
 
 class Embedded:
-    """The photographs that ship in scikit-image; nothing has to be downloaded."""
+    """The photographs that ship in scikit-image; nothing has to be downloaded.
+
+    Args:
+        window: side, in pixels, of the middle of each held-out photograph that is evaluated; None for all of it.
+    """
 
     protocol = "div2k"
+
+    def __init__(self, window: int | None = None) -> None:
+        self.window = window
 
     def training(self) -> Photographs:
         return embedded_photographs(TRAIN)
 
     def validation(self) -> PairedImages:
-        return PairedImages("embedded", embedded_photographs(HELD_OUT))
+        photographs = embedded_photographs(HELD_OUT)
+        if self.window is None:
+            return PairedImages("embedded", photographs)
+        middles = {name: _middle(photograph, self.window) for name, photograph in photographs.items()}
+        return PairedImages(f"embedded-{self.window}", middles)
 
     def evaluation(self) -> list[PairedImages]:
         return [self.validation()]
+
+
+def _middle(photograph: UInt8[Tensor, "3 H W"], side: int) -> UInt8[Tensor, "3 h w"]:
+    top, left = (max(0, (length - side) // 2) for length in photograph.shape[1:])
+    return photograph[:, top : top + side, left : left + side]
 
 
 class Folder:
@@ -123,6 +139,13 @@ class Store:
         lr = {scale: Stored(self.root, f"{name}/LR_bicubic/X{scale:g}") for scale in self.found[name]}
         shown = self.root.stem if name == VALIDATION else name
         return PairedImages(shown, Stored(self.root, f"{name}/HR"), lr)
+
+
+class HeldOut(Folder):
+    """A folder of which only those images are evaluated that training on it has held out."""
+
+    def evaluation(self) -> list[PairedImages]:
+        return [self.validation()]
 
 
 class Benchmark:

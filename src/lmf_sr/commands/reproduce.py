@@ -1,0 +1,197 @@
+"""`lmf-sr reproduce`: runs the commands of a profile (`conf/profile/`), and makes the report from their records.
+
+Each command is a sweep, in `out/STEP`, that does nothing twice; hence neither does the whole. What fails is named, the rest
+is done all the same, and the report has empty cells.
+"""
+
+import argparse
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lmf_sr.build import CONF, choices
+from lmf_sr.checkpoints import load
+from lmf_sr.commands.hydra_errors import explained
+from lmf_sr.commands.jobs import CHECKPOINT
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation.baseline import Bicubic
+from lmf_sr.evaluation.crops import detailed_crops
+from lmf_sr.evaluation.evaluate import Upscaler
+from lmf_sr.evaluation.figures import side_by_side
+from lmf_sr.evaluation.records import FILE, Record, read_record
+from lmf_sr.images import IMAGE_SUFFIXES
+from lmf_sr.reporting.report import CROPS, write_report
+
+METHODS = "methods"  # so begin the names of the steps whose models crops are drawn of
+CONVERSION = "lm-"
+PLACEHOLDERS = {name: [name] for name in ("TRAINED", "CONVERSIONS", "ALL")}  # of models, in a dry run
+
+EPILOG = f"""\
+It trains what is missing, evaluates it, and writes out/report.html and out/tables/ (Markdown, CSV and LaTeX). Stopped at any
+moment, it goes on when started again, and does nothing twice. What its profile runs are ordinary commands, each a sweep in a
+folder of its own, out/STEP; the report is made of their records alone (lmf-sr report out).
+
+options, as KEY=VALUE:
+  profile   {", ".join(choices("profile"))} (demo)
+  root      a folder with train/ (photographs) and benchmark/ (Set5/HR, ...); for profile=paper, with DIV2K's folders
+  photos    training photographs, if they are not in train/ there
+  seeds     of the trained methods, as 0,1,2: their rows become mean ± std (0)
+  out       the folder of it all (reproduce/PROFILE)
+
+examples:
+  lmf-sr reproduce profile=demo                         shipped photographs, small encoders: minutes on two cores
+  lmf-sr reproduce profile=demo seeds=0,1 --train logger=csv
+  lmf-sr reproduce profile=bench root=DATA              your photographs and benchmark sets: hours on two cores
+  lmf-sr reproduce profile=paper root=DIV2K --dry-run   what it would run: the papers' recipe, weeks on one GPU
+"""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs the verb. Raises InputError, once all else is done, if some commands failed."""
+    options = _parser().parse_args(arguments)
+    cfg = _configuration(options.settings)
+    out, failures = Path(cfg.out), []
+    commands = {step: [*_flat(command or [None])] for step, command in cfg.profile.steps.items()}
+    for step, (verb, *given) in sorted(commands.items(), key=lambda command: command[1][0] != "train"):
+        models = PLACEHOLDERS if options.dry_run else _models(out)
+        if lacking := _lacking(verb, given, models):
+            print(f"\n{step}: left out, since {lacking}")
+            continue
+        sweep = [
+            "-m",
+            *(_with_models(argument, models) for argument in given),
+            f"hydra.sweep.dir={_quoted(f'{out}/{step}')}",
+        ]
+        sweep += options.train if verb == "train" else []
+        print(f"\n{step}: lmf-sr {verb} {shlex.join(sweep)}", flush=True)
+        if not options.dry_run and not _done(verb, sweep):
+            failures.append(step)
+    if options.dry_run:
+        return
+    _draw_crops(cfg, out / CROPS)
+    write_report(out, out, f"lmf-sr: {cfg.profile.name} reproduction")
+    print(f"\nwritten: {out / 'report.html'}, {out / 'tables'}")
+    if failures:
+        raise InputError(f"{', '.join(failures)} failed, as told above; the same command does what is missing")
+
+
+def _done(verb: str, sweep: Sequence[str]) -> bool:
+    """Runs a sweep; says what failed."""
+    try:
+        import_module(f"lmf_sr.commands.{verb}").main(sweep)
+    except InputError as error:
+        print(f"lmf-sr: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def _configuration(settings: Sequence[str]) -> DictConfig:
+    """Raises InputError for settings that make no sense, or a profile without what it needs."""
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg = compose("reproduce", overrides=[*settings])
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explained(error, "reproduce") or error from error
+    if cfg.root is not None and not Path(cfg.root).is_dir():
+        raise InputError(f"there is no folder {cfg.root}: root=DATA is one with train/ and benchmark/ in it")
+    if cfg.photos is None and cfg.root is not None:
+        cfg.photos = _photographs(Path(cfg.root))
+    for key, what in (cfg.profile.get("needs") or {}).items():
+        if cfg[key] is None:
+            raise InputError(f"profile={cfg.profile.name} needs {what}")
+    return cfg
+
+
+def _photographs(data: Path) -> str | None:
+    """The folder of images among `data/train` and the folders in it that holds the most; None if there is none."""
+
+    def count(folder: Path) -> int:
+        return sum(file.suffix.lower() in IMAGE_SUFFIXES for file in folder.iterdir())
+
+    train = data / "train"
+    folders = [train, *sorted(path for path in train.iterdir() if path.is_dir())] if train.is_dir() else []
+    best = max(folders, key=count, default=None)
+    return str(best) if best and count(best) else None
+
+
+def _flat(command: Sequence[Any]) -> Iterator[str]:
+    """Parts of a command that are lists themselves, in their places."""
+    for part in command:
+        if OmegaConf.is_list(part):
+            yield from part
+        else:
+            yield part
+
+
+def _models(out: Path) -> dict[str, list[str]]:
+    """What `ckpt=TRAINED` and so on stand for: the checkpoints trained so far."""
+    trained = {str(path): record.configuration["decoder"]["name"] for path, record in _trainings(out)}
+    conversions = [path for path, decoder in trained.items() if decoder.startswith(CONVERSION)]
+    return {"TRAINED": [*trained], "CONVERSIONS": conversions, "ALL": ["bicubic", *trained]}
+
+
+def _with_models(argument: str, models: Mapping[str, Sequence[str]]) -> str:
+    key, _, value = argument.partition("=")
+    return f"ckpt={','.join(map(_quoted, models[value]))}" if key == "ckpt" else argument
+
+
+def _lacking(verb: str | None, given: Sequence[str], models: Mapping[str, Sequence[str]]) -> str | None:
+    """Why a step cannot be run; None if it can."""
+    if verb is None:
+        return "the profile has none of it"
+    for key, _, value in (argument.partition("=") for argument in given):
+        if key == "ckpt" and not models[value]:
+            return "nothing is trained that it is for"
+        if key == "data.root" and not Path(value.strip("'")).is_dir():
+            return f"there is no folder {value}"
+    return None
+
+
+def _trainings(out: Path) -> list[tuple[Path, Record]]:
+    """Checkpoints of the trainings that are done, with their records."""
+    found = ((path.parent / CHECKPOINT, read_record(path)) for path in sorted(out.glob(f"*/*/{FILE}")))
+    return [(path, record) for path, record in found if record.verb == "train" and record.status == "done"]
+
+
+def _draw_crops(cfg: DictConfig, path: Path) -> None:
+    """Of the first seed of each method, unless the drawing is newer than all that has been trained."""
+    trainings = [(ckpt, record) for ckpt, record in _trainings(path.parent) if str(record.sweep).startswith(METHODS)]
+    if not trainings or (path.exists() and all(path.stat().st_mtime > ckpt.stat().st_mtime for ckpt, _ in trainings)):
+        return
+    models: dict[str, Upscaler] = {"bicubic": Bicubic()}
+    for ckpt, record in trainings:
+        name = record.configuration["decoder"]["name"]
+        if name not in models:
+            models[name] = load(ckpt)
+    asked = cfg.profile.crops
+    images = instantiate(trainings[0][1].configuration["data"]).validation()
+    crops = dict(detailed_crops(models, images, asked.images, asked.scale, asked.side))
+    side_by_side(list(crops.values()), path, list(crops))
+
+
+def _quoted(text: str) -> str:
+    """As Hydra reads it back as one string."""
+    return text if re.fullmatch(r"[\w./+@-]+", text) else "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lmf-sr reproduce",
+        description="Reproduce the paper's tables and figures, from training to report.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("settings", metavar="KEY=VALUE", nargs="*", help="see below")
+    parser.add_argument("--train", metavar="KEY=VALUE", nargs="+", default=[], help="more arguments for every training")
+    parser.add_argument("--dry-run", action="store_true", help="only print the commands")
+    return parser
