@@ -18,7 +18,7 @@ def choice(group: str, name: str, **options: Any) -> dict[str, Any]:
 
 
 def record(verb: str, results: dict[str, list[Result]], **about: Any) -> Record:
-    configuration = {"seed": 0, "device": "auto", **about.pop("configuration", {})}
+    configuration = {"seed": 0, **about.pop("configuration", {})}
     defaults = {"sweep": None, "name": "job", "inputs": {}, "status": "done", "duration_s": 60.0}
     started = "2025-03-01T12:00:00.000+00:00"
     options = {"environment": ENVIRONMENT, "started": started, **defaults, **about}
@@ -44,10 +44,10 @@ def training(decoder: str, seed: int, encoder: dict[str, Any] | None = None, **o
 def of_model(verb: str, trained: Record | None, results: list[Result], **configuration: Any) -> Record:
     """A job on what was trained, or on bicubic."""
     if trained is None:
-        return record(verb, {"bicubic": results}, configuration={"ckpt": "bicubic", **configuration})
+        return record(verb, {"bicubic": results}, configuration={"ckpt": "bicubic", "device": "auto", **configuration})
     decoder = trained.configuration["decoder"]["name"]
     inputs = {"some/last.ckpt": trained.outputs["last.ckpt"]}
-    configuration = {"ckpt": "some/last.ckpt", **configuration}
+    configuration = {"ckpt": "some/last.ckpt", "device": "auto", **configuration}
     return record(verb, {f"edsr-baseline-{decoder}": results}, inputs=inputs, configuration=configuration)
 
 

@@ -57,6 +57,7 @@ def test_what_training_measured_stands_in_where_nothing_else_did() -> None:
     trained = training("liif", 0)
     trained.results["edsr-baseline-liif"] = quality("a", "div2k", {2.0: 20.0, 3.0: 19.0})
     assert Study([trained]).spread("psnr", scale=2.0) == Spread(20.0, 0.0, 1)
+    assert Study([trained]).findings[0].machine == "Abacus, 2 threads"
     study = Study([trained, of_model("evaluate", trained, quality("a", "div2k", {2.0: 30.0}))])
     assert study.spread("psnr", scale=2.0) == Spread(30.0, 0.0, 1)
     assert study.spread("psnr", scale=3.0) is None
