@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
+from jaxtyping import UInt8
+from torch import Tensor
+
 from lmf_sr.data.evaluation import PairedImages, decode
 from lmf_sr.data.store import TRAINING, VALIDATION, Photographs, Stored, sets_in
 from lmf_sr.errors import InputError
