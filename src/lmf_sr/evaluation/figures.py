@@ -1,7 +1,7 @@
 """Figures from result rows and pictures; written as PNG, PDF or SVG, by the suffix."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil, floor, log10, sqrt
+from math import floor, log10, sqrt
 from pathlib import Path
 
 from jaxtyping import Float, Int
@@ -75,13 +75,17 @@ def efficiency(rows: Sequence[Row], path: Path, inches: tuple[float, float] = (8
         sizes = [bubble(row.metrics["decoder_ms"] / 1e3) for row in points]
         ax.plot(scales, macs, color=colour, linewidth=1)
         ax.scatter(scales, macs, sizes, color=[colour], alpha=0.6, edgecolors="#333333", linewidths=0.5)
-        ax.annotate(name, (scales[-1], macs[-1]), xytext=(12, 0), textcoords="offset points", va="center", fontsize=9)
+        ax.annotate(name, (scales[-1], macs[-1]), xytext=(20, 0), textcoords="offset points", va="center", fontsize=9)
     seconds = [row.metrics["decoder_ms"] / 1e3 for row in rows]
-    shown = [10.0**power for power in range(floor(log10(min(seconds))), ceil(log10(max(seconds))) + 1)]
+    shown = [10.0**power for power in range(floor(log10(min(seconds))), floor(log10(max(seconds))) + 1)]
     keys = [ax.scatter([], [], bubble(s), color="#bbbbbb", edgecolors="#333333", linewidths=0.5) for s in shown]
-    ax.legend(keys, [f"{s:g} s" for s in shown], title="latency", loc="upper left", frameon=False, labelspacing=1.4)
+    labels = [f"{s:g} s" for s in shown]
+    figure.legend(
+        keys, labels, title="latency", loc="outside lower center", ncols=len(keys), frameon=False, handletextpad=1.5
+    )
     ax.set(xlabel="scale", ylabel=COLUMNS["decoder_macs"].title, yscale="log")
     ax.margins(x=0.18, y=0.12)
+    ax.set_xlim(left=0)
     ax.grid(color="#dddddd", linewidth=0.6)
     ax.spines[["top", "right"]].set_visible(False)
     figure.colorbar(ScalarMappable(norm, colours), ax=ax, label=COLUMNS["decoder_parameters"].title)
