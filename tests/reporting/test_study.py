@@ -1,7 +1,10 @@
 """Which records speak of the same model, and what their seeds say together."""
 
+import math
+from typing import Any
+
 import pytest
-from study_of import choice, of_model, quality, records, training
+from study_of import choice, of_model, quality, record, records, training
 
 from lmf_sr.evaluation.records import Record
 from lmf_sr.reporting.study import Spread, Study, Subject
@@ -51,6 +54,31 @@ def test_a_checkpoint_from_elsewhere_goes_by_its_name() -> None:
     foreign = of_model("evaluate", training("lm-liif", 0), quality("a", "div2k", {2.0: 30.0}))
     (subject,) = Study([foreign]).main
     assert subject == Subject("edsr-baseline", "lm-liif", training=("from last.ckpt",))
+
+
+def test_the_model_that_ships_stands_beside_one_trained_alike() -> None:
+    parts = {"encoder": choice("encoder", "edsr-baseline"), "decoder": choice("decoder", "liif")}
+    shipped = record("evaluate", {"edsr-baseline-liif": quality("a", "div2k", {2.0: 31.0})}, configuration=parts)
+    trained = training("liif", 0)
+    study = Study([shipped, trained, of_model("evaluate", trained, quality("a", "div2k", {2.0: 30.0}))])
+    assert [subject.training[0] for subject in study.main] == ["batch_size=16", "from edsr-baseline-liif"]
+
+
+@pytest.mark.parametrize(
+    ("name", "cmsr", "threshold"),
+    [
+        ("edsr-baseline-lm-liif", {"mse_threshold": None, "table": None}, None),
+        ("edsr-baseline-lm-liif cmsr 1e-05", {"mse_threshold": 1e-5, "table": None}, 1e-5),
+        ("edsr-baseline-lm-liif cmsr 2e-05", {"mse_threshold": None, "table": "mine.yaml"}, 2e-5),
+        ("edsr-baseline-lm-liif cmsr", {"mse_threshold": None, "table": "authors"}, math.inf),
+    ],
+)
+def test_what_cmsr_rendered_is_not_taken_for_the_full_rendering(
+    name: str, cmsr: dict[str, Any], threshold: float | None
+) -> None:
+    found = quality("a", "div2k", {6.0: 26.0})
+    (finding,) = Study([record("evaluate", {name: found}, configuration={"ckpt": "a.ckpt", "cmsr": cmsr})]).findings
+    assert finding.threshold == threshold
 
 
 def test_what_training_measured_stands_in_where_nothing_else_did() -> None:

@@ -4,8 +4,9 @@ import csv
 import io
 
 import pytest
-from study_of import records
+from study_of import ENVIRONMENT, costs, of_model, records, training
 
+from lmf_sr.evaluation.records import Record
 from lmf_sr.reporting import formats
 from lmf_sr.reporting.study import Spread, Study
 from lmf_sr.reporting.tables import Block, Cell, Table, all_tables
@@ -71,6 +72,16 @@ def test_the_most_that_a_conversion_saves_beside_the_claim() -> None:
     assert saved.published is not None
     assert saved.published.value == 0.999
     assert cell(T3, "The most", "lm-liif", "decoder, times faster").measured == Spread(25.0, 0.0, 1)
+
+
+def test_times_of_two_machines_are_not_compared() -> None:
+    slow, quick = (training(decoder, 0) for decoder in ("liif", "lm-liif"))
+    other = ENVIRONMENT | {"hardware": {**ENVIRONMENT["hardware"], "processor": "Slide rule"}}
+    there = of_model("profile", slow, costs({2.0: 300e9}, 346_883, 100.0), lr_size=[180, 320])
+    here = of_model("profile", quick, costs({2.0: 10e9}, 165_651, 1.0), lr_size=[180, 320])
+    *_, table = all_tables(Study([slow, quick, there, Record(**{**vars(here), "environment": other})]))[:3]
+    assert cell(table, "The most", "lm-liif", "decoder, times faster").measured is None
+    assert cell(table, "The most", "lm-liif", "decoder MACs, fewer by (%)").measured is not None
 
 
 def test_cmsr_by_threshold_beside_the_full_rendering() -> None:

@@ -1,7 +1,9 @@
 """The figures of a report: SVG that takes on the colour of the page's text, so that it reads in light and in dark."""
 
 import io
+import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -41,17 +43,20 @@ def all_figures(study: Study) -> list[Figure]:
 def pareto(study: Study) -> Figure:
     """PSNR against latency, a panel for each of a few scales."""
     about = (
-        "Of encoder and decoder together, on the LR picture whose costs were measured; the line joins the models that no "
-        "other beats in both. Up and to the left is better."
+        "Latency of encoder and decoder together; the line joins the models that no other beats in both. Up and to the left "
+        "is better."
     )
-    panels = [(scale, points) for scale in _scales_with_both(study) if (points := _psnr_and_latency(study, scale))]
-    if not panels:
+    timed, seen = _timed(study), _seen(study)
+    scales = [scale for scale in study.values("scale", "psnr", **seen) if _points(study, scale, timed, seen)]
+    scales = [scale for scale in PARETO_SCALES if scale in scales] or scales[:3]
+    if not scales:
         return Figure(
             "pareto", "PSNR against latency", about, "", "It needs PSNR and latency of a model at the same scale."
         )
-    drawing, axes = _panels(len(panels))
-    labels = list(dict.fromkeys(point.label for _, points in panels for point in points))
-    for ax, (scale, points) in zip(axes, panels, strict=True):
+    drawing, axes = _panels(len(scales))
+    panels = [_points(study, scale, timed, seen) for scale in scales]
+    labels = list(dict.fromkeys(point.label for points in panels for point in points))
+    for ax, scale, points in zip(axes, scales, panels, strict=True):
         for point in points:
             ax.plot(
                 point.x, point.y, linestyle="none", markersize=8, label=point.label, **_look(labels.index(point.label))
@@ -62,6 +67,7 @@ def pareto(study: Study) -> Figure:
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
+    about = f"{about} PSNR on {seen['set']}, protocol {seen['protocol']}. {_timing(timed)}"
     return Figure("pareto", "PSNR against latency", about, _svg(drawing, axes))
 
 
@@ -79,12 +85,11 @@ def efficiency(study: Study) -> Figure:
     about = (
         "Of the decoder, plain form. The area of a bubble is its latency as run, its colour the decoder's parameters."
     )
-    models = [s.architecture for s in study.main if s.encoder]
-    sizes = study.values("lr_size", "decoder_macs")
+    timed = _timed(study)
     found = []
-    for model in dict.fromkeys(models):
-        for scale in study.values("scale", "decoder_macs", architecture=model, lr_size=sizes[-1]):
-            where: dict[str, Any] = {"architecture": model, "lr_size": sizes[-1], "scale": scale}
+    for model in dict.fromkeys(s.architecture for s in study.main if s.encoder):
+        for scale in study.values("scale", "decoder_ms", architecture=model, **timed):
+            where = timed | {"architecture": model, "scale": scale}
             macs, ms, parameters = (
                 study.spread(m, **where) for m in ("decoder_macs", "decoder_ms", "decoder_parameters")
             )
@@ -116,7 +121,7 @@ def efficiency(study: Study) -> Figure:
     return Figure(
         "efficiency",
         "Efficiency: MACs, latency and parameters",
-        f"{about} The largest bubble is {longest:,.0f} ms, of an LR picture of {sizes[-1][0]} × {sizes[-1][1]}.",
+        f"{about} The largest bubble is {longest:,.0f} ms. {_timing(timed)}",
         _svg(drawing, [ax], legend=False),
     )
 
@@ -126,23 +131,24 @@ def cmsr(study: Study) -> Figure:
     about = (
         "PSNR lost, and MACs (dashed) and time (solid) of the decoder saved, against the MSE allowed: a line per scale."
     )
-    cases = [
-        (subject, set_, scale)
-        for set_ in study.values("set", "cmsr_mse")
+    cases: list[dict[str, Any]] = [
+        where | {"subject": subject, "scale": scale}
+        for where in study.measured_on("cmsr_mse")
         for subject in study.main
-        for scale in study.values("scale", "cmsr_mse", subject=subject, set=set_)
+        for scale in study.values("scale", "cmsr_mse", subject=subject, **where)
     ]
     if not cases:
         return Figure("cmsr", "CMSR trade-off", about, "", "It needs evaluations with CMSR.")
     drawing, (saving, quality) = _panels(2)
-    for i, (subject, set_, scale) in enumerate(cases):
-        where: dict[str, Any] = {"subject": subject, "set": set_, "scale": scale}
-        found = {t: study.metrics(threshold=t, **where) for t in study.values("threshold", "cmsr_mse", **where)}
+    for i, where in enumerate(cases):
+        allowed = filter(math.isfinite, study.values("threshold", "cmsr_mse", **where))
+        found = {t: study.metrics(threshold=t, **where) for t in allowed}
         full = study.metrics(threshold=None, **where)
         _line(saving, i, [(t, 100 * m["time_saved"]) for t, m in found.items() if "time_saved" in m])
         _line(saving, i, [(t, 100 * m["macs_saved"]) for t, m in found.items()], linestyle="--")
         lost = [(t, full["psnr"] - m["psnr"]) for t, m in found.items() if full]
-        _line(quality, i, lost, label=f"{study.label(subject)} ×{scale:g}, {set_}")
+        label = f"{study.label(where['subject'])} ×{where['scale']:g}, {where['set']}"
+        _line(quality, i, lost, label=label)
     saving.set(xlabel="MSE allowed", ylabel="saved (%)", xscale="log")
     quality.set(xlabel="MSE allowed", ylabel="PSNR lost (dB)", xscale="log")
     return Figure("cmsr", "CMSR trade-off", about, _svg(drawing, [quality, saving]))
@@ -156,23 +162,40 @@ def themed(svg: str) -> str:
     return re.sub(head, r'<svg viewBox="\1" style="max-width: \2pt">', svg, count=1)
 
 
-def _scales_with_both(study: Study) -> list[float]:
-    scales = [s for s in study.values("scale", "psnr", threshold=None) if s in study.values("scale", "decoder_ms")]
-    return [scale for scale in PARETO_SCALES if scale in scales] or scales[:3]
+def _timed(study: Study) -> dict[str, Any]:
+    """Under which conditions latencies are compared: the largest LR picture, and the machine that timed most of it."""
+    of_size: dict[Any, Counter[str]] = {}
+    for finding in study.findings:
+        if "decoder_ms" in finding.metrics:
+            of_size.setdefault(finding.lr_size, Counter())[finding.machine] += 1
+    if not of_size:
+        return {}
+    largest = max(of_size)
+    return {"lr_size": largest, "machine": of_size[largest].most_common(1)[0][0]}
 
 
-def _psnr_and_latency(study: Study, scale: float) -> list[_Point]:
-    """Of each model, on the first set that it was measured on."""
+def _timing(timed: dict[str, Any]) -> str:
+    height, width = timed["lr_size"]
+    return f"LR picture of {height} × {width}, on {timed['machine']}."
+
+
+def _seen(study: Study) -> dict[str, Any]:
+    """Under which conditions PSNR is compared: the set and protocol that most of it was measured on, the first of equals."""
+    full = [f for f in study.select(threshold=None) if "psnr" in f.metrics]
+    on = Counter((f.result.set, f.result.protocol) for f in full).most_common(1)
+    return {"set": on[0][0][0], "protocol": on[0][0][1], "threshold": None} if on else {}
+
+
+def _points(study: Study, scale: float, timed: dict[str, Any], seen: dict[str, Any]) -> list[_Point]:
+    """Of each model that was both seen and timed at a scale."""
     points = []
     for subject in study.main:
-        sets = study.values("set", "psnr", subject=subject, threshold=None)
+        psnr = study.spread("psnr", subject=subject, scale=scale, **seen)
         encoder, decoder = (
-            study.spread(m, architecture=subject.architecture, scale=scale) for m in ("encoder_ms", "decoder_ms")
+            study.spread(metric, architecture=subject.architecture, scale=scale, **timed)
+            for metric in ("encoder_ms", "decoder_ms")
         )
-        if not sets or not encoder or not decoder:
-            continue
-        psnr = study.spread("psnr", subject=subject, set=sets[0], scale=scale, threshold=None)
-        if psnr:
+        if psnr and encoder and decoder:
             points.append(_Point(study.label(subject), encoder.mean + decoder.mean, psnr.mean))
     return points
 

@@ -76,7 +76,7 @@ class Spread(NamedTuple):
 class Finding:
     """What one record says at one scale.
 
-    threshold: of CMSR, the MSE allowed; None where all was rendered in full.
+    threshold: of CMSR, the MSE allowed, infinite where its table does not tell; None where all was rendered in full.
     lr_size: of the picture whose costs were measured.
     """
 
@@ -161,6 +161,11 @@ class Study:
         """What an attribute is among the findings that have a metric, in order of size."""
         return sorted({_attribute(f, name) for f in self.select(**conditions) if metric in f.metrics} - {None})
 
+    def measured_on(self, metric: str, **conditions: Any) -> list[dict[str, Any]]:
+        """The sets and protocols of the findings that have a metric, as conditions."""
+        found = {(f.result.set, f.result.protocol) for f in self.select(**conditions) if metric in f.metrics}
+        return [{"set": set_, "protocol": protocol} for set_, protocol in sorted(found)]
+
     def spread(self, metric: str, **conditions: Any) -> Spread | None:
         """Of a metric over the seeds, the latest finding of each; None if there is none."""
         of_seed = {f.seed: f.metrics[metric] for f in self.select(**conditions) if metric in f.metrics}
@@ -188,8 +193,10 @@ def _findings(records: Sequence[Record]) -> list[Finding]:
 def _of_record(record: Record, trainings: Mapping[str, Record]) -> Iterator[Finding]:
     asked = record.configuration
     sources = asked.get("models") or [asked.get("ckpt")]
-    cmsr, lr_size = asked.get("cmsr") or {}, asked.get("lr_size")
     sources = [sources] if isinstance(sources, str) else sources
+    if record.verb == "evaluate" and sources == [None]:
+        sources = [f"{asked['encoder']['name']}-{asked['decoder']['name']}"]  # that ships, by its name
+    lr_size = asked.get("lr_size")
     for (name, results), source in zip(record.results.items(), sources, strict=True):
         training = record if record.verb == "train" else trainings.get(record.inputs.get(source or "", ""))
         subject = _subject(name, source, training or record)
@@ -198,10 +205,17 @@ def _of_record(record: Record, trainings: Mapping[str, Record]) -> Iterator[Find
                 subject,
                 training.seed if training else record.seed,
                 result,
-                cmsr.get("mse_threshold") if result.set is not None else None,
+                _threshold(name, asked.get("cmsr") or {}),
                 (lr_size[0], lr_size[1]) if lr_size and result.set is None else None,
                 record,
             )
+
+
+def _threshold(name: str, cmsr: Mapping[str, Any]) -> float | None:
+    """Of a model that `evaluate` has called `name`: a table knows the MSE it was made for, as a rule."""
+    if cmsr.get("mse_threshold") is None and cmsr.get("table") is None:
+        return None
+    return float(cmsr.get("mse_threshold") or name.partition(" cmsr ")[2] or math.inf)
 
 
 def _subject(name: str, source: str | None, origin: Record) -> Subject:

@@ -5,6 +5,7 @@ spread over seeds, beside the published figure where there is one. What has not 
 says so.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -137,14 +138,16 @@ def costs(study: Study) -> Table:
 def cmsr(study: Study) -> Table:
     """T4."""
     blocks = []
-    for set_ in study.values("set", "cmsr_mse"):
-        for subject in (s for s in study.main if study.select(subject=s, set=set_, with_cmsr=True)):
-            where = {"subject": subject, "set": set_}
-            thresholds = {f"{t:g}": where | {"threshold": t} for t in study.values("threshold", "cmsr_mse", **where)}
+    for on in study.measured_on("cmsr_mse"):
+        for subject in (s for s in study.main if study.select(subject=s, with_cmsr=True, **on)):
+            where = {"subject": subject, **on}
+            allowed = study.values("threshold", "cmsr_mse", **where)
+            thresholds = {f"{t:g}" if t < math.inf else "not known": where | {"threshold": t} for t in allowed}
             scales = _merged(CMSR_SCALES, study.values("scale", "cmsr_mse", **where))
             for metric in ("psnr", "cmsr_mse", "macs_saved", "macs_saved_plain", "time_saved"):
                 rows = ({"in full": where | {"threshold": None}} if metric == "psnr" else {}) | thresholds
-                title = f"{study.label(subject)} on {set_}: {SHOWN[metric].title}"
+                title = f"{study.label(subject)} on {on['set']}: {SHOWN[metric].title}"
+                title += f", protocol {on['protocol']}" if metric == "psnr" else ""
                 blocks.append(_block(study, title, "MSE allowed", _at(metric, scales), rows))
     return Table(
         "T4",
@@ -160,12 +163,13 @@ def ablations(study: Study) -> Table:
     blocks = []
     for plain, variants in study.ablations.items():
         names = {" ".join(s.decoder_options) or "as in the paper": s for s in (plain, *variants)}
-        measured = {(f.result.set, f.result.protocol) for f in study.findings if f.subject in variants and f.result.set}
-        for set_, protocol in sorted(measured):
-            where = {"set": set_, "protocol": protocol, "threshold": None}
+        for on in study.measured_on("psnr", threshold=None):
+            where = {**on, "threshold": None}
+            scales = _merged(*(study.values("scale", "psnr", subject=s, **where) for s in variants))
+            if not scales:
+                continue
             rows = {name: where | {"subject": subject} for name, subject in names.items()}
-            scales = sorted({scale for s in variants for scale in study.values("scale", "psnr", subject=s, **where)})
-            title = f"{study.label(plain)} on {set_}: PSNR (dB), protocol {protocol}"
+            title = f"{study.label(plain)} on {on['set']}: PSNR (dB), protocol {on['protocol']}"
             blocks.append(_block(study, title, "variant", _at("psnr", scales), rows))
         architectures = {name: subject.architecture for name, subject in names.items()}
         blocks.append(_parameters(study, architectures, f"{study.label(plain)}: parameters", "variant"))
@@ -218,13 +222,16 @@ def _costs_of(study: Study, models: Mapping[str, Subject], lr_size: tuple[int, i
 
 
 def _largest(study: Study, model: Subject, saving: str, scales: Sequence[float], where: Conditions) -> Spread | None:
-    """The largest saving over the scales."""
+    """The largest saving over scales and machines."""
     metric = {"macs_fewer": "decoder_macs", "times_faster": "decoder_ms", "parameters_fewer": "decoder_parameters"}[
         saving
     ]
+    on: list[dict[str, str]] = [{}]
+    if metric == "decoder_ms":  # times of different machines do not compare
+        on = [{"machine": machine} for machine in study.values("machine", metric, **where)]
     found = []
-    for scale in scales:
-        before, after = (study.spread(metric, architecture=m, scale=scale, **where) for m in (model.original, model))
+    for at in ({"scale": scale, **of_machine, **where} for of_machine in on for scale in scales):
+        before, after = (study.spread(metric, architecture=m, **at) for m in (model.original, model))
         if before and after:
             found.append(before.mean / after.mean if saving == "times_faster" else 1 - after.mean / before.mean)
     return Spread.of([max(found)]) if found else None
