@@ -172,15 +172,18 @@ def test_ctrl_c_keeps_a_checkpoint_from_which_the_run_goes_on(run: Run, tmp_path
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(run: Run, tmp_path: Path) -> None:
-    two = ("trainer=ddp", "trainer.devices=2", "trainer.val_check_interval=2")
-    process = lmf_sr(tmp_path, "train", *CSV_ONLY, *two, "hydra.run.dir=two")
+def test_two_processes_train_as_one_also_as_a_later_job_of_a_sweep(run: Run, tmp_path: Path) -> None:
+    two = ("trainer=ddp", "trainer.devices=2", "trainer.val_check_interval=2", "hydra.sweep.dir=two")
+    process = lmf_sr(tmp_path, "train", "-m", *CSV_ONLY, *two, "sampling.max_scale=2,40,4")
     _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+    assert process.returncode == 2
+    assert "sampling.max_scale-40: " in err
+    assert "1 of the sweep's jobs failed" in err
     assert run("train", *CSV_ONLY, "trainer.val_check_interval=2", "hydra.run.dir=one").status == 0
-    assert same_weights(tmp_path / "one" / "last.ckpt", tmp_path / "two" / "last.ckpt", atol=1e-6)
+    one, of_two = tmp_path / "one", tmp_path / "two" / "sampling.max_scale-4"
+    assert same_weights(one / "last.ckpt", of_two / "last.ckpt", atol=1e-6)
     scores = []
-    for name in ("one", "two"):
-        with (tmp_path / name / "logs" / "version_0" / "metrics.csv").open() as file:
+    for folder in (one, of_two):
+        with (folder / "logs" / "version_0" / "metrics.csv").open() as file:
             scores.append([float(row["psnr/x2"]) for row in csv.DictReader(file) if row["psnr/x2"]])
     assert scores[0] == pytest.approx(scores[1], abs=1e-3)

@@ -22,6 +22,7 @@ from lmf_sr.evaluation.profile import profile
 from lmf_sr.evaluation.records import Results
 from lmf_sr.training.files import CheckpointFiles
 from lmf_sr.training.module import SuperResolution
+from lmf_sr.training.processes import ended_with_the_run
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -53,7 +54,7 @@ def job(cfg: DictConfig) -> Results:
         plugins=[CheckpointFiles()],
     )
     last = job_folder() / CHECKPOINT
-    with ended_with_the_job(trainer.loggers), _keeping_interrupts():
+    with ended_with_the_job(trainer.loggers), ended_with_the_run(trainer.strategy), _keeping_interrupts():
         for logger in trainer.loggers:
             logger.log_hyperparams(settings)
         trainer.fit(learner, data, ckpt_path=last if last.is_file() else cfg.ckpt, weights_only=True)
