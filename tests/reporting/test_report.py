@@ -42,7 +42,11 @@ def test_the_same_records_give_the_same_files(jobs: Path, tmp_path: Path) -> Non
 
 
 def test_jobs_that_are_not_done_are_named(jobs: Path, tmp_path: Path) -> None:
+    damaged = jobs / "damaged" / "result.json"
+    damaged.parent.mkdir()
+    damaged.write_text("{}")
     write_report(jobs, tmp_path, "A title")
+    assert f"{damaged} is not a result record" in (tmp_path / "report.html").read_text()
     assert "train methods decoder-lte: the loss became &lt;nan&gt;" in (tmp_path / "report.html").read_text()
 
 

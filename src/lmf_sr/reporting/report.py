@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from lmf_sr.atomic import replacing
-from lmf_sr.evaluation.records import FILE, Record, read_record
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation.records import FILE, read_record
 from lmf_sr.reporting import formats
 from lmf_sr.reporting.figures import Figure, all_figures, themed
 from lmf_sr.reporting.page import page
@@ -16,14 +17,23 @@ FORMATS = {".md": formats.markdown, ".csv": formats.csv_text, ".tex": formats.la
 
 def write_report(folder: Path, output: Path, title: str) -> Study:
     """Writes `report.html` and `tables/T1.md` ... from all records below a folder; the same for the same records."""
-    records = [read_record(path) for path in sorted(folder.rglob(FILE))]
-    study = Study([record for record in records if record.status == "done"])
-    unfinished = [record for record in records if record.status != "done"]
+    records, unfinished = [], []
+    for path in sorted(folder.rglob(FILE)):
+        try:
+            record = read_record(path)
+        except InputError as error:
+            unfinished.append(str(error))
+            continue
+        if record.status == "done":
+            records.append(record)
+        else:
+            unfinished.append(f"{record.verb} {record.sweep or ''} {record.name}: {record.error or record.status}")
+    study = Study(records)
     tables, figures = all_tables(study), [*all_figures(study), _crops(folder)]
     for table in tables:
         for suffix, form in FORMATS.items():
             _write(output / "tables" / f"{table.name}{suffix}", form(table))
-    _write(output / "report.html", page(title, study, tables, figures, [*map(_unfinished, unfinished)]))
+    _write(output / "report.html", page(title, study, tables, figures, unfinished))
     return study
 
 
@@ -32,10 +42,6 @@ def _crops(folder: Path) -> Figure:
     drawings = [themed(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob(CROPS))]
     note = "" if drawings else "lmf-sr reproduce draws crops of the models it has trained."
     return Figure("crops", "Crops", about, "\n".join(drawings), note)
-
-
-def _unfinished(record: Record) -> str:
-    return f"{record.verb} {record.sweep or ''} {record.name}: {record.error or record.status}"
 
 
 def _write(path: Path, text: str) -> None:
