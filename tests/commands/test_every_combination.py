@@ -61,11 +61,11 @@ def test_every_combination(run: Run, tmp_path: Path, encoder: str, decoder: str)
     assert any(name.startswith("decoder.") for name in learnt)
 
     assert run("evaluate", "ckpt=run/last.ckpt", *data, "hydra.run.dir=scores").status == 0
-    (scores,) = read_record(tmp_path / "scores" / "result.json").results
+    ((scores,),) = read_record(tmp_path / "scores" / "result.json").results.values()
     assert 0 < scores.metrics["psnr"] < 100
 
     assert run("profile", "ckpt=run/last.ckpt", "scale=2", "lr_size=[9,7]", "hydra.run.dir=costs").status == 0
-    (costs,) = read_record(tmp_path / "costs" / "result.json").results
+    ((costs,),) = read_record(tmp_path / "costs" / "result.json").results.values()
     assert costs.metrics["decoder_parameters"] == sum(p.numel() for p in load("run/last.ckpt").decoder.parameters())
     assert costs.metrics["decoder_ms"] > 0
 

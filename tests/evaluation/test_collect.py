@@ -16,7 +16,7 @@ def record(psnr: float, seed: int = 0, **configuration: Any) -> Record:
     given = {"decoder": {"name": "lm-liif", "width": 16}, "lr": 1e-4, "scale": [2], **configuration, "seed": seed}
     images = {"a": {"psnr": psnr + 1}, "b": {"psnr": psnr - 1}}
     results = [
-        Result(2.0, {"psnr": psnr}, "Set5", "benchmark", images),
+        Result(2.0, {"psnr": psnr}, "Set5", "benchmark", images=images),
         Result(2.0, {"decoder_parameters": 5}),
         Result(4.0, {"decoder_parameters": 5}),
     ]
