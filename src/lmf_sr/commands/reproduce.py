@@ -97,9 +97,10 @@ def _done(verb: str, sweep: Sequence[str]) -> bool:
 
 def _configuration(settings: Sequence[str]) -> DictConfig:
     """Raises InputError for settings that make no sense, or a profile without what it needs."""
+    overrides = [re.sub(r"^seeds=([\d,]+)$", r"seeds='\1'", given) for given in settings]  # no sweep of this verb
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            cfg = compose("reproduce", overrides=[*settings])
+            cfg = compose("reproduce", overrides=overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise explained(error, "reproduce") or error from error
     if cfg.root is not None and not Path(cfg.root).is_dir():
