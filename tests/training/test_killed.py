@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from signal import SIGKILL
@@ -11,12 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from forking import FORKSERVER
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from tiny import learner, tiny_data, tiny_trainer
 
-STEPS, KILLS = 40, 10
-FORKSERVER = get_context("forkserver")  # a process that has everything imported makes the others: each starts at once
+STEPS, KILLS = 20, 10
 
 
 class Report(Callback):
@@ -42,7 +41,6 @@ def train(folder: Path, steps: Connection) -> None:
 @pytest.fixture
 def start() -> Callable[[Path], tuple[Any, Connection]]:
     """Starts a training process; gives it back with the connection on which it says which step it begins."""
-    FORKSERVER.set_forkserver_preload(["lightning.pytorch", "lmf_sr.training.callbacks"])
 
     def start(folder: Path) -> tuple[Any, Connection]:
         reading, writing = FORKSERVER.Pipe(duplex=False)
