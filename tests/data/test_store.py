@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from lmf_sr.data import Sampling
 from lmf_sr.data.patches import Batches, Patches
-from lmf_sr.data.store import FORMAT, Stored, sets_in, write_store
+from lmf_sr.data.store import FORMAT, Stored, identity, sets_in, write_store
 from lmf_sr.errors import InputError
 
 
@@ -38,6 +38,7 @@ def test_images_come_back_by_name_in_natural_order(store: Path) -> None:
     assert "2.png" in images
     assert "3.png" not in images
     assert list(images.only(["10.png"])) == ["10.png"]
+    assert "2.png" not in images.only(["10.png"])
 
 
 @given(shapes=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=6), unused=st.integers(0, 3))
@@ -54,6 +55,19 @@ def test_sets_and_their_scales(tmp_path: Path) -> None:
     keys = ["train/HR/b/c.jpg", "Set5/HR/a", "Set5/LR_bicubic/X2/ax2", "Set5/LR_bicubic/X1.5/ax1.5"]
     write_store(tmp_path / "s", keys, ((key, picture(0)) for key in keys))
     assert sets_in(tmp_path / "s") == {"Set5": [1.5, 2.0], "train": []}
+
+
+def test_the_header_tells_a_store_from_one_that_differs_in_a_single_value(store: Path, tmp_path: Path) -> None:
+    images = dict(Stored(store, "train/HR"))
+    for name, changed in (("same", 0), ("other", 1)):
+        images["2.png"][0, 0, 0] += changed
+        keys = [f"train/HR/{key}" for key in ("10.png", "2.png", "a/1.png", "ß 🙂.png")]
+        write_store(tmp_path / name, keys, ((key, images[key.removeprefix("train/HR/")]) for key in keys))
+    assert identity(tmp_path / "same") == identity(store) != identity(tmp_path / "other")
+    save_file({"weights": torch.zeros(1)}, tmp_path / "model.safetensors")
+    assert identity(tmp_path / "model.safetensors") is None
+    (tmp_path / "photo.png").write_bytes(b"not safetensors")
+    assert identity(tmp_path / "photo.png") is None
 
 
 def anonymous_memory() -> int:

@@ -24,6 +24,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lmf_sr.commands.hydra_errors import explained
+from lmf_sr.data.store import identity
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.records import FILE, Record, Results, read_record, write_record
 
@@ -166,7 +167,10 @@ def _configuration(cfg: DictConfig, folder: Path) -> dict[str, Any]:
 
 
 def _inputs(cfg: DictConfig, folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file that the configuration names, but for those in the job's own folder."""
+    """The SHA-256 of each file that the configuration names, but for those in the job's own folder.
+
+    Of a store of images, which may be larger than memory, its header's: every job of a sweep would read all of it.
+    """
 
     def strings(value: Any) -> Iterator[str]:
         if isinstance(value, str):
@@ -178,12 +182,12 @@ def _inputs(cfg: DictConfig, folder: Path) -> dict[str, str]:
     found = {}
     for text in strings(OmegaConf.to_container(cfg, resolve=True)):
         if os.path.isfile(text) and folder.resolve() not in Path(text).resolve().parents:  # noqa: PTH113 (never raises)
-            found[text] = _sha256(Path(text))
+            header = identity(Path(text))
+            found[text] = hashlib.sha256(header).hexdigest() if header else _sha256(Path(text))
     return found
 
 
 def _sha256(path: Path) -> str:
-    """In blocks: a store of photographs may be larger than memory."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(2**20):

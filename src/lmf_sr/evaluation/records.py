@@ -65,7 +65,7 @@ class Record:
     sweep: str | None  # the sweep that it is a job of, as its folder is named
     name: str  # its own folder's name: in a sweep, what varies
     configuration: dict[str, Any]  # complete; paths in the job's folder begin with "."
-    inputs: dict[str, str]  # SHA-256 of the files that the configuration names
+    inputs: dict[str, str]  # SHA-256 of the files that the configuration names; of a store, of its header
     seed: int
     environment: dict[str, Any]
     started: str  # ISO 8601; where the job was begun several times, the last
