@@ -28,7 +28,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from datetime import datetime, timezone
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -37,9 +36,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from benchmarks.record import RESULTS, begun, write
 from lmf_sr import build
-from lmf_sr.atomic import replacing
-from lmf_sr.evaluation.records import environment
 from lmf_sr.geometry import Grid, clip_cell
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.lmf.lm_lte import LMLTE
@@ -47,7 +45,6 @@ from lmf_sr.profiling import decoder_macs
 from lmf_sr.rendering import fused
 from lmf_sr.rendering.direct import render_direct
 
-RESULTS = Path(__file__).parent / "results"
 LR_SIZE = (180, 320)
 SCALES = (2.0, 2.7, 4.0, 8.0)
 DECODERS = ("lm-liif", "lm-lte", "lm-ciaosr")
@@ -338,9 +335,7 @@ def main(arguments: Sequence[str]) -> int:
     device = torch.cuda.get_device_name()
     record: dict[str, Any] = {
         "device": device,
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": " ".join(["python -m benchmarks.gpu", *arguments]),
-        "environment": environment(),
+        **begun(command=" ".join(["python -m benchmarks.gpu", *arguments])),
         "triton": ".".join(map(str, fused.triton_version())),
         "cuda": torch.version.cuda,
         "lr_size": list(options.lr_size),
@@ -349,12 +344,6 @@ def main(arguments: Sequence[str]) -> int:
         "sweeps": {},
     }
     stem = options.output / f"gpu-{device.lower().replace(' ', '-')}"
-
-    def save() -> None:
-        with replacing(stem.with_suffix(".json")) as file:
-            file.write(json.dumps(record, indent=1).encode())
-        with replacing(stem.with_suffix(".md")) as file:
-            file.write(report(record).encode())
 
     for name in options.decoders:
         model = build(decoder=name).to("cuda").eval()
@@ -373,10 +362,10 @@ def main(arguments: Sequence[str]) -> int:
                     row["failure"] = f"{type(error).__name__}: {error}".splitlines()[0]
                 record["results"].append(row)
                 print(json.dumps(row), flush=True)
-                save()
+                write(record, report(record), stem)
         if options.sweep:
             record["sweeps"][f"{name}, float32, x{options.scales[-1]:g}"] = sweep(settings[0])
-            save()
+            write(record, report(record), stem)
     print(report(record))
     return 1 if any("failure" in row for row in record["results"]) else 0
 

@@ -8,11 +8,9 @@ Workers and step share the machine's cores, so the figure that matters is how li
 consumed. The first batches, which start the workers, are not counted.
 """
 
-import json
 import statistics
 import sys
 import time
-from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,12 +18,11 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from benchmarks.training_step import BATCH, PATCH, QUERIES, RESULTS, ways
-from lmf_sr.atomic import replacing
+from benchmarks.record import RESULTS, begun, write
+from benchmarks.training_step import BATCH, PATCH, QUERIES, ways
 from lmf_sr.data import Embedded, Sampling
 from lmf_sr.data.patches import Batches, Patches
 from lmf_sr.data.store import Stored, write_store
-from lmf_sr.evaluation.records import environment
 
 WORKERS, WARMUP, BATCHES, STEPS = 2, 8, 60, 5
 TARGET = 3
@@ -80,16 +77,11 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         fed_per_s = fed(Path(folder))
     record = {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": "python -m benchmarks.input_pipeline",
-        "environment": environment(),
+        **begun(command="python -m benchmarks.input_pipeline"),
         "fed_per_s": fed_per_s,
         "consumed_per_s": consumed(),
     }
-    with replacing(RESULTS / "input-pipeline.json") as file:
-        file.write(json.dumps(record, indent=1).encode())
-    with replacing(RESULTS / "input-pipeline.md") as file:
-        file.write(report(record).encode())
+    write(record, report(record), RESULTS / "input-pipeline")
     sys.stdout.write(report(record))
 
 

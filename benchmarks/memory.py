@@ -14,19 +14,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.record import RESULTS, begun, write
 from lmf_sr import build
-from lmf_sr.atomic import replacing
 from lmf_sr.checkpoints import export
-from lmf_sr.evaluation.records import environment
 from lmf_sr.images import Picture, embedded_photographs, resize_pillow, write_picture
 
-RESULTS = Path(__file__).parent / "results"
 DECODERS = ("lm-liif", "lm-lte", "lm-ciaosr")
 SCALES = (2, 4, 8, 16, 30)
 LR_SIZE = 180, 320
@@ -113,16 +110,11 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--large", nargs="*", default=["lm-liif"], metavar="DECODER", help="which upscale one")
     options = parser.parse_args(arguments)
     record = {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": " ".join(["python -m benchmarks.memory", *arguments]),
-        "environment": environment(),
+        **begun(command=" ".join(["python -m benchmarks.memory", *arguments])),
         "render": list(renderings()),
         "upscale": [upscaling(decoder, options.side) for decoder in options.large],
     }
-    with replacing(RESULTS / "memory.json") as file:
-        file.write(json.dumps(record, indent=1).encode())
-    with replacing(RESULTS / "memory.md") as file:
-        file.write(report(record).encode())
+    write(record, report(record), RESULTS / "memory")
     sys.stdout.write(report(record))
 
 

@@ -29,23 +29,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from benchmarks.record import RESULTS, begun, write
 from lmf_sr import build
-from lmf_sr.atomic import replacing
-from lmf_sr.evaluation.records import environment
 from lmf_sr.images import embedded_photographs
 from lmf_sr.model import ContinuousImage, Model
 from lmf_sr.plain import plain_form
 from lmf_sr.profiling import decoder_macs
 from lmf_sr.rendering import blocked
 
-RESULTS = Path(__file__).parent / "results"
 LR_SIZE = (180, 320)
 PHOTOGRAPH = "coffee"
 SCALES = (2.0, 2.7, 4.0, 8.0)
@@ -211,9 +208,7 @@ def main(arguments: Sequence[str]) -> None:
     h, w = LR_SIZE
     picture = embedded_photographs((PHOTOGRAPH,))[PHOTOGRAPH][:, :h, :w] / 255
     record: dict[str, Any] = {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commands": [" ".join(["python -m benchmarks.rendering", *arguments])],
-        "environment": environment(),
+        **begun(commands=[" ".join(["python -m benchmarks.rendering", *arguments])]),
         "lr_size": LR_SIZE,
         "results": [],
     }
@@ -233,10 +228,7 @@ def main(arguments: Sequence[str]) -> None:
             print(
                 f"{name} x{scale:g}: {row['seconds']['blocked']:.3f} s, {times:.1f} times faster than plain", flush=True
             )
-            with replacing(data) as file:
-                file.write(json.dumps(record, indent=1).encode())
-            with replacing(data.with_suffix(".md")) as file:
-                file.write(report(record).encode())
+            write(record, report(record), data)
 
 
 if __name__ == "__main__":

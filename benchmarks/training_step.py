@@ -10,26 +10,21 @@ apart, the plain decoder is also timed behind our encoder, and the decoders alon
 is a median of seconds.
 """
 
-import json
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.record import RESULTS, begun, write
 from lmf_sr import build
-from lmf_sr.atomic import replacing
 from lmf_sr.decoders import Decoder
-from lmf_sr.evaluation.records import environment
 from lmf_sr.plain import plain_form
 
-RESULTS = Path(__file__).parent / "results"
 BATCH, PATCH, QUERIES = 16, 48, 2304
 REPEATS = 5
 TARGET = 1.3
@@ -98,15 +93,10 @@ def report(record: dict[str, Any]) -> str:
 
 def main() -> None:
     record = {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": "python -m benchmarks.training_step",
-        "environment": environment(),
+        **begun(command="python -m benchmarks.training_step"),
         "seconds": measure(),
     }
-    with replacing(RESULTS / "training-step.json") as file:
-        file.write(json.dumps(record, indent=1).encode())
-    with replacing(RESULTS / "training-step.md") as file:
-        file.write(report(record).encode())
+    write(record, report(record), RESULTS / "training-step")
     sys.stdout.write(report(record))
 
 
