@@ -52,13 +52,7 @@ class Cmsr(Callback):
         self.found: dict[float, list[Metrics]] = defaultdict(list)
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Pair,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Pair, *_: Any
     ) -> None:
         assert isinstance(pl_module, SuperResolution)
         model, scale = pl_module.model, batch.scale

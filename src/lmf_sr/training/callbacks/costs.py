@@ -33,13 +33,7 @@ class _Costs(Callback):
         self.costs: dict[float, dict[str, float]] = {}
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Pair,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Pair, *_: Any
     ) -> None:
         if batch.scale not in self.costs:
             assert isinstance(pl_module, SuperResolution)

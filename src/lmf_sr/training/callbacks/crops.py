@@ -33,13 +33,7 @@ class Crops(Callback):
         self.rows: dict[tuple[float, str], tuple[Picture, ...]] = {}
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Pair,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Pair, *_: Any
     ) -> None:
         if self.loggers and sum(scale == batch.scale for scale, _ in self.rows) < self.images:
             sr = (outputs * 255).round().byte().cpu()

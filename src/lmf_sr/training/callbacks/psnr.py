@@ -29,13 +29,7 @@ class Psnr(Callback):
                 raise InputError(f"validation image {name}: {error}") from error
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Pair,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Pair, *_: Any
     ) -> None:
         data: SuperResolutionData = trainer.datamodule  # type: ignore[attr-defined]
         protocol = PROTOCOLS[self.protocol or data.source.protocol]
