@@ -46,6 +46,14 @@ def lmf_sr(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
 
 
+def test_a_run_may_begin_with_the_weights_of_another(run: Run, tmp_path: Path) -> None:
+    assert run("train", *CSV_ONLY, "hydra.run.dir=first").status == 0
+    begun = ("train", *CSV_ONLY, "init=first/last.ckpt", "hydra.run.dir=second")
+    assert run(*begun, "optimizer.lr=0").status == 0
+    assert same_weights(tmp_path / "first" / "last.ckpt", tmp_path / "second" / "last.ckpt")
+    assert "does not fit" in run(*begun, "decoder.depth=3", "hydra.run.dir=third").error
+
+
 def test_a_run_leaves_checkpoints_and_logs(run: Run, tmp_path: Path) -> None:
     outcome = run("train", *CSV_ONLY, "scale=[2,2.7]", "trainer.val_check_interval=2", "hydra.run.dir=mine")
     assert outcome.status == 0

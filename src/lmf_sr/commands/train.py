@@ -2,15 +2,16 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from hydra.utils import instantiate
 from lightning.pytorch import Trainer, seed_everything
 from omegaconf import DictConfig
 
 from lmf_sr.build import build
-from lmf_sr.checkpoints import load
+from lmf_sr.checkpoints import check_fit, load
 from lmf_sr.commands import hydra_app
 from lmf_sr.commands.configuration import as_dict, name_of, scales, size
 from lmf_sr.commands.jobs import CHECKPOINT, job_folder
@@ -20,6 +21,7 @@ from lmf_sr.evaluation.evaluate import evaluate
 from lmf_sr.evaluation.metrics import PROTOCOLS
 from lmf_sr.evaluation.profile import profile
 from lmf_sr.evaluation.records import Results
+from lmf_sr.model import Model
 from lmf_sr.training.files import CheckpointFiles
 from lmf_sr.training.module import SuperResolution
 from lmf_sr.training.processes import ended_with_the_run
@@ -42,9 +44,8 @@ def job(cfg: DictConfig) -> Results:
     _quieten()
     seed_everything(cfg.seed, verbose=False)
     settings, wanted = as_dict(cfg), scales(cfg.scale)
-    learner = SuperResolution(
-        build(settings["encoder"], settings["decoder"]), instantiate(cfg.optimizer), instantiate(cfg.schedule), cfg.seed
-    )
+    model = _initial(settings)
+    learner = SuperResolution(model, instantiate(cfg.optimizer), instantiate(cfg.schedule), cfg.seed)
     source: Source = instantiate(cfg.data)
     data = SuperResolutionData(source, wanted, instantiate(cfg.sampling), cfg.batch_size, cfg.workers, cfg.seed)
     trainer: Trainer = instantiate(
@@ -65,6 +66,16 @@ def job(cfg: DictConfig) -> Results:
     protocol = PROTOCOLS[source.protocol]
     found = [evaluate(model, source.validation(), scale, protocol) for scale in wanted]
     return {name_of(model): [*found, *profile(model, size(cfg.lr_size), wanted)]}
+
+
+def _initial(settings: Mapping[str, Any]) -> Model:
+    """Fresh weights, or those of `init`. Raises InputError if these are of another architecture."""
+    model, init = build(settings["encoder"], settings["decoder"]), settings["init"]
+    if init is not None:
+        weights = load(init).state_dict()
+        check_fit(model, weights, init)
+        model.load_state_dict(weights)
+    return model
 
 
 def _quieten() -> None:
