@@ -83,6 +83,15 @@ def test_the_state_of_any_schedule_is_plain_data(trainer: MakeTrainer, tmp_path:
     assert torch.load(tmp_path / "run" / "last.ckpt", **WEIGHTS_ONLY)["global_step"] == 2
 
 
+def test_the_loss_is_the_one_given(trainer: MakeTrainer) -> None:
+    losses = {}
+    for name, loss in (("absolute", torch.nn.L1Loss()), ("square", torch.nn.MSELoss())):
+        record = Record()
+        trainer(1, name, record).fit(learner(loss=loss), tiny_data())
+        losses[name] = record.losses[0]
+    assert losses["absolute"] ** 2 < losses["square"] < losses["absolute"]
+
+
 def test_half_precision_trains(trainer: MakeTrainer) -> None:
     record = Record()
     trainer(30, "run", record, precision="bf16-mixed").fit(learner(lr=3e-3), tiny_data())

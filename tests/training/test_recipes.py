@@ -73,7 +73,7 @@ def test_onecycle_spans_the_run() -> None:
     assert rates[3] < 1e-6
 
 
-@pytest.mark.parametrize("group", ["callbacks", "trainer", "optimizer", "schedule", "logger"])
+@pytest.mark.parametrize("group", ["callbacks", "trainer", "optimizer", "schedule", "loss", "logger"])
 def test_every_choice_composes(group: str) -> None:
     for name in choices(group):
         configured(f"{group}={name}")

@@ -45,7 +45,8 @@ def job(cfg: DictConfig) -> Results:
     seed_everything(cfg.seed, verbose=False)
     settings, wanted = as_dict(cfg), scales(cfg.scale)
     model = _initial(settings)
-    learner = SuperResolution(model, instantiate(cfg.optimizer), instantiate(cfg.schedule), cfg.seed)
+    optimizer, schedule, loss = (instantiate(cfg[part]) for part in ("optimizer", "schedule", "loss"))
+    learner = SuperResolution(model, optimizer, schedule, loss, cfg.seed)
     source: Source = instantiate(cfg.data)
     data = SuperResolutionData(source, wanted, instantiate(cfg.sampling), cfg.batch_size, cfg.workers, cfg.seed)
     trainer: Trainer = instantiate(

@@ -19,7 +19,8 @@ from lmf_sr.evaluation.records import Metrics, Record, Result
 CONVERSION = "lm-"
 MEASURING = ("evaluate", "compare", "profile")  # verbs
 RECIPE = (
-    r"(data|sampling|optimizer|schedule)\.(?!_partial_)|batch_size|trainer\.(max_steps|gradient_clip_val|precision)"
+    r"init|batch_size|(data|sampling|optimizer|schedule|loss)\.(?!_partial_)"
+    r"|trainer\.(max_steps|gradient_clip_val|precision)"
 )
 """The settings that tell trainings apart, beside model and seed."""
 

@@ -1,4 +1,4 @@
-"""The LightningModule around any `Model`: L1 on normalised values, as LIIF and its successors train.
+"""The LightningModule around any `Model`: a loss on normalised values; that of LIIF and its successors is
 
     loss = mean |model(lr, coords, cell) - rgb|
 
@@ -25,6 +25,7 @@ from lmf_sr.model import Model
 
 OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], Optimizer]
 ScheduleFactory = Callable[[Optimizer], LRScheduler]
+Loss = Callable[[Float[Tensor, "B Q 3"], Float[Tensor, "B Q 3"]], Float[Tensor, ""]]
 
 
 class SuperResolution(lightning.LightningModule):
@@ -37,15 +38,22 @@ class SuperResolution(lightning.LightningModule):
         model: what is trained.
         optimizer: makes the optimiser of the parameters.
         schedule: makes the learning-rate schedule, stepped after every optimiser step.
+        loss: of a prediction and what it should be.
         seed: of the random numbers that training steps draw.
     """
 
     def __init__(
-        self, model: Model, optimizer: OptimizerFactory, schedule: ScheduleFactory | None = None, seed: int = 0
+        self,
+        model: Model,
+        optimizer: OptimizerFactory,
+        schedule: ScheduleFactory | None = None,
+        loss: Loss = F.l1_loss,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.model = model
         self.optimizer, self.schedule, self.seed = optimizer, schedule, seed
+        self.loss = loss
         self.save_hyperparameters({"model": model.config})
 
     def configure_optimizers(self) -> Any:
@@ -76,7 +84,7 @@ class SuperResolution(lightning.LightningModule):
 
     def training_step(self, batch: Sample, batch_idx: int) -> Float[Tensor, ""]:
         """The loss. Raises InputError, before it can spoil the weights, if it is not finite on any process."""
-        loss = F.l1_loss(self.model(batch.lr, batch.coords, batch.cell), batch.rgb)
+        loss = self.loss(self.model(batch.lr, batch.coords, batch.cell), batch.rgb)
         if not self.trainer.strategy.reduce_boolean_decision(bool(loss.isfinite())):
             raise diverged(f"the loss became {loss.item():g}", self.global_step)
         self.log("loss", loss, prog_bar=True)

@@ -1,0 +1,141 @@
+"""Which recipe learns most in the same time: one change at a time from conf/experiment/budget.yaml; see README.md.
+
+python experiments/04-budget-recipe/run.py train PHOTOGRAPHS RUNS [--seconds S] [VARIANT ...]    goes on where it was stopped
+python experiments/04-budget-recipe/run.py report RUNS experiments/04-budget-recipe              table.md
+
+A run takes as many steps as its recipe makes in S seconds of processor time (one thread), validation not counted: steps are
+timed first, as the difference between a run of few steps and one of many.
+"""
+
+import argparse
+import resource
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from lmf_sr.atomic import replacing
+from lmf_sr.evaluation.records import FILE, Record, read_record
+
+FEW, MANY = 5, 65  # steps, to time them
+RECIPE = ["experiment=budget", "encoder=edsr-tiny", "decoder=lm-liif"]
+QUIET = ["workers=1", "logger=csv", "callbacks.progress.refresh_rate=1000"]
+
+VARIANTS: dict[str, list[str]] = {
+    "budget": [],
+    "budget, another seed": ["seed=1"],
+    "Muon, lr 5e-4": ["optimizer.lr=5e-4"],
+    "Muon, lr 2e-3": ["optimizer.lr=2e-3"],
+    "Muon, lr 4e-3": ["optimizer.lr=4e-3"],
+    "Adam, lr 3e-4": ["optimizer=adam", "optimizer.lr=3e-4"],
+    "Adam, lr 1e-3": ["optimizer=adam", "optimizer.lr=1e-3"],
+    "Adam, lr 3e-3": ["optimizer=adam", "optimizer.lr=3e-3"],
+    "lr constant, not one cycle": ["schedule=halving"],
+    "warm-up over 30 %, not 5 %": ["schedule.pct_start=0.3"],
+    "batch 4": ["batch_size=4"],
+    "batch 16": ["batch_size=16"],
+    "patches of 48, batch 4": ["sampling.patch=48", "sampling.queries=2304", "batch_size=4"],
+    "patches of 24, batch 16": ["sampling.patch=24", "sampling.queries=576", "batch_size=16"],
+    "256 queries a patch": ["sampling.queries=256"],
+    "average of weights (EMA 0.99)": ["callbacks=[default,ema]", "callbacks.ema.decay=0.99"],
+    "lr constant, average of weights": ["schedule=halving", "callbacks=[default,ema]", "callbacks.ema.decay=0.99"],
+    "bf16": ["trainer.precision=bf16-mixed"],
+    "gradients not clipped": ["trainer.gradient_clip_val=null"],
+    "loss: mean square": ["loss=mse"],
+}
+
+
+class Learnt(NamedTuple):
+    """What came of a variant."""
+
+    name: str
+    steps: int
+    psnr: dict[float, float]
+
+    @property
+    def mean(self) -> float:
+        return sum(self.psnr.values()) / len(self.psnr)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    training = verbs.add_parser("train")
+    training.add_argument("photographs", type=Path)
+    training.add_argument("runs", type=Path)
+    training.add_argument("variants", nargs="*", metavar="VARIANT")
+    training.add_argument("--seconds", type=float, default=150)
+    reporting = verbs.add_parser("report")
+    reporting.add_argument("runs", type=Path)
+    reporting.add_argument("output", type=Path)
+    options = parser.parse_args()
+    if options.verb == "report":
+        with replacing(options.output / "table.md") as file:
+            file.write(report(sorted(learnt(options.runs), key=lambda found: -found.mean)).encode())
+        return
+    for name in options.variants or VARIANTS:
+        if not is_done(options.runs / folder_of(name)):
+            train(name, options.photographs, options.runs, options.seconds)
+
+
+def folder_of(name: str) -> str:
+    """A variant's folder."""
+    return "".join(c if c.isalnum() else "-" for c in name)
+
+
+def is_done(folder: Path) -> bool:
+    return (folder / FILE).is_file() and read_record(folder / FILE).status == "done"
+
+
+def train(name: str, photographs: Path, runs: Path, seconds: float) -> None:
+    """Times a variant's steps, and trains it for as many as fit."""
+    changes = [*RECIPE, *QUIET, f"data.root={photographs}", *VARIANTS[name]]
+    folder = runs / folder_of(name)
+    if (folder / FILE).is_file():  # begun before: as many steps as then
+        steps = read_record(folder / FILE).settings["trainer.max_steps"]
+    else:
+        timing = runs / "timing" / folder_of(name)
+        few, many = (run(changes, steps, timing / str(steps)) for steps in (FEW, MANY))
+        steps = round(seconds * (MANY - FEW) / (many - few))
+    print(f"{name}: {steps} steps", flush=True)
+    run(changes, steps, folder)
+
+
+def run(changes: Sequence[str], steps: int, folder: Path) -> float:
+    """One job; the seconds of processor time it took."""
+    command = ["lmf-sr", "train", *changes]
+    command += [f"trainer.max_steps={steps}", f"trainer.val_check_interval={steps}", f"hydra.run.dir={folder}"]
+    before = used()
+    subprocess.run(command, check=True)
+    return used() - before
+
+
+def used() -> float:
+    """Processor time of the jobs that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
+
+
+def learnt(runs: Path) -> Iterator[Learnt]:
+    """Of the variants that are done."""
+    for name in VARIANTS:
+        if is_done(runs / folder_of(name)):
+            record: Record = read_record(runs / folder_of(name) / FILE)
+            psnr = {r.scale: r.metrics["psnr"] for results in record.results.values() for r in results if r.set}
+            yield Learnt(name, record.settings["trainer.max_steps"], psnr)
+
+
+def report(found: Sequence[Learnt]) -> str:
+    """A row for each variant, the best first."""
+    budget = next(variant for variant in found if variant.name == "budget")
+    scales = sorted(budget.psnr)
+    lines = [f"| | steps | {' | '.join(f'x{scale:g}' for scale in scales)} | mean, against budget's |"]
+    lines.append("| --- |" + " ---: |" * (len(scales) + 2))
+    for variant in found:
+        psnr = " | ".join(f"{variant.psnr[scale]:.2f}" for scale in scales)
+        lines.append(f"| {variant.name} | {variant.steps} | {psnr} | {variant.mean - budget.mean:+.3f} |")
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    main()
