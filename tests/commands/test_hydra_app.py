@@ -64,6 +64,13 @@ def test_jobs_of_a_sweep_have_folders_named_by_what_varies(run: Run, tmp_path: P
     assert (record.sweep, record.name) == ("mine", "protocol-benchmark+scale-2")
 
 
+def test_of_a_key_given_twice_the_last_counts(run: Run, tmp_path: Path) -> None:
+    assert run(*BICUBIC, "-m", "scale=4", "scale=2,3", "sweep=mine").status == 0
+    assert run(*BICUBIC, "-m", "scale=2,3", "scale=4", "protocol=div2k,benchmark", "sweep=other").status == 0
+    names = {path.parent.name for path in tmp_path.glob("multirun/evaluate/*/*/result.json")}
+    assert names == {"scale-2", "scale-3", "protocol-div2k", "protocol-benchmark"}
+
+
 def test_an_earlier_result_is_never_overwritten(run: Run, tmp_path: Path) -> None:
     assert run(*BICUBIC, "scale=2", "hydra.run.dir=mine").status == 0
     before = (tmp_path / "mine" / "result.json").read_bytes()

@@ -94,8 +94,9 @@ def _described(arguments: Sequence[str]) -> list[Override]:
 
 def _shared(given: Sequence[Override]) -> str:
     """The setting by which the folders of a sweep's jobs are named by what differs between them (`conf/job.yaml`)."""
-    shared = [override.key_or_group for override in given if not override.is_sweep_override()]
-    return f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]"
+    varies = {override.key_or_group: override.is_sweep_override() for override in given}  # of a key given twice, the last
+    shared = ",".join(key for key, does in varies.items() if not does)
+    return f"hydra.job.config.override_dirname.exclude_keys=[{shared}]"
 
 
 def _conclude(sweep: Path, begun: str, error: Exception | None = None) -> None:
