@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,33 @@ def test_a_sweep_is_not_mixed_with_another_of_its_name(run: Run, tmp_path: Path)
     assert {r.configuration["protocol"] for r in records(tmp_path / "multirun" / "evaluate" / "scales").values()} == {
         None
     }
+
+
+def test_jobs_that_failed_and_jobs_that_are_refused_are_all_named(run: Run, tmp_path: Path) -> None:
+    assert run(*EVALUATE, "sweep=scales").status == 0
+    outcome = run(*EVALUATE[:-1], "scale=0.5,2,3", "protocol=benchmark", "sweep=scales")
+    assert outcome.status == 2
+    assert "lmf-sr: scale-0.5: scale 0.5 makes no picture larger" in outcome.err
+    sweep = tmp_path / "multirun" / "evaluate" / "scales"
+    for name in ("scale-2", "scale-3"):
+        assert f"lmf-sr: {name}: not begun: {sweep / name} already holds a result" in outcome.err
+    assert "1 of the sweep's jobs failed, named above" in outcome.error
+    assert f"besides, {sweep / 'scale-2'} already holds a result of another configuration" in outcome.error
+
+
+def test_a_job_that_fails_where_the_clock_is_slow_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) - timedelta(hours=1)
+
+    monkeypatch.setattr("lmf_sr.evaluation.records.datetime", Slow)
+    outcome = run(*EVALUATE[:-1], "scale=0.5,2", "sweep=mine")
+    assert outcome.status == 2
+    assert "1 of the sweep's jobs failed" in outcome.error
+    assert run(*EVALUATE[:-1], "scale=2,3", "sweep=mine").status == 0  # the failed one is not of this command
 
 
 def test_what_failed_runs_again_and_the_rest_does_not(run: Run, tmp_path: Path, photos: Path) -> None:

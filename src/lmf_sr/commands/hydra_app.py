@@ -7,8 +7,7 @@ command fails at the end; the same command again does what is not done yet.
 import functools
 import os
 import sys
-from collections.abc import Sequence
-from datetime import datetime, timezone
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from lmf_sr.build import CONF
 from lmf_sr.commands import names
 from lmf_sr.commands.hydra_errors import explained
-from lmf_sr.commands.jobs import Job, job_folder, overrides, perform, unfinished
+from lmf_sr.commands.jobs import Job, job_folder, overrides, perform, unfinished, written
 from lmf_sr.errors import InputError
 
 
@@ -32,11 +31,11 @@ class Sweep(Callback):
     """The sweep that this process runs; Hydra makes it (`conf/job.yaml`) and tells it."""
 
     folder: Path | None = None
-    begun: str
+    earlier: Mapping[Path, int]  # the records in it, and when they were written
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         Sweep.folder = Path(config.hydra.sweep.dir)
-        Sweep.begun = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        Sweep.earlier = written(Sweep.folder)
 
 
 def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
@@ -60,15 +59,15 @@ def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
         )()
     except Exception as error:
         mendable = explained(error, verb)
-        if Sweep.folder is not None and [*unfinished(Sweep.folder, Sweep.begun)]:
-            _conclude(Sweep.folder, Sweep.begun, mendable or error)
+        if Sweep.folder is not None and [*unfinished(Sweep.folder, Sweep.earlier)]:
+            _conclude(Sweep.folder, Sweep.earlier, mendable or error)
         if mendable is None:
             raise
         raise mendable from error
     finally:
         sys.argv = given
     if Sweep.folder is not None:
-        _conclude(Sweep.folder, Sweep.begun)
+        _conclude(Sweep.folder, Sweep.earlier)
     if failures:
         raise InputError(failures[0])
 
@@ -94,20 +93,20 @@ def _described(arguments: Sequence[str]) -> list[Override]:
 
 def _shared(given: Sequence[Override]) -> str:
     """The setting by which the folders of a sweep's jobs are named by what differs between them (`conf/job.yaml`)."""
-    varies = {override.key_or_group: override.is_sweep_override() for override in given}  # of a key given twice, the last
+    varies = {override.key_or_group: override.is_sweep_override() for override in given}  # a key's last counts
     shared = ",".join(key for key, does in varies.items() if not does)
     return f"hydra.job.config.override_dirname.exclude_keys=[{shared}]"
 
 
-def _conclude(sweep: Path, begun: str, error: Exception | None = None) -> None:
-    """Says how the sweep ended. Raises InputError if jobs of it failed."""
-    failed = [*unfinished(sweep, begun)]
+def _conclude(sweep: Path, earlier: Mapping[Path, int], error: Exception | None = None) -> None:
+    """Says how the sweep ended; `error` is what kept some jobs from beginning. Raises InputError if jobs of it failed."""
+    failed = [*unfinished(sweep, earlier)]
     for name, reason in failed:
         print(f"lmf-sr: {name}: {reason}", file=sys.stderr)
     if failed:
+        rest = f"; besides, {error}" if error else "; the others are done"
         raise InputError(
-            f"{len(failed)} of the sweep's jobs failed, named above; the others are done, and the same command runs "
-            "these again"
+            f"{len(failed)} of the sweep's jobs failed, named above, and the same command runs these again{rest}"
         ) from error
     print(f"the sweep is done; one table of it all: lmf-sr collect {sweep}")
 
@@ -125,7 +124,12 @@ def _performing(verb: str, job: Job, failures: list[str], program: str) -> TaskF
         config: Any = HydraConfig.get()
         with read_write(config):
             config.run.dir = str(job_folder())
-        failure = perform(verb, job, cfg)
+        try:
+            failure = perform(verb, job, cfg)
+        except InputError as refused:
+            if config.mode == RunMode.MULTIRUN:  # Hydra hands on the first of them only
+                print(f"lmf-sr: {job_folder().name}: not begun: {refused}", file=sys.stderr)
+            raise
         if failure is not None and config.mode == RunMode.RUN:
             failures.append(failure)
         elif failure is not None:

@@ -12,7 +12,7 @@ import hashlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -105,11 +105,18 @@ def perform(verb: str, job: Job, cfg: DictConfig) -> str | None:
         return failure
 
 
-def unfinished(sweep: Path, since: str) -> Iterator[tuple[str, str]]:
-    """The jobs of a sweep that began at or after a moment (ISO 8601) and are not done: their names, and why."""
-    for path in sorted(sweep.rglob(FILE)):
-        record = read_record(path)
-        if record.started >= since and record.status != "done":
+def written(sweep: Path) -> dict[Path, int]:
+    """The records in a sweep's folder, and when each was written, by the clock of its disk."""
+    return {path: path.stat().st_mtime_ns for path in sorted(sweep.rglob(FILE))}
+
+
+def unfinished(sweep: Path, earlier: Mapping[Path, int]) -> Iterator[tuple[str, str]]:
+    """The jobs of a sweep that are not done, of those recorded since it was as in `earlier`: their names, and why.
+
+    What changed tells them, not when they began: machines of a cluster differ in their clocks.
+    """
+    for path, moment in written(sweep).items():
+        if earlier.get(path) != moment and (record := read_record(path)).status != "done":
             yield record.name, record.error or f"it {_end(record)}"
 
 
