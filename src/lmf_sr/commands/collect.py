@@ -1,6 +1,5 @@
 """`lmf-sr collect`: one table of any number of runs, on the terminal or as CSV or Parquet."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import rich
 from rich.table import Table as TerminalTable
 
+from lmf_sr.commands.arguments import parser_for
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.collect import SUFFIXES, Table, find_records
 from lmf_sr.evaluation.tables import COLUMNS
@@ -31,12 +31,7 @@ examples:
 
 def main(arguments: Sequence[str]) -> None:
     """Runs the verb. Raises InputError if there is nothing to collect."""
-    parser = argparse.ArgumentParser(
-        prog="lmf-sr collect",
-        description="Gather the results of any number of runs into one table.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_for("collect", "Gather the results of any number of runs into one table.", EPILOG)
     parser.add_argument("places", metavar="DIR", nargs="+", type=Path, help="folder of runs, or a result.json")
     parser.add_argument("--output", "-o", metavar="FILE", type=Path, help="write the table as .csv or .parquet")
     parser.add_argument("--images", action="store_true", help="a row for each image instead of their mean")

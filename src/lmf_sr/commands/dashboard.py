@@ -4,6 +4,7 @@ import argparse
 import math
 from collections.abc import Sequence
 
+from lmf_sr.commands.arguments import parser_for
 from lmf_sr.errors import InputError
 
 EPILOG = """\
@@ -43,12 +44,11 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lmf-sr dashboard",
-        description="Build the W&B workspace of a project: PSNR, MACs and latency per scale, Pareto plots, parallel "
+    parser = parser_for(
+        "dashboard",
+        "Build the W&B workspace of a project: PSNR, MACs and latency per scale, Pareto plots, parallel "
         "coordinates over encoder, decoder and CMSR threshold.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EPILOG,
     )
     parser.add_argument("project", metavar="PROJECT", help="W&B's project, that of logger.wandb.project (lmf-sr)")
     parser.add_argument("--entity", help="user or team (default: your own)")

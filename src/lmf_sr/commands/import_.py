@@ -1,12 +1,12 @@
 """`lmf-sr import`: a checkpoint, the authors' or a training run's, to an export: the form in which models are shipped."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from lmf_sr.checkpoints import export, load
+from lmf_sr.commands.arguments import parser_for
 from lmf_sr.errors import InputError
 from lmf_sr.profiling import count_parameters
 
@@ -22,11 +22,8 @@ examples:
 
 def main(arguments: Sequence[str]) -> None:
     """Runs the verb. Raises InputError for a file that holds no model known here."""
-    parser = argparse.ArgumentParser(
-        prog="lmf-sr import",
-        description="Turn a checkpoint into a safetensors file with the model's configuration inside.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = parser_for(
+        "import", "Turn a checkpoint into a safetensors file with the model's configuration inside.", EPILOG
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="the checkpoint")
     parser.add_argument("--output", "-o", type=Path, help="file to write; FILE with suffix .safetensors unless given")

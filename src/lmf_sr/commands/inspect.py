@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
+from lmf_sr.commands.arguments import parser_for
 from lmf_sr.commands.configuration import calibration_of, device_named
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.calibration import AGGREGATIONS, table_from
@@ -58,11 +59,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lmf-sr inspect",
-        description="Draw what CMSR goes by: the modulation intensity over a picture, and the levels it leads to.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = parser_for(
+        "inspect",
+        "Draw what CMSR goes by: the modulation intensity over a picture, and the levels it leads to.",
+        EPILOG,
     )
     parser.add_argument("picture", metavar="IMAGE", type=Path, help="the picture that would be upscaled")
     parser.add_argument("--scale", type=float, required=True, help="by how much; CMSR is for more than 4")

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from lmf_sr.commands.arguments import parser_for
 from lmf_sr.data.collecting import ImageFile, Size, image_files, key_of, listed, shortcomings
 from lmf_sr.data.store import TRAINING, VALIDATION, Pixels, folder_of, write_store
 from lmf_sr.errors import InputError
@@ -69,11 +70,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lmf-sr prepare",
-        description="Make one file of photographs and archives, from which data=store trains and evaluates.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = parser_for(
+        "prepare", "Make one file of photographs and archives, from which data=store trains and evaluates.", EPILOG
     )
     parser.add_argument("sources", metavar="SOURCE", nargs="*", type=Path, help="a folder, or a zip or tar archive")
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="the file to make, as in photos.store")

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from lmf_sr.commands.arguments import parser_for
 from lmf_sr.errors import InputError
 from lmf_sr.reporting.report import write_report
 
@@ -32,11 +33,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lmf-sr report",
-        description="Make the paper's tables (T1 to T5) and figures from result records, beside the published figures.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = parser_for(
+        "report",
+        "Make the paper's tables (T1 to T5) and figures from result records, beside the published figures.",
+        EPILOG,
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="where the jobs' folders are")
     parser.add_argument("--output", "-o", type=Path, metavar="DIR", help="where to write (default: DIR)")

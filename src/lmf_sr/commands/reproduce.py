@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lmf_sr.build import CONF, choices
 from lmf_sr.checkpoints import load
+from lmf_sr.commands.arguments import parser_for
 from lmf_sr.commands.hydra_errors import explained
 from lmf_sr.commands.jobs import CHECKPOINT
 from lmf_sr.errors import InputError
@@ -186,12 +187,7 @@ def _quoted(text: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lmf-sr reproduce",
-        description="Reproduce the paper's tables and figures, from training to report.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_for("reproduce", "Reproduce the paper's tables and figures, from training to report.", EPILOG)
     parser.add_argument("settings", metavar="KEY=VALUE", nargs="*", help="see below")
     parser.add_argument("--train", metavar="KEY=VALUE", nargs="+", default=[], help="more arguments for every training")
     parser.add_argument("--dry-run", action="store_true", help="only print the commands")

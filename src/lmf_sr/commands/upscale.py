@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
+from lmf_sr.commands.arguments import parser_for
 from lmf_sr.commands.configuration import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.images import IMAGE_SUFFIXES, Picture, check_size, imresize_rows, list_images, read_picture, write_bands
@@ -97,12 +98,7 @@ def _lacks_memory(error: Exception) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lmf-sr upscale",
-        description="Make pictures larger, by any factor or to any size.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_for("upscale", "Make pictures larger, by any factor or to any size.", EPILOG)
     parser.add_argument("pictures", metavar="PICTURE", nargs="+", type=Path, help="a file, or a folder of files")
     size = parser.add_mutually_exclusive_group(required=True)
     size.add_argument("--scale", type=float, help="factor of at least 1, such as 3.7")
