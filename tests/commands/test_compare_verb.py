@@ -52,6 +52,13 @@ def test_what_it_leaves(run: Run, photographs: Path, checkpoint: Path, tmp_path:
     assert set(found["bicubic"][0].images) == {"a", "b"}
 
 
+def test_crops_that_cannot_be_drawn_are_not_said_to_be_written(run: Run, photographs: Path, tmp_path: Path) -> None:
+    outcome = run("compare", "models=[bicubic]", f"data.root={photographs}", *OPTIONS, "crop.scale=100")
+    assert outcome.status == 0, outcome.err
+    assert "written: out/table.md, table.csv, comparison.png\n" in outcome.out.replace(f"{tmp_path}/", "")
+    assert not (tmp_path / "out" / "crops.png").exists()
+
+
 def test_two_models_of_one_kind_keep_their_rows_apart(run: Run, photographs: Path, tmp_path: Path) -> None:
     for seed in ("0", "1"):
         torch.manual_seed(int(seed))

@@ -74,11 +74,13 @@ def job(cfg: DictConfig) -> Results:
     figures.against_scale(
         [row for row in rows if row.set == sets[0].name], folder / "comparison.png", title=f"on {sets[0].name}"
     )
+    written = ["table.md", "table.csv", "comparison.png"]
     crops = dict(detailed_crops(models, sets[0], cfg.crop.images, cfg.crop.scale, cfg.crop.side))
     if crops:
         figures.side_by_side(list(crops.values()), folder / "crops.png", list(crops))
+        written.append("crops.png")
     rich.print(tables.terminal(shown, title=f"protocol {protocol.name}; costs at {lr_size[0]} x {lr_size[1]}"))
-    print(f"written: {folder}/table.md, table.csv, comparison.png, crops.png")
+    print(f"written: {folder}/{', '.join(written)}")
     to_wandb(cfg, results, models)
     return results
 
