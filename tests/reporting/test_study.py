@@ -82,13 +82,17 @@ def test_what_cmsr_rendered_is_not_taken_for_the_full_rendering(
 
 
 def test_what_training_measured_stands_in_where_nothing_else_did() -> None:
-    trained = training("liif", 0)
-    trained.results["edsr-baseline-liif"] = quality("a", "div2k", {2.0: 20.0, 3.0: 19.0})
+    trained, other = training("liif", 0), training("lte", 0)
+    for record_ in (trained, other):
+        (name,) = record_.results
+        record_.results[name] = quality("a", "div2k", {2.0: 20.0, 3.0: 19.0})
     assert Study([trained]).spread("psnr", scale=2.0) == Spread(20.0, 0.0, 1)
     assert Study([trained]).findings[0].machine == "Abacus, 2 threads"
-    study = Study([trained, of_model("evaluate", trained, quality("a", "div2k", {2.0: 30.0}))])
-    assert study.spread("psnr", scale=2.0) == Spread(30.0, 0.0, 1)
-    assert study.spread("psnr", scale=3.0) is None
+    study = Study([of_model("evaluate", trained, quality("a", "div2k", {2.0: 30.0})), trained, other])
+    liif, lte = study.main
+    assert study.spread("psnr", subject=liif, scale=2.0) == Spread(30.0, 0.0, 1)
+    assert study.spread("psnr", subject=liif, scale=3.0) == Spread(19.0, 0.0, 1)
+    assert study.spread("psnr", subject=lte, scale=2.0) == Spread(20.0, 0.0, 1)
 
 
 def test_published_figures_are_only_of_models_as_published() -> None:

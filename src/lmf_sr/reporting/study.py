@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from lmf_sr.build import choices, defaults
 from lmf_sr.evaluation.records import Metrics, Record, Result
 
-CONVERSION = "lm-"
-MEASURING = ("evaluate", "compare", "profile")  # verbs
+CONVERSION = "lm-"  # so begin the names of the conversions; the rest is what they were made from
+VERBS = ("evaluate", "compare", "profile")  # that measure what was trained
 RECIPE = (
     r"init|batch_size|(data|sampling|optimizer|schedule|loss)\.(?!_partial_)"
     r"|trainer\.(max_steps|gradient_clip_val|precision)"
@@ -183,12 +183,10 @@ def _attribute(finding: Finding, name: str) -> Any:
 
 
 def _findings(records: Sequence[Record]) -> list[Finding]:
-    """Of evaluations and profiles; what training found of its own model stands in where nothing else was measured."""
+    """What training found of its own model first: of the same seed, what was measured later counts (`Study.spread`)."""
     trainings = {checkpoint: r for r in records if r.verb == "train" for checkpoint in r.outputs.values()}
-    found = [f for r in records if r.verb in MEASURING for f in _of_record(r, trainings)]
-    measured = {(f.result.set, f.result.protocol, f.lr_size) for f in found}
-    watched = [f for r in records if r.verb == "train" for f in _of_record(r, trainings)]
-    return [f for f in watched if (f.result.set, f.result.protocol, f.lr_size) not in measured] + found
+    trained, others = ([r for r in records if r.verb in verbs] for verbs in (["train"], VERBS))
+    return [finding for record in (*trained, *others) for finding in _of_record(record, trainings)]
 
 
 def _of_record(record: Record, trainings: Mapping[str, Record]) -> Iterator[Finding]:
