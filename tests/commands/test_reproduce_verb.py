@@ -20,7 +20,7 @@ def test_from_training_to_report_and_again_from_records_alone(run: Run, tmp_path
     outcome = run(*asked)
     assert outcome.status == 0, outcome.err
     out = tmp_path / "reproduce" / "smoke"
-    assert "benchmarks: left out, since there is no folder" in outcome.out
+    assert "benchmarks: left out, since no root=DATA was given, in which its data would be" in outcome.out
     quality = cells(out / "tables" / "T1.csv")
     for model in ("bicubic", "liif", "lm-liif"):
         for scale in ("4.0", "6.0"):
@@ -70,6 +70,7 @@ def test_what_a_profile_would_run(run: Run, tmp_path: Path, profile: str) -> Non
         (["profile=bench"], "profile=bench needs photographs to train on"),
         (["profile=paper"], "profile=paper needs DIV2K"),
         (["root=nowhere"], "there is no folder nowhere"),
+        (["profile=bench", "photos=nowhere"], "there is no folder nowhere: photos=FOLDER holds the photographs"),
         (["speed=1"], "there is no option 'speed'"),
     ],
 )

@@ -32,9 +32,9 @@ from lmf_sr.evaluation.figures import side_by_side
 from lmf_sr.evaluation.records import FILE, Record, read_record
 from lmf_sr.images import IMAGE_SUFFIXES
 from lmf_sr.reporting.report import CROPS, write_report
+from lmf_sr.reporting.study import CONVERSION
 
 METHODS = "methods"  # so begin the names of the steps whose models crops are drawn of
-CONVERSION = "lm-"
 PLACEHOLDERS = {name: [name] for name in ("TRAINED", "CONVERSIONS", "ALL")}  # of models, in a dry run
 
 EPILOG = f"""\
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
     commands = {step: [*_flat(command or [None])] for step, command in cfg.profile.steps.items()}
     for step, (verb, *given) in sorted(commands.items(), key=lambda command: command[1][0] != "train"):
         models = PLACEHOLDERS if options.dry_run else _models(out)
-        if lacking := _lacking(verb, given, models):
+        if lacking := _lacking(verb, given, models, cfg.root):
             print(f"\n{step}: left out, since {lacking}")
             continue
         sweep = [
@@ -106,6 +106,8 @@ def _configuration(settings: Sequence[str]) -> DictConfig:
         raise explained(error, "reproduce") or error from error
     if cfg.root is not None and not Path(cfg.root).is_dir():
         raise InputError(f"there is no folder {cfg.root}: root=DATA is one with train/ and benchmark/ in it")
+    if cfg.photos is not None and not Path(cfg.photos).is_dir():
+        raise InputError(f"there is no folder {cfg.photos}: photos=FOLDER holds the photographs to train on")
     if cfg.photos is None and cfg.root is not None:
         cfg.photos = _photographs(Path(cfg.root))
     for key, what in (cfg.profile.get("needs") or {}).items():
@@ -147,7 +149,9 @@ def _with_models(argument: str, models: Mapping[str, Sequence[str]]) -> str:
     return f"ckpt={','.join(map(_quoted, models[value]))}" if key == "ckpt" else argument
 
 
-def _lacking(verb: str | None, given: Sequence[str], models: Mapping[str, Sequence[str]]) -> str | None:
+def _lacking(
+    verb: str | None, given: Sequence[str], models: Mapping[str, Sequence[str]], root: str | None
+) -> str | None:
     """Why a step cannot be run; None if it can."""
     if verb is None:
         return "the profile has none of it"
@@ -155,7 +159,7 @@ def _lacking(verb: str | None, given: Sequence[str], models: Mapping[str, Sequen
         if key == "ckpt" and not models[value]:
             return "nothing is trained that it is for"
         if key == "data.root" and not Path(value.strip("'")).is_dir():
-            return f"there is no folder {value}"
+            return f"there is no folder {value}" if root else "no root=DATA was given, in which its data would be"
     return None
 
 
