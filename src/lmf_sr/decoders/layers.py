@@ -24,7 +24,16 @@ class MLP(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def forward(self, x: Float[Tensor, "*N i"]) -> Float[Tensor, "*N o"]:
-        return self.layers(x)
+        return over_last_axis(self.layers, x)
+
+    def hidden(self, x: Float[Tensor, "*N i"]) -> Float[Tensor, "*N d"]:
+        """The last hidden layer's output."""
+        return over_last_axis(self.layers[:-1], x)
+
+
+def over_last_axis(layers: nn.Module, x: Float[Tensor, "*N i"]) -> Float[Tensor, "*N o"]:
+    """The layers on N as one axis: of several, a linear layer makes a view, and ReLU in place then costs autograd copies."""
+    return layers(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
 
 
 class CornerMLP(MLP):
@@ -49,9 +58,7 @@ class CornerMLP(MLP):
         """The last hidden layer's output, given `first_weight x + first_bias`."""
         of_rel, of_cell = self.linears[0].weight[:, -4:].split(2, dim=1)
         y = (first + F.linear(rel, of_rel) + F.linear(cell, of_cell)).relu_()
-        for layer in self.linears[1:-1]:
-            y = layer(y).relu_()
-        return y
+        return over_last_axis(self.layers[2:-1], y)
 
     def forward_from(
         self, first: Float[Tensor, "*N d"], rel: Float[Tensor, "*#N 2"], cell: Float[Tensor, "*#N 2"]

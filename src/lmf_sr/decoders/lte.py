@@ -48,10 +48,7 @@ class LTE(Decoder):
         corners = four_corners(coords, state.waves.shape[1:3])
         dtype = state.waves.dtype
         y = fourier(gather(state.waves, corners.at), corners.rel.to(dtype), state.phase.unsqueeze(2))
-        *hidden, last = self.mlp.linears
-        for layer in hidden:
-            y = layer(y).relu_()
-        return last(ensemble(y, corners.weight.to(dtype)))
+        return self.mlp.linears[-1](ensemble(self.mlp.hidden(y), corners.weight.to(dtype)))
 
 
 def waves(coef: nn.Conv2d, freq: nn.Conv2d, features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B h w W"]:
