@@ -9,7 +9,8 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
 from lmf_sr.build import build
-from lmf_sr.data import PairedImages, Sampling, SuperResolutionData
+from lmf_sr.data import PairedImages, Sampling
+from lmf_sr.data.module import SuperResolutionData
 from lmf_sr.model import Model
 from lmf_sr.training.callbacks import LastCheckpoint, Psnr
 from lmf_sr.training.files import CheckpointFiles

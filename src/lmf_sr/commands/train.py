@@ -16,7 +16,8 @@ from lmf_sr.commands import hydra_app
 from lmf_sr.commands.configuration import as_dict, name_of, scales, size
 from lmf_sr.commands.jobs import CHECKPOINT, job_folder
 from lmf_sr.commands.wandb_runs import ended_with_the_job, loggers
-from lmf_sr.data import Source, SuperResolutionData
+from lmf_sr.data import Source
+from lmf_sr.data.module import SuperResolutionData
 from lmf_sr.evaluation.evaluate import evaluate
 from lmf_sr.evaluation.metrics import PROTOCOLS
 from lmf_sr.evaluation.profile import profile

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from lmf_sr.errors import InputError
 from lmf_sr.images import luma
@@ -67,6 +66,8 @@ def psnr(image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: fl
 
     Raises InputError if nothing is left after cropping.
     """
+    from torchmetrics.functional.image import peak_signal_noise_ratio  # takes seconds, which `upscale` need not wait
+
     compared, expected = protocol.view(image, scale), protocol.view(truth, scale)
     return peak_signal_noise_ratio(compared, expected, data_range=1.0).item()
 
@@ -88,6 +89,8 @@ def ssim(image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: fl
     """
     check_window(truth.shape[1], truth.shape[2], scale, protocol)
     compared, expected = protocol.view(image, scale), protocol.view(truth, scale)
+    from torchmetrics.functional.image import structural_similarity_index_measure  # as in `psnr`
+
     # In float32: several times faster, and within 1e-5.
     _, full = structural_similarity_index_measure(
         compared[None].float(),

@@ -13,7 +13,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from lmf_sr.data import Pair, PairedImages, SuperResolutionData
+from lmf_sr.data import Pair, PairedImages
+from lmf_sr.data.module import SuperResolutionData
 from lmf_sr.evaluation.calibration import Calibration, evenly_spread
 from lmf_sr.evaluation.metrics import PROTOCOLS, psnr
 from lmf_sr.evaluation.records import Metrics
