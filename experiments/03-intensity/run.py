@@ -28,11 +28,13 @@ from lmf_sr.model import ContinuousImage
 from lmf_sr.rendering.axes import nearest_latents
 
 Maps = dict[str, Float[Tensor, "h w"]]
+Samples = list[dict[str, NDArray[np.float64]]]  # of each photograph, quantity to values at the positions picked
 
 PAPER = "mean abs shift (the paper's)"
 COARSE = (2.0, 4.0)  # decode scales whose error is predicted
 POSITIONS = 500  # taken of each photograph, at random
-RESAMPLES = 300
+RESAMPLES = 1000
+TINY = 1e-12  # of flat places, whose logarithm there is none of
 SIDE = 8  # of the DCT's blocks
 HIGH = 4  # frequencies u + v from here on are high
 
@@ -52,7 +54,7 @@ def main() -> None:
     names = [names[i * len(names) // options.images] for i in range(min(options.images, len(names)))]
 
     random = np.random.default_rng(0)
-    samples: list[dict[str, NDArray[np.float64]]] = []
+    samples: Samples = []
     for name in track(names):
         image = model.encode(images.pair(name, options.scale).lr / 255)
         maps = modulation_statistics(image) | complexity(image.lr[0] * 0.5 + 0.5) | errors(image, options.scale)
@@ -65,8 +67,9 @@ def main() -> None:
     predictors = [key for key in samples[0] if key not in targets]
     lines = ["| predictor | " + " | ".join(f"Spearman, {t} | Pearson (log), {t}" for t in [*targets, *measures]) + " |"]
     lines.append("| --- |" + " ---: |" * (2 * (len(targets) + len(measures))))
+    found = correlations(samples, random)
     for predictor in predictors:
-        row = [correlation(samples, predictor, target, random) for target in [*targets, *measures]]
+        row = [found.get((predictor, target), ("", "")) for target in [*targets, *measures]]
         lines.append(f"| {predictor} | " + " | ".join(cell for pair in row for cell in pair) + " |")
     about = f"{len(names)} photographs of {options.photographs.name}, x{options.scale:g}, {options.checkpoint}"
     with replacing(options.output / "table.md") as file:
@@ -134,36 +137,42 @@ def errors(image: ContinuousImage, scale: float) -> Maps:
     return maps
 
 
-def correlation(
-    samples: list[dict[str, NDArray[np.float64]]], first: str, second: str, random: np.random.Generator
-) -> tuple[str, str]:
-    """Spearman's, and Pearson's of the logarithms, each with its 95 % interval."""
-    if first == second:
-        return "", ""
-    found = pair(samples, first, second)
-    resampled = np.array(
-        [
-            pair([samples[i] for i in random.integers(len(samples), size=len(samples))], first, second)
-            for _ in range(RESAMPLES)
-        ]
-    )
-    low, high = np.percentile(resampled, [2.5, 97.5], axis=0)
-    return tuple(f"{f:.3f} [{a:.3f}, {b:.3f}]" for f, a, b in zip(found, low, high, strict=True))  # type: ignore[return-value]
+def correlations(samples: Samples, random: np.random.Generator) -> dict[tuple[str, str], tuple[str, str]]:
+    """Of each two quantities Spearman's correlation, and Pearson's of the logarithms, each with its 95 % interval.
+
+    Photographs are resampled, not positions, which are not independent. Ranks are those among all positions, so that a
+    correlation follows from sums over photographs, whatever the resample.
+    """
+    names = list(samples[0])
+    columns = np.stack([np.concatenate([sample[name] for sample in samples]) for name in names])
+    photographs = random.multinomial(len(samples), np.full(len(samples), 1 / len(samples)), RESAMPLES)
+    times = np.concatenate([np.ones((1, len(samples)), int), photographs])  # each counts; first, as it is
+    bounds = np.cumsum([len(sample[names[0]]) for sample in samples])[:-1]
+    found = []
+    for values in (rankdata(columns, axis=-1), np.log(columns + TINY)):
+        values -= values.mean(-1, keepdims=True)
+        values = np.concatenate([values, np.ones_like(values[:1])])
+        moments = np.stack([part @ part.T for part in np.split(values, bounds, axis=-1)])
+        sums = np.einsum("rp,pij->rij", times, moments)
+        mean = sums[:, :-1, -1] / sums[:, -1:, -1]
+        covariance = sums[:, :-1, :-1] / sums[:, -1:, -1:] - mean[:, :, None] * mean[:, None]
+        spread = np.sqrt(np.einsum("rii->ri", covariance))
+        found.append(covariance / (spread[:, :, None] * spread[:, None]))
+
+    def shown(r: NDArray[np.float64]) -> str:
+        low, high = np.percentile(r[1:], [2.5, 97.5])
+        return f"{r[0]:.3f} [{low:.3f}, {high:.3f}]"
+
+    indices = range(len(names))
+    return {
+        (names[i], names[j]): (shown(found[0][:, i, j]), shown(found[1][:, i, j]))
+        for i in indices
+        for j in indices
+        if i != j
+    }
 
 
-def pair(samples: list[dict[str, NDArray[np.float64]]], first: str, second: str) -> tuple[float, float]:
-    """Spearman's correlation, and Pearson's of the logarithms."""
-    x, y = (np.concatenate([sample[key] for sample in samples]) for key in (first, second))
-    tiny = 1e-12  # of flat places, whose logarithm there is none of
-    return (
-        float(np.corrcoef(rankdata(x), rankdata(y))[0, 1]),
-        float(np.corrcoef(np.log(x + tiny), np.log(y + tiny))[0, 1]),
-    )
-
-
-def scatter(
-    samples: list[dict[str, NDArray[np.float64]]], predictors: list[str], targets: list[str], path: Path
-) -> None:
+def scatter(samples: Samples, predictors: list[str], targets: list[str], path: Path) -> None:
     """How errors lie against predictors: the density of positions, on logarithmic axes."""
     figure = Figure(figsize=(3.6 * len(predictors), 3.4 * len(targets)), layout="constrained")
     axes = figure.subplots(len(targets), len(predictors), squeeze=False)

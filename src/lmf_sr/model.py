@@ -21,7 +21,7 @@ from lmf_sr.decoders import Decoder
 from lmf_sr.encoders import Encoder
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import Grid, Region, clip_cell, relative_cell, sample_bilinear
-from lmf_sr.lmf.cmsr import Scale2Mod
+from lmf_sr.lmf.cmsr import Scale2Mod, check_intensity, contrast
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.rendering import direct
 from lmf_sr.rendering.choice import AUTO, Renderer, choose
@@ -204,10 +204,13 @@ class ContinuousImage:
     def _render_cmsr(self, grid: Grid, renderer: Renderer, table: Scale2Mod, out: Float[Tensor, "B 3 H W"]) -> None:
         """The same with CMSR, into `out`. The coarser grids read a little more than the latents around a band's pixels."""
         decoder, cell = self._conversion(table), self._cell(grid)
+        around = contrast(self.lr)[:, None] if table.intensity == "contrast" else None
         for strip, read in strips(grid, self.size, PREPARED_AT_ONCE // len(self.lr)):
             read = Plan.of(table, grid.band(strip.start, strip.stop), self.size).read(self.size).joined(read)
             window = read.grown(decoder.receptive_halo, decoder.tile_multiple, self.size)
             state, lr = self._state(cell, window, renderer.prepare), window.of(self.lr)
+            if around is not None:
+                state = state._replace(intensity=window.of(around)[:, 0])
             for rows in self._rows_at_once(strip, grid):
                 plan = Plan.of(table, grid.band(rows.start, rows.stop), self.size).framed(window, self.size)
                 render_cmsr(decoder, state, lr, plan, renderer, out[:, :, rows])
@@ -239,12 +242,15 @@ class ContinuousImage:
         return to_pixels(out, clamp)
 
     @torch.inference_mode()
-    def intensity(self, height: int, width: int) -> Float[Tensor, "B h w"]:
-        """The modulation intensity of each LR position, where the picture is rendered at this size.
+    def intensity(self, height: int, width: int, name: str = "shift") -> Float[Tensor, "B h w"]:
+        """One of `lmf.cmsr.INTENSITIES` at each LR position, where the picture is rendered at this size.
 
-        Raises InputError for a decoder that is no LMF conversion.
+        Raises InputError for another name, or a decoder that is no LMF conversion.
         """
         self._conversion()
+        check_intensity(name)
+        if name == "contrast":
+            return contrast(self.lr)
         return self._state(self._cell(Grid.over(height, width))).intensity
 
     def _cell(self, grid: Grid) -> Float[Tensor, "B 1 2"]:

@@ -171,6 +171,10 @@ def test_table_from_either_file(tmp_path: Path) -> None:
     table.save(tmp_path / "table.yaml")
     assert table_from(tmp_path / "table.yaml", 2e-5, "pooled") == table
     assert table_from(tmp_path / "table.yaml", None, "pooled") == table
+    with pytest.raises(InputError, match=r"made for cmsr.intensity=shift, not contrast"):
+        table_from(tmp_path / "table.yaml", 2e-5, "pooled", "contrast")
+    with pytest.raises(InputError, match=r"made for cmsr.intensity=shift, not contrast"):
+        table_from(tmp_path / "calibration.json", 2e-5, "pooled", "contrast")
     with pytest.raises(InputError, match=r"made for an MSE threshold of 2e-05, not 1e-06"):
         table_from(tmp_path / "table.yaml", 1e-6, "pooled")
     assert table_from(tmp_path / "calibration.json", None, "pooled") == table  # 2e-5 is the paper's
@@ -185,6 +189,8 @@ def test_what_makes_no_table_is_refused(model: Model, tmp_path: Path) -> None:
     assert calibration.targets[8.0].decode_scales == [1.0]
     with pytest.raises(InputError, match=r"target scale 6 has no decode scale below it among \[8, 12\]"):
         Calibration.of(model, "tiny", [6.0], [12, 8])
+    with pytest.raises(InputError, match="no intensity 'busy'; choose one of shift, contrast"):
+        Calibration.of(model, "tiny", [6.0], [1], "busy")
     with pytest.raises(InputError, match="without pictures"):
         calibration.table(2e-5)
     with pytest.raises(InputError, match="mse_threshold=0 allows no saving"):
@@ -194,7 +200,7 @@ def test_what_makes_no_table_is_refused(model: Model, tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"format": "other"}')
     with pytest.raises(InputError, match="has format 'other'"):
         Calibration.load(tmp_path / "other.json")
-    (tmp_path / "broken.json").write_text('{"format": "lmf-sr calibration 1", "targets": []}')
+    (tmp_path / "broken.json").write_text('{"format": "lmf-sr calibration 2", "targets": []}')
     with pytest.raises(InputError, match="holds no calibration"):
         Calibration.load(tmp_path / "broken.json")
 

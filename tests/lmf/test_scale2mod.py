@@ -79,6 +79,7 @@ def test_level_map() -> None:
 def test_a_table_survives_its_file(tmp_path: Path, name: str) -> None:
     table = Scale2Mod.of(
         {6: {1: 0.32, 1.5: 0.4}, 7.5: {4: 0.5, 6: 1}},
+        intensity="contrast",
         mse_threshold=1e-6,
         aggregation="pooled",
         images=24,

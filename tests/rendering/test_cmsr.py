@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from lmf_sr.errors import InputError
 from lmf_sr.geometry import FourCorners, Grid, four_corners
 from lmf_sr.lmf.cmsr import Scale2Mod, level_map
 from lmf_sr.model import ContinuousImage
+from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.cmsr import Plan
+from lmf_sr.rendering.upsampling import upsample
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 INDEX = json.loads((GOLDEN / "index.json").read_text())
@@ -143,6 +146,45 @@ def test_a_region_is_a_window_of_the_whole(data: st.DataObject) -> None:
     window = image.render(bottom - top, right - left, region=region, cmsr=table)
     whole = image.render(height, width, cmsr=table)
     torch.testing.assert_close(window, whole[..., top:bottom, left:right], atol=2e-5, rtol=0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 1000), scale=st.sampled_from([1.0, 1.3, 2.0]))
+def test_what_is_not_interpolated_is_not_missed(seed: int, scale: float) -> None:
+    """All of a picture's pixels come out the same whatever stands where no interpolation is said to be needed."""
+    image = continuous_image("lm-liif")
+    torch.manual_seed(seed)
+    table = spread(image, 9.0, scale, 2.5, 4.0)
+
+    def spoiling(
+        picture: torch.Tensor, source: Grid, target: Grid, out: torch.Tensor, needed: Chosen | None = None
+    ) -> None:
+        upsample(picture, source, target, out)
+        if needed is not None:
+            out.masked_fill_(~needed.latents[:, needed.rows][:, :, needed.cols][:, None], torch.nan)
+
+    other = image.model.encode(image.lr[..., torch.randperm(11)] * 0.5 + 0.5)
+    whole = other.render(56, 88, cmsr=table)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lmf_sr.rendering.cmsr.upsample", spoiling)
+        torch.testing.assert_close(other.render(56, 88, cmsr=table), whole, atol=1e-6, rtol=0)
+
+
+def test_by_contrast(image: ContinuousImage) -> None:
+    """Every path, in bands too, renders flat places coarsely and others in full; and a region is a window of the whole."""
+    lr = image.lr.clone()
+    lr[..., :5] = 0.1
+    picture = image.model.encode(lr * 0.5 + 0.5)
+    table = replace(Scale2Mod.of({8: {1: 0.01}}), intensity="contrast")
+    assert torch.equal(picture.intensity(56, 88, "contrast") < 0.01, torch.arange(11).expand(2, 7, 11) < 3)
+    full, found = picture.render(56, 88, clamp=False), picture.render(56, 88, clamp=False, cmsr=table)
+    torch.testing.assert_close(found[..., 24:], full[..., 24:], atol=1e-5, rtol=0)
+    assert not torch.allclose(found[..., :24], full[..., :24], atol=1e-4)
+    direct = picture.render(56, 88, clamp=False, cmsr=table, renderer="direct")
+    torch.testing.assert_close(found, direct, atol=2e-5, rtol=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lmf_sr.model.PREPARED_AT_ONCE", 2 * 2 * 11)
+        torch.testing.assert_close(picture.render(56, 88, clamp=False, cmsr=table), found, atol=2e-5, rtol=0)
 
 
 def test_a_window_over_the_border_is_rendered_in_full(image: ContinuousImage) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lmf_sr.geometry import Grid
 from lmf_sr.rendering import upsampling
+from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.library import why_not_compiled
 
 side = st.integers(1, 12)
@@ -65,6 +66,17 @@ def test_a_window_of_the_source() -> None:
     part = replace(source, rows=source.rows[2:6], cols=source.cols[1:4])
     found = upsample(picture(8, 10)[..., 2:6, 1:4], part, window)
     torch.testing.assert_close(found, upsample(picture(8, 10), source, window), atol=2e-6, rtol=0)
+
+
+def test_what_is_needed_alone() -> None:
+    """Is as without the others, also where it ends within a vector of pixels; nothing unneeded of the source is missed."""
+    source, target = Grid.over(6, 40), Grid.over(24, 170)
+    latents = torch.rand(2, 3, 20, generator=torch.Generator().manual_seed(1)) < 0.6
+    needed = Chosen.of(latents, target)
+    pixels = needed.latents[:, needed.rows][:, :, needed.cols][:, None].expand(-1, 3, -1, -1)
+    found = torch.zeros(2, 3, *target.size)
+    upsampling.upsample(picture(6, 40), source, target, found, needed)
+    torch.testing.assert_close(found[pixels], upsample(picture(6, 40), source, target)[pixels], atol=0, rtol=0)
 
 
 def test_a_grid_to_itself_is_a_copy() -> None:

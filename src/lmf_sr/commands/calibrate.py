@@ -37,10 +37,11 @@ def job(cfg: DictConfig) -> Results:
         raise InputError(f"{name_of(model)} has no modulations to calibrate: CMSR is for the LMF conversions (lm-...)")
     if cfg.cmsr.mse_threshold is None:
         raise InputError("cmsr.mse_threshold is missing: give it as cmsr.mse_threshold=2e-5")
-    path = Path(cfg.output) if cfg.output else calibration_of(checkpoint_named(cfg))
+    intensity = cfg.cmsr.intensity
+    path = Path(cfg.output) if cfg.output else calibration_of(checkpoint_named(cfg), intensity)
     if path.suffix != ".json":
         raise InputError(f"output={path} cannot hold a calibration: its suffix is .json")
-    calibration = Calibration.of(model, name_of(model), scales(cfg.targets), scales(cfg.decode_scales))
+    calibration = Calibration.of(model, name_of(model), scales(cfg.targets), scales(cfg.decode_scales), intensity)
     source: Source = instantiate(cfg.data)
     images = PairedImages("training", evenly_spread(source.training(), cfg.images))
     if path.is_file():
@@ -70,6 +71,10 @@ def _same(found: Calibration, asked: Calibration, images: PairedImages, path: Pa
     """The calibration found, if it is the one asked for, begun."""
     if found.fingerprint != asked.fingerprint:
         raise InputError(f"{path} is a calibration of other weights ({found.model}): remove it, or name another output")
+    if found.intensity != asked.intensity:
+        raise InputError(
+            f"{path} is a calibration for cmsr.intensity={found.intensity}, not {asked.intensity}: name another output"
+        )
     if found.scales != asked.scales:
         raise InputError(
             f"{path} is a calibration for the targets and decode scales {found.scales}, not {asked.scales}: "
@@ -86,7 +91,7 @@ def _same(found: Calibration, asked: Calibration, images: PairedImages, path: Pa
 def _shown(table: Scale2Mod) -> Table:
     decode_scales = sorted({level.scale for levels in table.targets.values() for level in levels})
     shown = Table(
-        title=f"largest intensity for each decode scale ({table.aggregation} of {table.images} images)",
+        title=f"largest intensity ({table.intensity}) for each decode scale ({table.aggregation} of {table.images} images)",
         title_justify="left",
     )
     shown.add_column("target", justify="right")

@@ -13,7 +13,7 @@ from lmf_sr.commands import jobs
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.calibration import table_from
 from lmf_sr.evaluation.metrics import PROTOCOLS, Protocol
-from lmf_sr.lmf.cmsr import Scale2Mod, authors_file
+from lmf_sr.lmf.cmsr import Scale2Mod, authors_file, check_intensity
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.profiling import Size
@@ -53,9 +53,11 @@ def checkpoint_named(cfg: DictConfig) -> str:
     return str(cfg.ckpt or f"{cfg.encoder.name}-{cfg.decoder.name}")
 
 
-def calibration_of(checkpoint: str) -> Path:
-    """Where the calibration of a checkpoint, a file or a shipped name, is: beside it, as `last.cmsr.json`."""
-    return checkpoint_file(checkpoint).with_suffix(".cmsr.json")
+def calibration_of(checkpoint: str, intensity: str) -> Path:
+    """Where the calibration of a checkpoint, a file or a shipped name, is: beside it, as `last.cmsr.json`; where it is not
+    of the paper's intensity, as `last.cmsr-contrast.json`."""
+    suffix = ".cmsr.json" if intensity == "shift" else f".cmsr-{intensity}.json"
+    return checkpoint_file(checkpoint).with_suffix(suffix)
 
 
 def scale2mod(cfg: DictConfig, model: Model) -> Scale2Mod | None:
@@ -67,19 +69,20 @@ def scale2mod(cfg: DictConfig, model: Model) -> Scale2Mod | None:
     asked = cfg.cmsr
     if asked.mse_threshold is None and asked.table is None:
         return None
+    check_intensity(asked.intensity)
     decoder = model.config["decoder"]["name"]
     if not isinstance(model.decoder, Conversion):
         raise InputError(f"CMSR is for the LMF conversions (lm-...), not for decoder {decoder!r}: choose cmsr=off")
     if asked.table == "authors":
         path = authors_file(decoder)
     else:
-        path = Path(asked.table or calibration_of(checkpoint_named(cfg)))
+        path = Path(asked.table or calibration_of(checkpoint_named(cfg), asked.intensity))
         if asked.table is None and not path.is_file():
             raise InputError(
                 f"there is no calibration {path} for this model: make it with lmf-sr calibrate, or name one as "
                 "cmsr.table=FILE"
             )
-    table = table_from(path, asked.mse_threshold, asked.aggregation)
+    table = table_from(path, asked.mse_threshold, asked.aggregation, asked.intensity)
     table.check(model)
     return table
 

@@ -13,13 +13,14 @@ from lmf_sr.evaluation.calibration import AGGREGATIONS, table_from
 from lmf_sr.evaluation.figures import modulation_maps
 from lmf_sr.geometry import Grid
 from lmf_sr.images import read_picture
-from lmf_sr.lmf.cmsr import authors_file, level_map
+from lmf_sr.lmf.cmsr import INTENSITIES, authors_file, level_map
 from lmf_sr.model import Model
 from lmf_sr.rendering.cmsr import Plan
 
 EPILOG = """\
-The intensity of a place is the mean of |shift modulations| there (He & Jin, CVPR 2024). The levels need a calibration
-(lmf-sr calibrate): the one beside the checkpoint, or --table; without any, the intensity alone is drawn.
+The intensity of a place is the mean of |shift modulations| there (He & Jin, CVPR 2024) or, by --intensity contrast, the
+standard deviation of the picture around. The levels need a calibration (lmf-sr calibrate): the one beside the checkpoint, or
+--table; without any, the intensity alone is drawn.
 
 examples:
   lmf-sr inspect photo.jpg --scale 8
@@ -39,13 +40,13 @@ def main(arguments: Sequence[str]) -> None:
     picture = read_picture(options.picture).rgb
     image = model.encode(picture)
     height, width = (round(side * options.scale) for side in image.size)
-    intensity = image.intensity(height, width)
+    intensity = image.intensity(height, width, options.intensity)
 
-    path = _table_file(options.table, options.model, model)
+    path = _table_file(options, model)
     if path is None:
         modulation_maps(picture, intensity[0], None, [], output)
     else:
-        table = table_from(path, options.mse_threshold, options.aggregation)
+        table = table_from(path, options.mse_threshold, options.aggregation, options.intensity)
         table.check(model)
         plan = Plan.of(table, Grid.over(height, width), image.size)
         chosen = plan.chosen(intensity)
@@ -69,17 +70,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="shipped name or checkpoint file (default: %(default)s)")
     parser.add_argument("--table", help="calibration or Scale2Mod table, or authors (default: the model's calibration)")
     parser.add_argument("--mse-threshold", type=float, help="MSE allowed (default: the table's, or 2e-5)")
+    parser.add_argument("--intensity", choices=INTENSITIES, default="shift", help="(default: %(default)s, the paper's)")
     parser.add_argument("--aggregation", choices=AGGREGATIONS, default="minimum", help="(default: %(default)s)")
     parser.add_argument("--output", "-o", type=Path, help="file to draw (default: IMAGE_x8_cmsr.png beside IMAGE)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: %(default)s)")
     return parser
 
 
-def _table_file(given: str | None, checkpoint: str, model: Model) -> Path | None:
+def _table_file(options: argparse.Namespace, model: Model) -> Path | None:
     """The file asked for, or the calibration beside the checkpoint, or nothing."""
-    if given == "authors":
+    if options.table == "authors":
         return authors_file(model.config["decoder"]["name"])
-    if given is not None:
-        return Path(given)
-    path = calibration_of(checkpoint)
+    if options.table is not None:
+        return Path(options.table)
+    path = calibration_of(options.model, options.intensity)
     return path if path.is_file() else None

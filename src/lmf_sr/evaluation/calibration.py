@@ -32,12 +32,12 @@ from lmf_sr.data import PairedImages
 from lmf_sr.data.store import Photographs
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import TRAINING_SCALE, Grid
-from lmf_sr.lmf.cmsr import NO_LIMIT, Scale2Mod, fingerprint, read_mapping
+from lmf_sr.lmf.cmsr import NO_LIMIT, Scale2Mod, check_intensity, fingerprint, read_mapping
 from lmf_sr.model import ContinuousImage, Model
 from lmf_sr.rendering.axes import nearest_latents
 
-FORMAT = "lmf-sr calibration 1"
-LOWEST, RATIO, BINS = 0.01, 1.02, 350  # bins of intensity up to 10, each 2 % wide; above, all is rendered in full
+FORMAT = "lmf-sr calibration 2"
+LOWEST, RATIO, BINS = 0.001, 1.02, 465  # bins of intensity up to 10, each 2 % wide; above, all is rendered in full
 AGGREGATIONS = ("minimum", "pooled")
 THRESHOLD = 2e-5  # the paper's MSE
 
@@ -84,15 +84,24 @@ class Calibration:
 
     targets: by target scale.
     images: the pictures taken in.
+    intensity: which of `lmf.cmsr.INTENSITIES` the bins are of.
     """
 
     fingerprint: str
     model: str
     targets: dict[float, Statistics]
     images: list[str] = field(default_factory=list)
+    intensity: str = "shift"
 
     @classmethod
-    def of(cls, model: Model, name: str, targets: Sequence[float], decode_scales: Sequence[float]) -> Calibration:
+    def of(
+        cls,
+        model: Model,
+        name: str,
+        targets: Sequence[float],
+        decode_scales: Sequence[float],
+        intensity: str = "shift",
+    ) -> Calibration:
         """An empty one.
 
         Args:
@@ -100,10 +109,12 @@ class Calibration:
             name: of the model, for people.
             targets: target scales, above 4.
             decode_scales: of which each target gets those below it.
+            intensity: one of `lmf.cmsr.INTENSITIES`.
 
         Raises:
-            InputError: scales that make no sense.
+            InputError: scales that make no sense, or no such intensity.
         """
+        check_intensity(intensity)
         for target in targets:
             if not TRAINING_SCALE < target < math.inf:
                 raise InputError(
@@ -120,7 +131,7 @@ class Calibration:
                     "add one, as in decode_scales=[1,2,4]"
                 )
         by_target = {t: Statistics.empty([scale for scale in ladder if scale < t]) for t in sorted(set(targets))}
-        return cls(fingerprint(model), name, by_target)
+        return cls(fingerprint(model), name, by_target, intensity=intensity)
 
     @property
     def scales(self) -> dict[float, list[float]]:
@@ -129,7 +140,10 @@ class Calibration:
 
     def take(self, model: Model, images: PairedImages, name: str) -> None:
         """Takes in one picture of a set. Raises InputError if it cannot be read or is too small for a target scale."""
-        found = {scale: measure(model, images, name, scale, s.decode_scales) for scale, s in self.targets.items()}
+        found = {
+            scale: measure(model, images, name, scale, s.decode_scales, self.intensity)
+            for scale, s in self.targets.items()
+        }
         for scale, (values, squared) in found.items():
             self.targets[scale].add(values, squared)
         self.images.append(name)
@@ -156,6 +170,7 @@ class Calibration:
             targets[target] = {**levels, target: NO_LIMIT}
         return Scale2Mod.of(
             targets,
+            intensity=self.intensity,
             mse_threshold=mse_threshold,
             aggregation=aggregation,
             images=len(self.images),
@@ -169,6 +184,7 @@ class Calibration:
             "format": FORMAT,
             "model": self.model,
             "fingerprint": self.fingerprint,
+            "intensity": self.intensity,
             "images": self.images,
             "targets": {
                 f"{target:g}": {
@@ -195,7 +211,7 @@ class Calibration:
             raise InputError(f"{path} has format {content.get('format')!r}, not {FORMAT!r}: calibrate anew")
         try:
             targets = {float(target): _statistics(entry) for target, entry in content["targets"].items()}
-            return cls(content["fingerprint"], content["model"], targets, content["images"])
+            return cls(content["fingerprint"], content["model"], targets, content["images"], content["intensity"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} holds no calibration: {error!r}") from error
 
@@ -229,12 +245,17 @@ def evenly_spread(photographs: Photographs, count: int) -> Photographs:
 
 
 def measure(
-    model: Model, images: PairedImages, name: str, scale: float, decode_scales: Sequence[float]
+    model: Model,
+    images: PairedImages,
+    name: str,
+    scale: float,
+    decode_scales: Sequence[float],
+    intensity: str = "shift",
 ) -> tuple[Float[Tensor, " b"], Float[Tensor, "s b"]]:
     """Values and squared errors per bin, of one picture at one target scale."""
     image = model.encode(images.pair(name, scale).lr / 255)
     height, width = (round(side * scale) for side in image.size)
-    bins = _bin_of_pixels(image, height, width)
+    bins = _bin_of_pixels(image, height, width, intensity)
     full = image.render(height, width, clamp=False)
     squared = [
         _per_bin(bins, _squared_error(image.render(height, width, clamp=False, cmsr=only(scale, s)), full))
@@ -248,17 +269,24 @@ def only(target: float, scale: float) -> Scale2Mod:
     return Scale2Mod.of({target: {scale: NO_LIMIT}})
 
 
-def table_from(path: str | Path, mse_threshold: float | None, aggregation: str) -> Scale2Mod:
+def table_from(path: str | Path, mse_threshold: float | None, aggregation: str, intensity: str = "shift") -> Scale2Mod:
     """A table from a file: of a calibration, that of the threshold (the paper's, if None); of a table, that one.
 
     Raises:
-        InputError: a file that holds neither, or another threshold than the table was made for.
+        InputError: a file that holds neither, or another threshold or intensity than the table was made for.
     """
     content = read_mapping(path)
     if "format" in content:
         threshold = THRESHOLD if mse_threshold is None else mse_threshold
-        return Calibration.from_content(content, path).table(threshold, aggregation)
-    table = Scale2Mod.from_content(content, path)
+        table = Calibration.from_content(content, path).table(threshold, aggregation)
+    else:
+        table = Scale2Mod.from_content(content, path)
+    check_intensity(intensity)
+    if table.intensity != intensity:
+        raise InputError(
+            f"{path} was made for cmsr.intensity={table.intensity}, not {intensity}: calibrate for that, or ask for "
+            f"{table.intensity}"
+        )
     if mse_threshold is not None and table.mse_threshold is not None and table.mse_threshold != mse_threshold:
         raise InputError(
             f"{path} was made for an MSE threshold of {table.mse_threshold:g}, not {mse_threshold:g}: "
@@ -267,10 +295,10 @@ def table_from(path: str | Path, mse_threshold: float | None, aggregation: str) 
     return table
 
 
-def _bin_of_pixels(image: ContinuousImage, height: int, width: int) -> Int[Tensor, "H W"]:
+def _bin_of_pixels(image: ContinuousImage, height: int, width: int, name: str) -> Int[Tensor, "H W"]:
     """The bin of each pixel of a single picture; BINS for what lies above them all."""
     rows, cols = nearest_latents(Grid.over(height, width), image.size)
-    intensity = image.intensity(height, width)[0].double().cpu()
+    intensity = image.intensity(height, width, name)[0].double().cpu()
     return ((intensity / LOWEST).log() / math.log(RATIO)).long().clamp(0, BINS)[rows][:, cols]
 
 

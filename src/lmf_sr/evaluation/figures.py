@@ -133,7 +133,7 @@ def modulation_maps(
     level_names: Sequence[str],
     path: Path,
 ) -> None:
-    """CMSR's modulation intensity over a picture in [0, 1] and, if given, the level each place is rendered at.
+    """CMSR's intensity over a picture in [0, 1] and, if given, the level each place is rendered at.
 
     Args:
         picture: the LR picture.
@@ -151,7 +151,7 @@ def modulation_maps(
         ax.imshow(grey, cmap="gray", vmin=0, vmax=1)
         ax.set_axis_off()
     drawn = axes[0].imshow(intensity.numpy(force=True), cmap="inferno", alpha=0.7)
-    axes[0].set_title("modulation intensity")
+    axes[0].set_title("intensity")
     figure.colorbar(drawn, ax=axes[0], shrink=0.8)
     if levels is not None:
         colours = colormaps["viridis"].resampled(len(level_names))

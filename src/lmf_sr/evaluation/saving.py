@@ -44,7 +44,7 @@ class SavingMeter:
         Raises InputError for a table that is not the model's.
         """
         plan = Plan.of(self.table, Grid.over(height, width), image.size)
-        chosen = plan.chosen(image.intensity(height, width))
+        chosen = plan.chosen(image.intensity(height, width, self.table.intensity))
         pixels = sum(some.pixel_count() for some in chosen)
         as_run, plain = self._decoder_macs(image.size)
         difference = image.render(height, width, clamp=False, cmsr=self.table) - image.render(

@@ -1,7 +1,11 @@
 """CMSR, Controllable Multi-Scale Rendering (He & Jin, CVPR 2024, section 3.4): which latents are rendered how finely.
 
-The *modulation intensity* of a latent, the mean of |shift modulations|, tells how busy the picture is around it. A
-*Scale2Mod table* holds, for a target scale S, decode scales with the largest intensity each is good for:
+The *intensity* of a latent tells how busy the picture is around it, and is by choice (`INTENSITIES`)
+
+    shift      the paper's modulation intensity: the mean of |shift modulations|
+    contrast   the standard deviation of the LR picture, values in [-1, 1], in the 5 x 5 pixels around
+
+A *Scale2Mod table* holds, for a target scale S, decode scales with the largest intensity each is good for:
 
     s_0 < s_1 < ... <= S,       m_1 <= m_2 <= ... <= no limit
     level i, rendered at s_i:   the latents of intensity in [m_i, m_{i+1}),   m_0 = 0
@@ -27,6 +31,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -39,6 +44,8 @@ from lmf_sr.geometry import TRAINING_SCALE
 
 AUTHORS = Path(__file__).parent / "scale2mod"  # their tables, one for each conversion
 NO_LIMIT = 1.0  # in files, as in the authors' tables, the last level's intensity of 1 or more stands for any
+INTENSITIES = ("shift", "contrast")
+AROUND = 2  # pixels on each side that `contrast` looks at
 SLACK = 1e-6  # relative; scales within it are the same
 
 
@@ -54,6 +61,7 @@ class Scale2Mod:
     """A Scale2Mod table.
 
     targets: for each target scale its levels, coarse to fine.
+    intensity: which of `INTENSITIES` its limits are for.
     mse_threshold: the MSE it was made for, of values in [-1, 1].
     aggregation: over calibration images, "minimum" (the authors': each image's MSE) or "pooled" (the MSE of all).
     images: how many images it was made from.
@@ -62,6 +70,7 @@ class Scale2Mod:
     """
 
     targets: Mapping[float, tuple[Level, ...]]
+    intensity: str = "shift"
     mse_threshold: float | None = None
     aggregation: str | None = None
     images: int | None = None
@@ -72,6 +81,7 @@ class Scale2Mod:
         """Raises InputError for a table that makes no sense, naming the entry."""
         if not self.targets:
             raise InputError("a Scale2Mod table needs at least one target scale")
+        check_intensity(self.intensity)
         for target, levels in self.targets.items():
             _check(target, levels)
 
@@ -111,6 +121,7 @@ class Scale2Mod:
         content = {
             "model": self.model,
             "fingerprint": self.fingerprint,
+            "intensity": self.intensity,
             "mse_threshold": self.mse_threshold,
             "aggregation": self.aggregation,
             "images": self.images,
@@ -138,6 +149,7 @@ class Scale2Mod:
             threshold = content.get("mse_threshold")
             return cls.of(
                 content["targets"],
+                intensity=content.get("intensity", "shift"),
                 mse_threshold=None if threshold is None else float(threshold),
                 **{key: content.get(key) for key in ("aggregation", "images", "fingerprint", "model")},
             )
@@ -159,10 +171,24 @@ def authors_file(decoder: str) -> Path:
     return path
 
 
+def contrast(lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B h w"]:
+    """The standard deviation of a picture around each pixel; over the colours, the root of the mean variance."""
+    padded = F.pad(lr, [AROUND] * 4, mode="replicate")
+    side = 2 * AROUND + 1
+    mean, square = F.avg_pool2d(padded, side, 1), F.avg_pool2d(padded.square(), side, 1)
+    return (square - mean.square()).clamp(min=0).mean(1).sqrt()
+
+
+def check_intensity(name: str) -> None:
+    """Raises InputError for a name that is none of `INTENSITIES`."""
+    if name not in INTENSITIES:
+        raise InputError(f"there is no intensity {name!r}; choose one of {', '.join(INTENSITIES)}")
+
+
 def level_map(intensity: Float[Tensor, "B h w"], levels: tuple[Level, ...]) -> Int[Tensor, "B h w"]:
     """The number of the level each latent is rendered at. At a limit itself the finer level is taken."""
     limits = intensity.new_tensor([level.up_to for level in levels[:-1]])
-    return torch.bucketize(intensity, limits, right=True)
+    return torch.bucketize(intensity.contiguous(), limits, right=True)
 
 
 def fingerprint(model: nn.Module) -> str:

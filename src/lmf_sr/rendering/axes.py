@@ -100,7 +100,10 @@ class Stretches(NamedTuple):
     end: Int[Tensor, " s"]
 
     @classmethod
-    def all(cls, height: int, width: int) -> Stretches:
-        """Every pixel of the grid, of every image."""
+    def of(cls, chosen: Chosen | None, size: tuple[int, ...]) -> Stretches:
+        """The pixels chosen, of a grid of so many rows and columns; all of them, of every image, where none are."""
+        if chosen is not None:
+            return chosen.stretches()
+        height, width = size
         zero = torch.zeros(height, dtype=torch.long)
         return cls(zero, 0, torch.tensor([0, 1]), torch.tensor([0]), torch.tensor([width]))

@@ -16,10 +16,13 @@ rendered in full, since out there is nothing to interpolate.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import NamedTuple
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -96,14 +99,27 @@ def render_cmsr(
         return
     size = lr.shape[-2:]
     picture, over = lr, Grid.over(*size)
-    for grid, chosen in zip(plan.grids, plan.chosen(state.intensity), strict=True):
+    all_chosen = plan.chosen(state.intensity)
+    for grid, chosen, between in zip(plan.grids, all_chosen, interpolated(all_chosen), strict=True):
         finer = out if grid is plan.target else lr.new_empty(len(lr), 3, *grid.size)
-        upsample(picture, over, grid, finer)
+        upsample(picture, over, grid, finer, between)
         cell = clip_cell(lr.new_tensor(grid.cell), size).expand(len(lr), 2)
         renderer.render_chosen(decoder, state, cell, lr, grid, chosen, finer)
         picture, over = finer, grid
     if picture is not out:
         upsample(picture, over, plan.target, out)
+
+
+def interpolated(all_chosen: Sequence[Chosen]) -> list[Chosen]:
+    """On each level's grid the pixels that must be interpolated: neither rendered there nor read by nothing finer.
+
+    A pixel reads neighbours whose nearest latent is its own or next to that, since grids are no coarser than the LR image.
+    """
+    read, found = torch.ones_like(all_chosen[-1].latents), []
+    for chosen in reversed(all_chosen):
+        found.append(chosen._replace(latents=read & ~chosen.latents))
+        read = F.max_pool2d(found[-1].latents.float(), 3, stride=1, padding=1) > 0
+    return found[::-1]
 
 
 def within_picture(grid: Grid) -> bool:

@@ -12,24 +12,16 @@ from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Corners
 from lmf_sr.lmf.conversion import Conversion, LinearFirst
 from lmf_sr.lmf.lm_lte import LMLTE
-from lmf_sr.rendering.axes import Axis, Between, Chosen, Stretches
+from lmf_sr.rendering.axes import Axis, Chosen, Stretches
 from lmf_sr.rendering.library import library
+from lmf_sr.rendering.structures import CBetween, CStretches, pointer
 
 WIDTH = 16  # of the render MLP: the kernel's vectors
 NEGLIGIBLE = 1e-9  # weight in the ensemble: a pixel centred on a latent has no other
-SPARE = 8  # taps that the kernel may read beyond the last, and makes nothing of
 
 
 class _Taps(Structure):
     _fields_ = [(name, c_void_p) for name in ("first", "pixel", "latent", "rel", "weight")]
-
-
-class _Between(Structure):
-    _fields_ = [("low", c_void_p), ("high", c_void_p), ("share_of_high", c_void_p)]
-
-
-class _Stretches(Structure):
-    _fields_ = [*((name, c_void_p) for name in ("line", "first", "begin", "end")), ("lines", c_int64)]
 
 
 class _Job(Structure):
@@ -40,12 +32,12 @@ class _Job(Structure):
         ("depth", c_int64),
         ("rows", 2 * _Taps),
         ("cols", 2 * _Taps),
-        ("pixels", _Stretches),
+        ("pixels", CStretches),
         ("height", c_int64),
         ("lr", c_void_p),
         *((name, c_int64) for name in ("lr_image_size", "lr_channel_size", "lr_line_size")),
-        ("lr_rows", _Between),
-        ("lr_cols", _Between),
+        ("lr_rows", CBetween),
+        ("lr_cols", CBetween),
         ("out", c_void_p),
         *((name, c_int64) for name in ("out_image_size", "out_channel_size", "out_line_size")),
         ("images", c_int64),
@@ -102,7 +94,7 @@ class Rendering:
             "cols": self._taps(cols.corners),
             "lr": lr.data_ptr() if decoder.lr_skip else None,
             **_strides("lr", lr),
-            "lr_cols": self._between(cols.lr),
+            "lr_cols": CBetween.of(cols.lr, self.held),
         }
 
     def lines(
@@ -127,8 +119,8 @@ class Rendering:
             latents=latents.data_ptr(),
             **dict(zip(("image_size", "line_size", "latent_size"), latents.stride(), strict=False)),
             rows=self._taps(rows.corners),
-            lr_rows=self._between(rows.lr),
-            pixels=self._stretches(Stretches.all(*out.shape[2:]) if chosen is None else chosen.stretches()),
+            lr_rows=CBetween.of(rows.lr, self.held),
+            pixels=CStretches.of(Stretches.of(chosen, out.shape[2:]), self.held),
             height=out.shape[2],
             out=out.data_ptr(),
             **_strides("out", out),
@@ -139,8 +131,7 @@ class Rendering:
         del self.held[fixed:]
 
     def _pointer(self, values: Tensor, dtype: torch.dtype = torch.float32) -> int:
-        self.held.append(values.to(dtype).contiguous())
-        return self.held[-1].data_ptr()
+        return pointer(values, dtype, self.held)
 
     def _taps(self, corners: Corners) -> Array[_Taps]:
         """The latents on either side of each pixel, those without weight left out."""
@@ -151,17 +142,9 @@ class Rendering:
         for at, rel, w in zip(corners.at.T, corners.rel.T, weight.T, strict=True):
             needed = w > NEGLIGIBLE
             first, pixel = F.pad(needed.cumsum(0), (1, 0)), needed.nonzero()[:, 0]
-            ints = (self._pointer(F.pad(x, (0, SPARE)), torch.int32) for x in (first, pixel, at[pixel]))
-            sides.append(_Taps(*ints, *(self._pointer(F.pad(x[pixel], (0, SPARE))) for x in (rel, w))))
+            ints = (self._pointer(x, torch.int32) for x in (first, pixel, at[pixel]))
+            sides.append(_Taps(*ints, *(self._pointer(x[pixel]) for x in (rel, w))))
         return (2 * _Taps)(*sides)
-
-    def _between(self, lr: Between) -> _Between:
-        low, high = self._pointer(lr.low, torch.int32), self._pointer(lr.high, torch.int32)
-        return _Between(low, high, self._pointer(lr.share))
-
-    def _stretches(self, some: Stretches) -> _Stretches:
-        pointers = (self._pointer(x, torch.int32) for x in (some.line, some.first, some.begin, some.end))
-        return _Stretches(*pointers, some.lines)
 
 
 def _strides(name: str, x: Float[Tensor, "B 3 H W"]) -> dict[str, int]:

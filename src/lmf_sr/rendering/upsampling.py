@@ -12,28 +12,34 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.geometry import Grid, sample_bilinear
-from lmf_sr.rendering.axes import Between
+from lmf_sr.rendering.axes import Between, Chosen, Stretches
 from lmf_sr.rendering.library import library, why_not_compiled
+from lmf_sr.rendering.structures import CBetween, CStretches
 
 
-def upsample(picture: Float[Tensor, "B C h w"], source: Grid, target: Grid, out: Float[Tensor, "B C H W"]) -> None:
+def upsample(
+    picture: Float[Tensor, "B C h w"],
+    source: Grid,
+    target: Grid,
+    out: Float[Tensor, "B C H W"],
+    needed: Chosen | None = None,
+) -> None:
     """Reads a picture on the grid `source` bilinearly at the pixels of `target`, clamped at the border of `source`.
 
-    `out` is contiguous along a row.
+    Args:
+        out: where to; contiguous along a row.
+        needed: which pixels of `target`; what becomes of the others is not said. All, if not given.
     """
     rows = _relative_to(source.rows, source.cell[0], target.rows)
     cols = _relative_to(source.cols, source.cell[1], target.cols)
     if picture.device.type == "cpu" and picture.dtype == torch.float32 and why_not_compiled() is None:
-        _compiled(picture, Between.of(rows, len(source.rows)), Between.of(cols, len(source.cols)), out)
+        axes = Between.of(rows, len(source.rows)), Between.of(cols, len(source.cols))
+        _compiled(picture, axes, Stretches.of(needed, target.size), out)
     elif _is_regular(rows) and _is_regular(cols):
         out.copy_(F.interpolate(picture, size=target.size, mode="bilinear", align_corners=False))
     else:
         coords = torch.cartesian_prod(rows, cols).to(picture.device).expand(picture.shape[0], -1, -1)
         out.copy_(sample_bilinear(picture, coords).transpose(1, 2).unflatten(-1, target.size))
-
-
-class _Between(Structure):
-    _fields_ = [("low", c_void_p), ("high", c_void_p), ("share_of_high", c_void_p)]
 
 
 class _Job(Structure):
@@ -43,24 +49,27 @@ class _Job(Structure):
             (name, c_int64)
             for name in ("picture_image_size", "picture_plane_size", "picture_line_size", "picture_width")
         ),
-        *((name, _Between) for name in ("rows", "cols")),
+        *((name, CBetween) for name in ("rows", "cols")),
+        ("pixels", CStretches),
         ("out", c_void_p),
         *((name, c_int64) for name in ("out_image_size", "out_plane_size", "out_line_size")),
-        *((name, c_int64) for name in ("images", "planes", "height", "width", "threads")),
+        *((name, c_int64) for name in ("images", "planes", "height", "threads")),
     ]
 
 
-def _compiled(picture: Float[Tensor, "B C h w"], rows: Between, cols: Between, out: Float[Tensor, "B C H W"]) -> None:
-    picture = picture if picture.stride(-1) == 1 else picture.contiguous()
-    held = [(b.low.int(), b.high.int(), b.share.float()) for b in (rows, cols)]  # what C points into
+def _compiled(
+    picture: Float[Tensor, "B C h w"], axes: tuple[Between, Between], pixels: Stretches, out: Float[Tensor, "B C H W"]
+) -> None:
+    held = [picture if picture.stride(-1) == 1 else picture.contiguous()]  # what C points into
     job = _Job(
-        picture.data_ptr(),
-        *picture.stride()[:3],
+        held[0].data_ptr(),
+        *held[0].stride()[:3],
         picture.shape[3],
-        *(_Between(*(values.data_ptr() for values in between)) for between in held),
+        *(CBetween.of(axis, held) for axis in axes),
+        CStretches.of(pixels, held),
         out.data_ptr(),
         *out.stride()[:3],
-        *out.shape,
+        *out.shape[:3],
         torch.get_num_threads(),
     )
     if library().lmf_upsample(ctypes.byref(job)):

@@ -18,6 +18,9 @@
    A stretch of CHUNK pixels of an output row goes through all layers in the level-1 cache; first its taps on the lower
    columns of latents, then those on the higher ones, so that the taps of a group are alike. */
 
+#include <string.h>
+
+#include "grid.h"
 #include "vectors.h"
 
 enum { WIDTH = LANES, CHUNK = 64, ALL = (1 << WIDTH) - 1 };
@@ -27,25 +30,11 @@ enum { GROUP = 16, SMALL_GROUP = 8 }; /* vectors of sums kept in registers */
 enum { GROUP = 4, SMALL_GROUP = 4 };
 #endif
 
-/* The taps of an axis on one side: of pixel i those from first[i] up to first[i + 1], one or none. Behind the last there is
-   room to read SMALL_GROUP more. */
+/* The taps of an axis on one side: of pixel i those from first[i] up to first[i + 1], one or none. */
 typedef struct {
     const int32_t *first, *pixel, *latent;
     const float *rel, *weight;
 } taps;
-
-/* Where pixel i of an axis lies between two pixels of the LR image. */
-typedef struct {
-    const int32_t *low, *high;
-    const float *share_of_high;
-} between;
-
-/* The pixels to render: along a row on line l of image b, stretches number first[b * lines + l] up to the next one's,
-   each from begin up to end. */
-typedef struct {
-    const int32_t *line, *first, *begin, *end;
-    int64_t lines;
-} stretches;
 
 typedef struct {
     /* the latents: lines of `latents_in_line`, each latent `latent_size` floats: gains, offsets, coef and freq */
@@ -58,7 +47,7 @@ typedef struct {
     int64_t depth;
     /* the grid */
     taps rows[2], cols[2]; /* on the lower side, and on the higher */
-    stretches pixels;
+    stretches pixels;      /* which to render */
     int64_t height;
     /* the LR image to add; NULL for none */
     const float *lr;
@@ -153,16 +142,25 @@ INLINE vector waves(const float *coef, float rel_row, float rel_col, vector phas
     return load(coef) * cos_pi(SECONDS(freq, 0) * rel_row + (SECONDS(freq, 1) * rel_col + phases));
 }
 
-/* Adds to `sum` the last hidden layer of the taps of some pixels on one row and one side, weighted. */
-static void add_taps(const job *d, const float *line, float rel_row, float row_weight, const taps *cols, int64_t left, int pixels, const float *phases, vector shift, float *sum)
+/* Adds to `sum` the last hidden layer of the taps of some pixels on one row of latents, weighted. */
+static void add_taps(const job *d, const float *line, float rel_row, float row_weight, int64_t left, int pixels, const float *phases, vector shift, float *sum)
 {
-    const int begin = cols->first[left], n = cols->first[left + pixels] - begin;
-    const int padded = (n + SMALL_GROUP - 1) / SMALL_GROUP * SMALL_GROUP;
     const ptrdiff_t modulations = WIDTH * d->depth;
-    const float *latents[CHUNK], *rel_col = cols->rel + begin;
-    float y[CHUNK * WIDTH] __attribute__((aligned(64)));
-    unsigned bits[CHUNK / SMALL_GROUP];
-    for (int t = 0; t < padded; t++) latents[t] = line + cols->latent[begin + t] * d->latent_size;
+    const float *latents[2 * CHUNK];
+    float y[2 * CHUNK * WIDTH] __attribute__((aligned(64)));
+    float rel_col[2 * CHUNK], weight[2 * CHUNK], *of_pixel[2 * CHUNK];
+    unsigned bits[2 * CHUNK / SMALL_GROUP];
+    int n = 0;
+    for (const taps *cols = d->cols; cols < d->cols + 2; cols++)
+        for (int i = cols->first[left]; i < cols->first[left + pixels]; i++, n++) {
+            latents[n] = line + cols->latent[i] * d->latent_size;
+            rel_col[n] = cols->rel[i];
+            weight[n] = cols->weight[i] * row_weight;
+            of_pixel[n] = sum + WIDTH * (cols->pixel[i] - left);
+        }
+    const int padded = (n + SMALL_GROUP - 1) / SMALL_GROUP * SMALL_GROUP;
+    for (int t = n; t < padded; t++) latents[t] = latents[n - 1], rel_col[t] = rel_col[n - 1];
+
     int64_t layer = 0;
     if (phases) {
         for (int t = 0; t < padded; t++)
@@ -174,21 +172,18 @@ static void add_taps(const job *d, const float *line, float rel_row, float row_w
     }
     while (++layer < d->depth)
         hidden_layer(y, latents, padded, d->hidden + (layer - 1) * WIDTH * WIDTH, bits, layer * WIDTH, modulations + layer * WIDTH);
-    for (int t = 0; t < n; t++) {
-        float *of_pixel = sum + WIDTH * (cols->pixel[begin + t] - left);
-        store(of_pixel, load(of_pixel) + load(y + WIDTH * t) * (cols->weight[begin + t] * row_weight));
-    }
+    for (int t = 0; t < n; t++) store(of_pixel[t], load(of_pixel[t]) + load(y + WIDTH * t) * weight[t]);
 }
 
 static void render_chunk(const job *d, int64_t image, int64_t row, int64_t left, int pixels)
 {
-    float sum[CHUNK * WIDTH] __attribute__((aligned(64))) = {0};
+    float sum[CHUNK * WIDTH] __attribute__((aligned(64)));
+    memset(sum, 0, (pixels + SMALL_GROUP - 1) / SMALL_GROUP * SMALL_GROUP * WIDTH * sizeof *sum);
     const vector shift = d->shift ? load(d->shift + image * WIDTH) : (vector){};
     for (const taps *rows = d->rows; rows < d->rows + 2; rows++)
         for (int r = rows->first[row]; r < rows->first[row + 1]; r++)
-            for (const taps *cols = d->cols; cols < d->cols + 2; cols++)
-                add_taps(d, d->latents + image * d->image_size + rows->latent[r] * d->line_size, rows->rel[r], rows->weight[r],
-                         cols, left, pixels, d->phases ? d->phases + image * WIDTH : NULL, shift, sum);
+            add_taps(d, d->latents + image * d->image_size + rows->latent[r] * d->line_size, rows->rel[r], rows->weight[r],
+                     left, pixels, d->phases ? d->phases + image * WIDTH : NULL, shift, sum);
 
     float *out = d->out + image * d->out_image_size + row * d->out_line_size + left;
     const vector bias = load(d->last + WIDTH * WIDTH);

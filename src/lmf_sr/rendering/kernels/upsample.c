@@ -1,24 +1,43 @@
 /* A picture read bilinearly at the points of a grid: for `upsampling.py`.
 
-   Between two of its rows a line is interpolated, from which the pixels of a row of the output are. */
+   Between two of its rows what is needed of a line is interpolated, from which the pixels of a row of the output are. */
 
-#include <stdint.h>
 #include <stdlib.h>
 
-/* Where pixel i of an axis lies between two pixels of the picture. */
-typedef struct {
-    const int32_t *low, *high;
-    const float *share_of_high;
-} between;
+#include "grid.h"
+#include "vectors.h"
 
 typedef struct {
     const float *picture;
     int64_t picture_image_size, picture_plane_size, picture_line_size, picture_width;
     between rows, cols;
+    stretches pixels; /* which to make */
     float *out;
     int64_t out_image_size, out_plane_size, out_line_size;
-    int64_t images, planes, height, width, threads;
+    int64_t images, planes, height, threads;
 } job;
+
+/* Pixels of a row from a line, behind which there is room to read 2 * LANES more */
+static void along(const float *line, const between *cols, int32_t begin, int32_t end, float *out)
+{
+    int32_t i = begin;
+#ifdef __AVX512F__
+    /* Neighbours read neighbours: out of two registers, with nothing gathered from memory. */
+    for (; i + LANES <= end && cols->high[i + LANES - 1] - cols->low[i] < 2 * LANES; i += LANES) {
+        const int32_t first = cols->low[i];
+        const vector here = load(line + first), next = load(line + first + LANES);
+        const __m512i low = _mm512_loadu_si512(cols->low + i), high = _mm512_loadu_si512(cols->high + i);
+        const __m512i from = _mm512_set1_epi32(first);
+        const vector left = (vector)_mm512_permutex2var_ps((__m512)here, _mm512_sub_epi32(low, from), (__m512)next);
+        const vector right = (vector)_mm512_permutex2var_ps((__m512)here, _mm512_sub_epi32(high, from), (__m512)next);
+        store(out + i, left + load(cols->share_of_high + i) * (right - left));
+    }
+#endif
+    for (; i < end; i++) {
+        const float left = line[cols->low[i]];
+        out[i] = left + cols->share_of_high[i] * (line[cols->high[i]] - left);
+    }
+}
 
 /* 0, or 1 if there was no memory */
 int lmf_upsample(const job *d)
@@ -26,7 +45,7 @@ int lmf_upsample(const job *d)
     int failed = 0;
 #pragma omp parallel num_threads(d->threads) reduction(|| : failed)
     {
-        float *line = malloc(d->picture_width * sizeof *line);
+        float *line = malloc((d->picture_width + 2 * LANES) * sizeof *line);
         failed = !line;
 #pragma omp for collapse(3) schedule(static)
         for (int64_t image = 0; image < d->images; image++)
@@ -38,10 +57,13 @@ int lmf_upsample(const job *d)
                     const float share = d->rows.share_of_high[row];
                     float *out = d->out + image * d->out_image_size + plane * d->out_plane_size + row * d->out_line_size;
                     if (!line) continue;
-                    for (int64_t i = 0; i < d->picture_width; i++) line[i] = above[i] + share * (below[i] - above[i]);
-                    for (int64_t i = 0; i < d->width; i++) {
-                        const float left = line[d->cols.low[i]];
-                        out[i] = left + d->cols.share_of_high[i] * (line[d->cols.high[i]] - left);
+                    const int32_t *first = d->pixels.first + image * d->pixels.lines + d->pixels.line[row];
+                    for (int32_t s = first[0]; s < first[1]; s++) {
+                        const int32_t begin = d->pixels.begin[s], end = d->pixels.end[s];
+                        if (begin == end) continue; /* of latents beyond the grid */
+                        for (int32_t i = d->cols.low[begin]; i <= d->cols.high[end - 1]; i++)
+                            line[i] = above[i] + share * (below[i] - above[i]);
+                        along(line, &d->cols, begin, end, out);
                     }
                 }
         free(line);

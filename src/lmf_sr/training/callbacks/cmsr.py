@@ -31,6 +31,7 @@ class Cmsr(Callback):
     Args:
         mse_threshold: the error allowed, MSE from the full rendering of values in [-1, 1].
         aggregation: of the calibration's images, "minimum" or "pooled".
+        intensity: what CMSR goes by, "shift" (the paper's) or "contrast".
         images: how many training images to calibrate on.
         decode_scales: to choose from.
         repeats: timed renderings of each validation image, with and without; 0 for none.
@@ -40,11 +41,12 @@ class Cmsr(Callback):
         self,
         mse_threshold: float = 2e-5,
         aggregation: str = "minimum",
+        intensity: str = "shift",
         images: int = 4,
         decode_scales: Sequence[float] = (1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0),
         repeats: int = 1,
     ) -> None:
-        self.mse_threshold, self.aggregation = mse_threshold, aggregation
+        self.mse_threshold, self.aggregation, self.intensity = mse_threshold, aggregation, intensity
         self.images, self.decode_scales, self.repeats = images, decode_scales, repeats
         self.pictures: PairedImages | None = None  # decoded once
 
@@ -75,7 +77,7 @@ class Cmsr(Callback):
     def _calibrated(self, model: Model, data: SuperResolutionData, scale: float) -> SavingMeter:
         if self.pictures is None:
             self.pictures = PairedImages("training", evenly_spread(data.source.training(), self.images))
-        calibration = Calibration.of(model, "in training", [scale], self.decode_scales)
+        calibration = Calibration.of(model, "in training", [scale], self.decode_scales, self.intensity)
         for name in self.pictures.names():
             calibration.take(model, self.pictures, name)
         return SavingMeter(model, calibration.table(self.mse_threshold, self.aggregation), self.repeats)
