@@ -39,7 +39,7 @@ def test_calibrate_writes_a_calibration_and_a_table(run: Run, tmp_path: Path, ck
     outcome = run("calibrate", f"ckpt={ckpt}", *SMALL, "cmsr.mse_threshold=1e-4")
     assert outcome.status == 0, outcome.err
     calibration = Calibration.load(tmp_path / "model.cmsr.json")
-    assert len(calibration.images) == 2
+    assert calibration.images == ["a.png", "c.png"]
     assert calibration.fingerprint == fingerprint(load(ckpt))
     table = Scale2Mod.load(tmp_path / "model.cmsr-0.0001.yaml")
     assert table == calibration.table(1e-4, "minimum")

@@ -9,7 +9,8 @@ The limit of s_i for an MSE threshold is the upper edge of the last bin seen up 
 not above the limits of the finer scales. E_i is
 
     minimum    of each picture by itself: the smallest of the pictures' limits (the authors' rule)
-    pooled     of all pictures together
+    pooled     of all pictures together, and by the paper's intensity to half the threshold: at the borders of levels, where
+               interpolation reads places of coarser ones, as much error is added as there is within (`MARGIN`)
 
 What is kept are sums and maxima per bin (`Statistics`), from which a table for any threshold follows.
 """
@@ -40,6 +41,7 @@ FORMAT = "lmf-sr calibration 2"
 LOWEST, RATIO, BINS = 0.001, 1.02, 465  # bins of intensity up to 10, each 2 % wide; above, all is rendered in full
 AGGREGATIONS = ("minimum", "pooled")
 THRESHOLD = 2e-5  # the paper's MSE
+MARGIN = {"shift": 2.0, "contrast": 1.0}  # contrast, which changes smoothly, has few borders; experiments/02-cmsr
 
 
 @dataclass
@@ -160,10 +162,11 @@ class Calibration:
             raise InputError(f"there is no aggregation {aggregation!r}; choose one of {', '.join(AGGREGATIONS)}")
         if not self.images:
             raise InputError("a calibration without pictures makes no table")
+        margin = MARGIN[self.intensity] if aggregation == "pooled" else 1.0
         targets: dict[float, dict[float, float]] = {}
         for target, statistics in self.targets.items():
             levels: dict[float, float] = {}
-            limits = statistics.limits(mse_threshold, aggregation)
+            limits = statistics.limits(mse_threshold / margin, aggregation)
             for scale, limit in zip(statistics.decode_scales, limits, strict=True):
                 if limit > max(levels.values(), default=0.0):
                     levels[scale] = limit
@@ -237,11 +240,11 @@ def upper_edge(number: int) -> float:
 
 
 def evenly_spread(photographs: Photographs, count: int) -> Photographs:
-    """So many of the photographs, evenly spread over them; all, if there are no more."""
+    """So many of the photographs, evenly spread over them, by names without folders; all, if there are no more."""
     names = list(photographs)
     if count < len(names):
         names = [names[(2 * i + 1) * len(names) // (2 * count)] for i in range(count)]
-    return {name: photographs[name] for name in names}
+    return {Path(name).name: photographs[name] for name in names}
 
 
 def measure(
