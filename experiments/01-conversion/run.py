@@ -14,7 +14,7 @@ import torch
 
 from lmf_sr import build
 from lmf_sr.atomic import replacing
-from lmf_sr.evaluation.figures import efficiency
+from lmf_sr.evaluation.figures import efficiency, save
 from lmf_sr.evaluation.profile import profile
 from lmf_sr.evaluation.records import Metrics, Record, Result, Results, read_record, write_record
 from lmf_sr.evaluation.tables import Row, rows
@@ -78,7 +78,8 @@ def report(folder: Path, output: Path) -> None:
     ]
     write_table(output / "savings.md", SAVINGS, savings)
     shown = {f"{base}, plain": base for base in PAIRS} | {name: name for name in PAIRS.values()}
-    efficiency([row._replace(model=shown[row.model]) for row in found if row.model in shown], output / "efficiency.svg")
+    figure = efficiency([row._replace(model=shown[row.model]) for row in found if row.model in shown])
+    save(figure, output / "efficiency.svg")
     print(f"encoder: {encoder_ms:.0f} ms")
 
 

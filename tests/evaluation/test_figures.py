@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation import figures
-from lmf_sr.evaluation.figures import against_scale, bubble, crop, efficiency, side_by_side
+from lmf_sr.evaluation.figures import against_scale, bubble, crop, efficiency, save, side_by_side
 from lmf_sr.evaluation.tables import Row
 from lmf_sr.images import read_picture
 
@@ -47,8 +47,8 @@ def test_bubbles_are_as_large_as_latencies(tmp_path: Path, monkeypatch: pytest.M
         for model, parameters in (("liif", 3e5), ("lm-liif", 1e5))
         for scale, ms in ((4.0, 9000), (2.0, 400))
     ]
-    efficiency(costs, tmp_path / "efficiency.svg")
-    assert drawn[0] == drawn[1] == ([2.0, 4.0], [2.0, 4.0], [bubble(0.4), bubble(9)])
+    save(efficiency(costs), tmp_path / "efficiency.svg")
+    assert drawn[0] == drawn[1] == ([2.0, 4.0], [2.0, 4.0], [bubble(0.4, longest=9), bubble(9, longest=9)])
     assert all(name in (tmp_path / "efficiency.svg").read_text() for name in ("lm-liif", "latency", "parameters"))
 
 

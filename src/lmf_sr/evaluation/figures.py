@@ -51,15 +51,14 @@ def against_scale(
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(models), frameon=False)
     figure.suptitle(title)
-    _save(figure, path)
+    save(figure, path)
 
 
-def efficiency(rows: Sequence[Row], path: Path, inches: tuple[float, float] = (8.0, 5.0)) -> None:
+def efficiency(rows: Sequence[Row], inches: tuple[float, float] = (8.0, 5.0)) -> Figure:
     """What decoding costs: plain MACs against scale; a bubble's size is its latency, its colour the decoder's parameters.
 
     Args:
         rows: with `decoder_macs`, `decoder_ms` and `decoder_parameters`, of one picture; models are joined by a line.
-        path: where to write.
         inches: width and height.
     """
     figure = Figure(figsize=inches, layout="constrained")
@@ -67,18 +66,21 @@ def efficiency(rows: Sequence[Row], path: Path, inches: tuple[float, float] = (8
     names = list(dict.fromkeys(row.model for row in rows))
     parameters = [row.metrics["decoder_parameters"] / 1e3 for row in rows]
     norm, colours = LogNorm(min(parameters), max(parameters)), colormaps["viridis_r"]
+    seconds = [row.metrics["decoder_ms"] / 1e3 for row in rows]
+    longest = max(seconds)
     for name in names:
         points = sorted((row for row in rows if row.model == name), key=lambda row: row.scale)
         scales = [row.scale for row in points]
         macs = [row.metrics["decoder_macs"] / 1e9 for row in points]
         colour = colours(float(norm(points[0].metrics["decoder_parameters"] / 1e3)))
-        sizes = [bubble(row.metrics["decoder_ms"] / 1e3) for row in points]
+        sizes = [bubble(row.metrics["decoder_ms"] / 1e3, longest) for row in points]
         ax.plot(scales, macs, color=colour, linewidth=1)
         ax.scatter(scales, macs, sizes, color=[colour], alpha=0.6, edgecolors="#333333", linewidths=0.5)
         ax.annotate(name, (scales[-1], macs[-1]), xytext=(20, 0), textcoords="offset points", va="center", fontsize=9)
-    seconds = [row.metrics["decoder_ms"] / 1e3 for row in rows]
-    shown = [10.0**power for power in range(floor(log10(min(seconds))), floor(log10(max(seconds))) + 1)]
-    keys = [ax.scatter([], [], bubble(s), color="#bbbbbb", edgecolors="#333333", linewidths=0.5) for s in shown]
+    shown = [10.0**power for power in range(floor(log10(min(seconds))), floor(log10(longest)) + 1)]
+    keys = [
+        ax.scatter([], [], bubble(s, longest), color="#bbbbbb", edgecolors="#333333", linewidths=0.5) for s in shown
+    ]
     labels = [f"{s:g} s" for s in shown]
     figure.legend(
         keys, labels, title="latency", loc="outside lower center", ncols=len(keys), frameon=False, handletextpad=1.5
@@ -89,12 +91,12 @@ def efficiency(rows: Sequence[Row], path: Path, inches: tuple[float, float] = (8
     ax.grid(color="#dddddd", linewidth=0.6)
     ax.spines[["top", "right"]].set_visible(False)
     figure.colorbar(ScalarMappable(norm, colours), ax=ax, label=COLUMNS["decoder_parameters"].title)
-    _save(figure, path)
+    return figure
 
 
-def bubble(seconds: float) -> float:
+def bubble(seconds: float, longest: float) -> float:
     """The area, in square points, of a bubble: it grows with the root, as seconds spread over decades."""
-    return 60 * sqrt(seconds)
+    return 1200 * sqrt(seconds / longest)
 
 
 def side_by_side(
@@ -123,7 +125,7 @@ def side_by_side(
             ax.set_title(label, fontsize=8)
     for line, title in zip(axes, row_titles, strict=False):
         line[0].set_ylabel(title, fontsize=9)
-    _save(figure, path)
+    save(figure, path)
 
 
 def modulation_maps(
@@ -161,7 +163,7 @@ def modulation_maps(
         axes[1].set_title("rendered at")
         bar = figure.colorbar(drawn, ax=axes[1], shrink=0.8, ticks=range(len(level_names)))
         bar.ax.set_yticklabels(level_names)
-    _save(figure, path)
+    save(figure, path)
 
 
 def crop(picture: Float[Tensor, "3 H W"], region: Region) -> Float[Tensor, "3 H2 W2"]:
@@ -174,6 +176,7 @@ def crop(picture: Float[Tensor, "3 H W"], region: Region) -> Float[Tensor, "3 H2
     return window
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure in the format that the suffix names."""
     with replacing(path) as file:
         figure.savefig(file, format=path.suffix.lstrip("."), dpi=150, bbox_inches="tight")

@@ -13,9 +13,12 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from lmf_sr.evaluation.figures import COLOURS, MARKERS
+from lmf_sr.evaluation.figures import efficiency as drawing_of_efficiency
+from lmf_sr.evaluation.tables import Row
 from lmf_sr.reporting.study import Study
 
 PARETO_SCALES = (2.0, 4.0, 8.0)
+DRAWN = {"decoder_macs", "decoder_ms", "decoder_parameters"}  # of efficiency
 INK = "#010203"  # what becomes the page's own colour of text
 
 
@@ -81,49 +84,22 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
 
 
 def efficiency(study: Study) -> Figure:
-    """MACs against scale, latency as the area of a bubble, decoder parameters as its colour."""
+    """MACs against scale, latency as the size of a bubble, decoder parameters as its colour."""
     about = (
-        "Of the decoder, plain form. The area of a bubble is its latency as run, its colour the decoder's parameters."
+        "Of the decoder, plain form. The size of a bubble is its latency as run, its colour the decoder's parameters."
     )
     timed = _timed(study)
-    found = []
-    for model in dict.fromkeys(s.architecture for s in study.main if s.encoder):
-        for scale in study.values("scale", "decoder_ms", architecture=model, **timed):
-            where = timed | {"architecture": model, "scale": scale}
-            macs, ms, parameters = (
-                study.spread(m, **where) for m in ("decoder_macs", "decoder_ms", "decoder_parameters")
-            )
-            if macs and ms and parameters:
-                found.append((model, scale, macs.mean, ms.mean, parameters.mean))
-    if not found:
+    rows = [
+        Row(study.label(model), None, scale, metrics)
+        for model in dict.fromkeys(s.architecture for s in study.main if s.encoder)
+        for scale in study.values("scale", "decoder_ms", architecture=model, **timed)
+        if (metrics := study.metrics(architecture=model, scale=scale, **timed)).keys() >= DRAWN
+    ]
+    if not rows:
         return Figure("efficiency", "Efficiency", about, "", "It needs a profile with latency.")
-    drawing = Drawing(figsize=(8, 4.6), layout="constrained")
-    ax = drawing.subplots()
-    longest = max(ms for *_, ms, _ in found)
-    for model in dict.fromkeys(m for m, *_ in found):
-        own = [(scale, macs / 1e9) for m, scale, macs, *_ in found if m == model]
-        ax.plot(*zip(*own, strict=True), color=INK, alpha=0.35, linewidth=1, zorder=1)
-        ax.annotate(study.label(model), own[-1], xytext=(18, 0), textcoords="offset points", color=INK, va="center")
-    bubbles = ax.scatter(
-        [scale for _, scale, *_ in found],
-        [macs / 1e9 for _, _, macs, *_ in found],
-        s=[12 + 900 * ms / longest for *_, ms, _ in found],
-        c=[parameters / 1e3 for *_, parameters in found],
-        cmap="viridis",
-        alpha=0.8,
-        edgecolors=INK,
-        linewidths=0.5,
-        zorder=2,
-    )
-    ax.margins(x=0.2, y=0.15)
-    ax.set(xlabel="scale", ylabel="decoder MACs, plain form (G)", yscale="log")
-    drawing.colorbar(bubbles, ax=ax, label="decoder parameters (k)").ax.tick_params(colors=INK)
-    return Figure(
-        "efficiency",
-        "Efficiency: MACs, latency and parameters",
-        f"{about} The largest bubble is {longest:,.0f} ms. {_timing(timed)}",
-        _svg(drawing, [ax], legend=False),
-    )
+    drawing = drawing_of_efficiency(rows)
+    title = "Efficiency: MACs, latency and parameters"
+    return Figure("efficiency", title, f"{about} {_timing(timed)}", _svg(drawing, drawing.axes[:1], legend=False))
 
 
 def cmsr(study: Study) -> Figure:
