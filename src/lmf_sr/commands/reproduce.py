@@ -34,8 +34,8 @@ from lmf_sr.images import IMAGE_SUFFIXES
 from lmf_sr.reporting.report import CROPS, write_report
 from lmf_sr.reporting.study import CONVERSION
 
-METHODS = "methods"  # so begin the names of the steps whose models crops are drawn of
-PLACEHOLDERS = {name: [name] for name in ("TRAINED", "CONVERSIONS", "ALL")}  # of models, in a dry run
+METHODS = "methods"  # so begin the names of the steps that train them
+PLACEHOLDERS = {name: [name] for name in ("METHODS", "CONVERSIONS", "ALL")}  # of models, in a dry run
 
 EPILOG = f"""\
 It trains what is missing, evaluates it, and writes out/report.html and out/tables/ (Markdown, CSV and LaTeX). Stopped at any
@@ -138,10 +138,20 @@ def _flat(command: Sequence[Any]) -> Iterator[str]:
 
 
 def _models(out: Path) -> dict[str, list[str]]:
-    """What `ckpt=TRAINED` and so on stand for: the checkpoints trained so far."""
-    trained = {str(path): record.configuration["decoder"]["name"] for path, record in _trainings(out)}
-    conversions = [path for path, decoder in trained.items() if decoder.startswith(CONVERSION)]
-    return {"TRAINED": [*trained], "CONVERSIONS": conversions, "ALL": ["bicubic", *trained]}
+    """What `ckpt=METHODS` and so on stand for: the checkpoints trained so far."""
+    trainings = _trainings(out)
+    methods = {str(path): record.configuration["decoder"]["name"] for path, record in trainings if _of_method(record)}
+    conversions = [path for path, decoder in methods.items() if decoder.startswith(CONVERSION)]
+    return {
+        "METHODS": [*methods],
+        "CONVERSIONS": conversions,
+        "ALL": ["bicubic", *(str(path) for path, _ in trainings)],
+    }
+
+
+def _of_method(training: Record) -> bool:
+    """Whether a training is of one of the methods that are compared, rather than of a variant of one."""
+    return str(training.sweep).startswith(METHODS)
 
 
 def _with_models(argument: str, models: Mapping[str, Sequence[str]]) -> str:
@@ -171,7 +181,7 @@ def _trainings(out: Path) -> list[tuple[Path, Record]]:
 
 def _draw_crops(cfg: DictConfig, path: Path) -> None:
     """Of the first seed of each method, unless the drawing is newer than all that has been trained."""
-    trainings = [(ckpt, record) for ckpt, record in _trainings(path.parent) if str(record.sweep).startswith(METHODS)]
+    trainings = [(ckpt, record) for ckpt, record in _trainings(path.parent) if _of_method(record)]
     if not trainings or (path.exists() and all(path.stat().st_mtime > ckpt.stat().st_mtime for ckpt, _ in trainings)):
         return
     models: dict[str, Upscaler] = {"bicubic": Bicubic()}
