@@ -28,6 +28,8 @@ def photos(tmp_path: Path) -> None:
         (["encoder.foo=1"], "there is no option 'encoder.foo'"),
         (["scale=2,3"], "scale=2,3 may be a list or a sweep: write scale=[2,3], or add -m"),
         (["x=["], "cannot make sense of 'x=['"),
+        (["cmsr=null"], "a choice cannot be null; none of several is an empty list, as in logger=[]"),
+        (["-m", "scale=2,3", "--cfg", "job"], "Only one of --run, --multirun, --cfg"),
     ],
 )
 def test_arguments_that_make_no_sense(run: Run, arguments: list[str], told: str) -> None:
@@ -35,6 +37,14 @@ def test_arguments_that_make_no_sense(run: Run, arguments: list[str], told: str)
     assert outcome.status == 2
     assert told in outcome.error
     assert len(outcome.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("options", [("--cfg", "job", "scale=3"), ("scale=3", "--cfg", "job")])
+def test_options_stand_before_settings_or_after(run: Run, options: tuple[str, ...]) -> None:
+    outcome = run("evaluate", "ckpt=bicubic", *options, "protocol=div2k")
+    assert outcome.status == 0, outcome.err
+    assert "scale: 3" in outcome.out
+    assert "protocol: div2k" in outcome.out
 
 
 def test_an_option_that_must_be_given(run: Run) -> None:

@@ -5,10 +5,14 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from lmf_sr.build import CONF, choices
+from lmf_sr.build import CONF, build, choices
+from lmf_sr.commands.configuration import as_dict
 
 
 def configured(*overrides: str) -> DictConfig:
@@ -21,6 +25,32 @@ def test_every_recipe_composes(name: str) -> None:
     cfg = configured(f"experiment={name}")
     assert cfg.trainer.max_steps > 0
     instantiate(cfg.sampling)
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "jobs"),
+    [
+        ("train", "methods", 6),
+        ("train", "paper-tables", 12),
+        ("train", "ablation-width", 12),
+        ("train", "ablation-ensemble", 2),
+        ("train", "ablation-modulation", 3),
+        ("train", "ablation-code", 2),
+        ("evaluate", "cmsr-grid", 28),
+    ],
+)
+def test_every_job_of_a_named_sweep_is_another(verb: str, name: str, jobs: int) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        given = [f"experiment={name}"]
+        sweep = compose(verb, overrides=given, return_hydra_config=True).hydra
+        assert sweep.mode == RunMode.MULTIRUN
+        swept = [f"{key}={values}" for key, values in sweep.sweeper.params.items()]
+        (combinations,) = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(swept), None)
+        found = [compose(verb, overrides=[*given, *combination]) for combination in combinations]
+    assert len({OmegaConf.to_yaml(cfg) for cfg in found}) == len(found) == jobs
+    if verb == "train":
+        for cfg in found:
+            build(as_dict(cfg.encoder), as_dict(cfg.decoder))
 
 
 @pytest.mark.parametrize(

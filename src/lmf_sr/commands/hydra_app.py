@@ -47,13 +47,19 @@ def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of being printed
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
     failures: list[str] = []
-    ordered = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))  # Hydra wants these first
+    settings = get_args_parser().parse_known_intermixed_args([*arguments])[0].overrides
+    options = [argument for argument in arguments if argument not in settings]
     given = sys.argv
     Sweep.folder = None
     try:
-        described = _described(ordered)
+        described = OverridesParser.create().parse_overrides(settings)
         register_resolvers(names.sweep_name(described))
-        sys.argv = [f"lmf-sr {verb}", *ordered, _shared(described)]  # where Hydra looks for them
+        sys.argv = [
+            f"lmf-sr {verb}",
+            *options,
+            *settings,
+            _shared(described),
+        ]  # where Hydra looks for them, in this order
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(
             _performing(verb, job, failures, program=given[0])
         )()
@@ -84,11 +90,6 @@ def register_resolvers(sweep: str = "") -> None:
 
 
 register_resolvers()
-
-
-def _described(arguments: Sequence[str]) -> list[Override]:
-    """The `KEY=VALUE` arguments."""
-    return OverridesParser.create().parse_overrides(get_args_parser().parse_known_args([*arguments])[0].overrides)
 
 
 def _shared(given: Sequence[Override]) -> str:

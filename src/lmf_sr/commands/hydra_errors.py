@@ -19,6 +19,10 @@ def explained(error: BaseException, verb: str) -> InputError | None:
         if isinstance(cause, OSError) and cause.errno in DISK:
             return InputError(f"cannot write {cause.filename or 'to the disk'}: {cause.strerror}")
         cause = cause.__cause__
+    if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
+        return InputError("a choice cannot be null; none of several is an empty list, as in logger=[]")
+    if isinstance(error, ValueError) and str(error).startswith("Only one of --run"):
+        return InputError(str(error))
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return None
     lines = str(error).strip().splitlines()
