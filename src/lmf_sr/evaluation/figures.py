@@ -78,9 +78,7 @@ def efficiency(rows: Sequence[Row], inches: tuple[float, float] = (8.0, 5.0)) ->
         ax.scatter(scales, macs, sizes, color=[colour], alpha=0.6, edgecolors="black", linewidths=0.5)
         ax.annotate(name, (scales[-1], macs[-1]), xytext=(20, 0), textcoords="offset points", va="center", fontsize=9)
     shown = [10.0**power for power in range(floor(log10(min(seconds))), floor(log10(longest)) + 1)]
-    keys = [
-        ax.scatter([], [], bubble(s, longest), color="#bbbbbb", edgecolors="black", linewidths=0.5) for s in shown
-    ]
+    keys = [ax.scatter([], [], bubble(s, longest), color="#bbbbbb", edgecolors="black", linewidths=0.5) for s in shown]
     labels = [f"{s:g} s" for s in shown]
     figure.legend(
         keys, labels, title="latency", loc="outside lower center", ncols=len(keys), frameon=False, handletextpad=1.5
