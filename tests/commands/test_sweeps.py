@@ -1,6 +1,8 @@
 """Sweeps that survive: what is done is not done twice, what failed or was killed runs again, and the tables are the same."""
 
+import csv
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -21,7 +23,8 @@ TINY = (
     *("data=folder", "data.root=photos", "data.held_out=1", "sampling.patch=8", "sampling.queries=32"),
     *("batch_size=2", "workers=0", "scale=2", "lr_size=[8,8]", "trainer.accelerator=cpu", "logger=csv"),
 )
-TRAIN = ("train", "-m", *TINY, "trainer.max_steps=12", "trainer.val_check_interval=4", "seed=0,1")
+STEPS = 16  # some more after the first checkpoint, so that a run is killed before its last
+TRAIN = ("train", "-m", *TINY, f"trainer.max_steps={STEPS}", "trainer.val_check_interval=4", "seed=0,1")
 EVALUATE = ("evaluate", "-m", "ckpt=bicubic", "data=folder", "data.root=photos", "scale=2,3")
 
 
@@ -38,13 +41,19 @@ def records(sweep: Path) -> dict[str, Record]:
     return {record.name: record for record in map(read_record, sorted(sweep.glob("*/result.json")))}
 
 
-def kill(arguments: tuple[str, ...], moment: Callable[[], bool]) -> None:
-    """Runs the command line in a process of its own, and kills it as soon as `moment` has come."""
+def start(arguments: tuple[str, ...], largest_file: int = resource.RLIM_INFINITY) -> int:
+    """Runs the command line in a process of its own, which cannot write files of more bytes; gives back its id."""
     process = os.fork()
     if process == 0:
         torch.set_num_threads(1)
-        main(arguments)
-        os._exit(0)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
+        os._exit(main(arguments))
+    return process
+
+
+def kill(arguments: tuple[str, ...], moment: Callable[[], bool]) -> None:
+    """Runs the command line in a process of its own, and kills it as soon as `moment` has come."""
+    process = start(arguments)
     deadline = time.monotonic() + 120
     while not moment() and time.monotonic() < deadline:
         assert os.waitpid(process, os.WNOHANG) == (0, 0), "it ended before it could be killed"
@@ -60,7 +69,7 @@ def test_a_sweep_that_was_killed_at_any_moment_gives_the_tables_of_one_that_was_
     kill((*TRAIN, "sweep=killed"), (first / "last.ckpt").exists)
     assert records(sweep)["seed-0"].status == "running"
     step = torch.load(first / "last.ckpt", weights_only=True)["global_step"]
-    assert 0 < step < 12
+    assert 0 < step < STEPS
     kill((*TRAIN, "sweep=killed"), (second / "result.json").exists)
     assert {name: record.status for name, record in records(sweep).items()} == {"seed-0": "done", "seed-1": "running"}
 
@@ -75,6 +84,31 @@ def test_a_sweep_that_was_killed_at_any_moment_gives_the_tables_of_one_that_was_
         assert found == expected
         weights = zip(*(load(folder / name / "last.ckpt").parameters() for folder in (sweep, straight)), strict=True)
         assert all(torch.equal(a, b) for a, b in weights)
+
+
+def test_a_disk_that_fills_up_costs_no_checkpoint(run: Run, tmp_path: Path) -> None:
+    command = (*TRAIN, "sweep=full")
+    checkpoint = tmp_path / "multirun" / "train" / "full" / "seed-0" / "last.ckpt"
+    kill(command, checkpoint.exists)
+    before = checkpoint.read_bytes()
+    step = torch.load(checkpoint, weights_only=True)["global_step"]
+    assert 0 < step < STEPS
+
+    process = start(command, largest_file=len(before) // 2)
+    _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 2
+    record = records(checkpoint.parents[1])["seed-0"]
+    assert record.status == "failed"
+    assert record.error == f"cannot write {checkpoint.with_name('best.ckpt')}: File too large"
+    assert checkpoint.read_bytes() == before
+    assert not [*checkpoint.parent.glob(".*.partial")]
+
+    outcome = run(*command)
+    assert outcome.status == 0, outcome.err
+    assert f"goes on from last.ckpt, since it failed ({record.error})" in outcome.out
+    with max(checkpoint.parent.glob("logs/version_*/metrics.csv")).open() as file:
+        assert min(int(line["step"]) for line in csv.DictReader(file)) >= step  # nothing was trained twice
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == STEPS
 
 
 def test_a_run_killed_between_its_last_step_and_its_record_is_only_recorded(run: Run, tmp_path: Path) -> None:
