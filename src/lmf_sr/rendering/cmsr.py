@@ -22,8 +22,7 @@ from functools import reduce
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lmf_sr.geometry import Grid, clip_cell
@@ -118,8 +117,18 @@ def interpolated(all_chosen: Sequence[Chosen]) -> list[Chosen]:
     read, found = torch.ones_like(all_chosen[-1].latents), []
     for chosen in reversed(all_chosen):
         found.append(chosen._replace(latents=read & ~chosen.latents))
-        read = F.max_pool2d(found[-1].latents.float(), 3, stride=1, padding=1) > 0
+        read = grown(found[-1].latents)
     return found[::-1]
+
+
+def grown(latents: Bool[Tensor, "B h w"]) -> Bool[Tensor, "B h w"]:
+    """Those latents, and the eight around each."""
+    for axis in (1, 2):
+        wide = latents.clone()
+        wide.narrow(axis, 1, latents.shape[axis] - 1).logical_or_(latents.narrow(axis, 0, latents.shape[axis] - 1))
+        wide.narrow(axis, 0, latents.shape[axis] - 1).logical_or_(latents.narrow(axis, 1, latents.shape[axis] - 1))
+        latents = wide
+    return latents
 
 
 def within_picture(grid: Grid) -> bool:
