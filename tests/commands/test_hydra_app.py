@@ -102,3 +102,12 @@ def test_a_failing_job_of_a_sweep_is_named_and_the_others_are_done(run: Run, tmp
         "scale-3": "done",
     }
     assert "makes no picture larger" in (records["scale-0.5"].error or "")
+
+
+def test_a_second_seed_joins_a_single_one(run: Run, tmp_path: Path) -> None:
+    sweep = (*BICUBIC, "-m", "scale=2", "sweep=seeds")
+    assert run(*sweep, "seed=0").status == 0
+    outcome = run(*sweep, "seed=0,1")
+    assert outcome.status == 0
+    assert "seed-0: done already" in outcome.out
+    assert {path.parent.name for path in tmp_path.glob("multirun/**/result.json")} == {"seed-0", "seed-1"}

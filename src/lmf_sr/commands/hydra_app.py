@@ -93,9 +93,12 @@ register_resolvers()
 
 
 def _shared(given: Sequence[Override]) -> str:
-    """The setting by which the folders of a sweep's jobs are named by what differs between them (`conf/job.yaml`)."""
+    """The setting by which the folders of a sweep's jobs are named by what differs between them (`conf/job.yaml`).
+
+    And by the seed, where one is given: seeds are what is most often added later.
+    """
     varies = {override.key_or_group: override.is_sweep_override() for override in given}  # a key's last counts
-    shared = ",".join(key for key, does in varies.items() if not does)
+    shared = ",".join(key for key, does in varies.items() if not does and key != "seed")
     return f"hydra.job.config.override_dirname.exclude_keys=[{shared}]"
 
 
