@@ -1,0 +1,70 @@
+"""Time and multiply-accumulates that CMSR saves on LR pictures of natural size; see README.md.
+
+python experiments/02-cmsr/timing.py CHECKPOINT CALIBRATION PICTURES OUTPUT [--scales 8 12] [--thresholds 2e-5 1e-4]
+
+The pictures themselves are taken as LR pictures. Full rendering and CMSR's take turns, on the same path; of each the fastest
+of several is taken, from features to pixels.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+import lmf_sr
+from lmf_sr.atomic import replacing
+from lmf_sr.data import Folder, PairedImages
+from lmf_sr.evaluation.calibration import Calibration, evenly_spread
+from lmf_sr.evaluation.saving import SavingMeter, overall
+from lmf_sr.lmf.cmsr import Scale2Mod
+from lmf_sr.model import ContinuousImage, Model
+
+ROUNDS = 3
+HEADER = ("scale", "MSE asked for", "MSE found", "MACs saved (%)", "time, full (s)", "time saved (%)", "time / MACs")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("checkpoint", "calibration", "pictures", "output"):
+        parser.add_argument(name)
+    parser.add_argument("--scales", type=float, nargs="+", default=[8, 12])
+    parser.add_argument("--thresholds", type=float, nargs="+", default=[2e-5, 1e-4])
+    parser.add_argument("--images", type=int, default=4)
+    options = parser.parse_args()
+    model, calibration = lmf_sr.load(options.checkpoint), Calibration.load(options.calibration)
+    (images,) = Folder(options.pictures).evaluation()
+    taken = PairedImages("LR", evenly_spread(images.images, options.images))
+    pictures = [model.encode(pair.lr / 255) for pair in taken.pairs(scale=1)]
+
+    lines = [HEADER, ("---:",) * len(HEADER)]
+    for scale in options.scales:
+        for threshold in options.thresholds:
+            table = calibration.table(threshold, "pooled")
+            found = overall([measured(model, table, image, scale) for image in pictures])
+            macs, saved = found["macs_saved"], found["time_saved"]
+            figures = f"x{scale:g}", f"{threshold:.0e}", f"{found['cmsr_mse']:.1e}", f"{100 * macs:.0f}"
+            lines.append((*figures, f"{found['full_ms'] / 1000:.2f}", f"{100 * saved:.0f}", f"{saved / macs:.2f}"))
+            print(*lines[-1], flush=True)
+    with replacing(Path(options.output)) as file:
+        file.write("".join(f"| {' | '.join(line)} |\n" for line in lines).encode())
+
+
+def measured(model: Model, table: Scale2Mod, image: ContinuousImage, scale: float) -> dict[str, int | float]:
+    """One picture."""
+    height, width = (round(scale * side) for side in image.size)
+    seconds: dict[str, list[float]] = {"full_ms": [], "cmsr_ms": []}
+    for _ in range(ROUNDS):
+        for name, taken in zip(seconds, (None, replace(table, fingerprint=None)), strict=True):
+            fresh = ContinuousImage(model, image.lr, image.features)
+            begin = time.perf_counter()
+            fresh.render(height, width, cmsr=taken)
+            seconds[name].append(time.perf_counter() - begin)
+    fastest = {name: 1000 * min(times) for name, times in seconds.items()}
+    return SavingMeter(model, table, repeats=0).measure(image, height, width) | fastest
+
+
+if __name__ == "__main__":
+    torch.set_grad_enabled(False)
+    main()
