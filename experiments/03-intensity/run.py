@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 from rich.progress import track
 from scipy.stats import rankdata
@@ -182,6 +183,7 @@ def scatter(samples: Samples, predictors: list[str], targets: list[str], path: P
             shown = (x > 0) & (y > 0)
             ax.hexbin(x[shown], y[shown], xscale="log", yscale="log", gridsize=60, bins="log", cmap="viridis")
             ax.set(xlabel=predictor, ylabel=target)
+            ax.xaxis.set_minor_formatter(NullFormatter())  # of an axis of one decade they would overlap
     with replacing(path) as file:
         figure.savefig(file, format="png", dpi=150)
 
