@@ -4,6 +4,7 @@ python experiments/02-cmsr/report.py RUNS OUTPUT
 """
 
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,15 +28,15 @@ HEADER = (
 
 
 def main(runs: Path, output: Path) -> None:
-    """Writes table.md, table.csv and trade-off.png."""
+    """Writes a table, NAME.md and NAME.csv, and a figure, NAME.png, where NAME is that of the folder of runs."""
     cases, full_psnr = read(runs)
     lines = [cells(case, full_psnr[case.scale]) for case in cases]
     rule = ["---:"] * len(HEADER)
-    with replacing(output / "table.md") as file:
+    with replacing(output / f"{runs.name}.md") as file:
         file.write("".join(f"| {' | '.join(line)} |\n" for line in (HEADER, rule, *lines)).encode())
-    with replacing(output / "table.csv") as file:
+    with replacing(output / f"{runs.name}.csv") as file:
         file.write("".join(f"{','.join(line)}\n" for line in (HEADER, *lines)).encode())
-    draw(cases, full_psnr, output / "trade-off.png")
+    draw(cases, full_psnr, output / f"{runs.name}.png")
 
 
 def read(runs: Path) -> tuple[list[Case], dict[float, float]]:
@@ -44,7 +45,7 @@ def read(runs: Path) -> tuple[list[Case], dict[float, float]]:
     for path in runs.rglob("result.json"):
         record = read_record(path)
         threshold = record.configuration["cmsr"]["mse_threshold"]
-        for result in record.results:
+        for result in chain.from_iterable(record.results.values()):
             if threshold is None:
                 full_psnr[result.scale] = result.metrics["psnr"]
             else:
