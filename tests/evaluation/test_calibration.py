@@ -13,6 +13,7 @@ from lmf_sr.errors import InputError
 from lmf_sr.evaluation.calibration import (
     BINS,
     LOWEST,
+    MARGIN,
     RATIO,
     Calibration,
     Statistics,
@@ -109,12 +110,12 @@ def test_a_table_drops_levels_that_would_render_nothing() -> None:
     }
 
 
-def test_pooled_by_the_papers_intensity_keeps_a_margin() -> None:
-    for intensity, first in (("shift", 2), ("contrast", 3)):
-        calibration = Calibration("f", "m", {8.0: Statistics.empty([2.0])}, ["a"], intensity)
-        calibration.targets[8.0].add(bins(b2=1, b3=1), bins(b2=1, b3=2)[None])
-        assert calibration.table(2.0, "pooled").levels(8.0)[0] == Level(2.0, upper_edge(first))
-        assert calibration.table(2.0, "minimum").levels(8.0)[0] == Level(2.0, upper_edge(3))
+def test_pooled_keeps_a_margin_for_the_borders_between_levels() -> None:
+    calibration = Calibration("f", "m", {8.0: Statistics.empty([2.0])}, ["a"])
+    calibration.targets[8.0].add(bins(b2=1, b3=1), bins(b2=1, b3=2)[None])
+    for threshold, last in ((MARGIN, 2), (2 * MARGIN, 3)):
+        assert calibration.table(threshold, "pooled").levels(8.0)[0] == Level(2.0, upper_edge(last))
+    assert calibration.table(2.0, "minimum").levels(8.0)[0] == Level(2.0, upper_edge(3))
 
 
 def test_measure_counts_every_value_and_its_error(model: Model, images: PairedImages) -> None:

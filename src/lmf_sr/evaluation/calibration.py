@@ -9,8 +9,8 @@ The limit of s_i for an MSE threshold is the upper edge of the last bin seen up 
 not above the limits of the finer scales. E_i is
 
     minimum    of each picture by itself: the smallest of the pictures' limits (the authors' rule)
-    pooled     of all pictures together, and by the paper's intensity to half the threshold: at the borders of levels, where
-               interpolation reads places of coarser ones, as much error is added as there is within (`MARGIN`)
+    pooled     of all pictures together, to a third of the threshold: at the borders of levels, where interpolation reads
+               places of coarser ones, up to twice as much error is added as there is within (`MARGIN`)
 
 What is kept are sums and maxima per bin (`Statistics`), from which a table for any threshold follows.
 """
@@ -41,7 +41,7 @@ FORMAT = "lmf-sr calibration 2"
 LOWEST, RATIO, BINS = 0.001, 1.02, 465  # bins of intensity up to 10, each 2 % wide; above, all is rendered in full
 AGGREGATIONS = ("minimum", "pooled")
 THRESHOLD = 2e-5  # the paper's MSE
-MARGIN = {"shift": 2.0, "contrast": 1.0}  # contrast, which changes smoothly, has few borders; experiments/02-cmsr
+MARGIN = 3.0  # by experiments/02-cmsr
 
 
 @dataclass
@@ -162,7 +162,7 @@ class Calibration:
             raise InputError(f"there is no aggregation {aggregation!r}; choose one of {', '.join(AGGREGATIONS)}")
         if not self.images:
             raise InputError("a calibration without pictures makes no table")
-        margin = MARGIN[self.intensity] if aggregation == "pooled" else 1.0
+        margin = MARGIN if aggregation == "pooled" else 1.0
         targets: dict[float, dict[float, float]] = {}
         for target, statistics in self.targets.items():
             levels: dict[float, float] = {}
