@@ -54,12 +54,8 @@ def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
     try:
         described = OverridesParser.create().parse_overrides(settings)
         register_resolvers(names.sweep_name(described))
-        sys.argv = [
-            f"lmf-sr {verb}",
-            *options,
-            *settings,
-            _shared(described),
-        ]  # where Hydra looks for them, in this order
+        # Where Hydra looks for them, in this order.
+        sys.argv = [f"lmf-sr {verb}", *options, *settings, _shared(described)]
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(
             _performing(verb, job, failures, program=given[0])
         )()

@@ -87,10 +87,10 @@ def ssim(image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: fl
 
     Raises InputError if less than one window is left after cropping.
     """
-    check_window(truth.shape[1], truth.shape[2], scale, protocol)
-    compared, expected = protocol.view(image, scale), protocol.view(truth, scale)
     from torchmetrics.functional.image import structural_similarity_index_measure  # as in `psnr`
 
+    check_window(truth.shape[1], truth.shape[2], scale, protocol)
+    compared, expected = protocol.view(image, scale), protocol.view(truth, scale)
     # In float32: several times faster, and within 1e-5.
     _, full = structural_similarity_index_measure(
         compared[None].float(),

@@ -110,7 +110,7 @@ def render_cmsr(
 
 
 def interpolated(all_chosen: Sequence[Chosen]) -> list[Chosen]:
-    """On each level's grid the pixels that must be interpolated: neither rendered there nor read by nothing finer.
+    """On each level's grid the pixels that must be interpolated: not rendered there, but read by something finer.
 
     A pixel reads neighbours whose nearest latent is its own or next to that, since grids are no coarser than the LR image.
     """
