@@ -18,6 +18,7 @@ from lmf_sr.evaluation.calibration import (
     Calibration,
     Statistics,
     calibrate,
+    evenly_spread,
     measure,
     only,
     table_from,
@@ -116,6 +117,11 @@ def test_pooled_keeps_a_margin_for_the_borders_between_levels() -> None:
     for threshold, last in ((MARGIN, 2), (2 * MARGIN, 3)):
         assert calibration.table(threshold, "pooled").levels(8.0)[0] == Level(2.0, upper_edge(last))
     assert calibration.table(2.0, "minimum").levels(8.0)[0] == Level(2.0, upper_edge(3))
+
+
+def test_photographs_of_one_name_in_two_folders_are_two() -> None:
+    pictures = {name: torch.zeros(3, 1, 1, dtype=torch.uint8) for name in ("a/1.png", "b/1.png", "b/2.png")}
+    assert list(evenly_spread(pictures, 9)) == ["a/1.png", "b/1.png", "2.png"]
 
 
 def test_measure_counts_every_value_and_its_error(model: Model, images: PairedImages) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -240,11 +241,13 @@ def upper_edge(number: int) -> float:
 
 
 def evenly_spread(photographs: Photographs, count: int) -> Photographs:
-    """So many of the photographs, evenly spread over them, by names without folders; all, if there are no more."""
+    """So many of the photographs, evenly spread over them; all, if there are no more. Names lose their folders, unless two
+    would be the same without."""
     names = list(photographs)
     if count < len(names):
         names = [names[(2 * i + 1) * len(names) // (2 * count)] for i in range(count)]
-    return {Path(name).name: photographs[name] for name in names}
+    alike = Counter(Path(name).name for name in names)
+    return {Path(name).name if alike[Path(name).name] == 1 else name: photographs[name] for name in names}
 
 
 def measure(
