@@ -206,7 +206,8 @@ class ContinuousImage:
         decoder, cell = self._conversion(table), self._cell(grid)
         around = contrast(self.lr)[:, None] if table.intensity == "contrast" else None
         for strip, read in strips(grid, self.size, PREPARED_AT_ONCE // len(self.lr)):
-            read = Plan.of(table, grid.band(strip.start, strip.stop), self.size).read(self.size).joined(read)
+            if read != Window.whole(self.size):
+                read = Plan.of(table, grid.band(strip.start, strip.stop), self.size).read(self.size).joined(read)
             window = read.grown(decoder.receptive_halo, decoder.tile_multiple, self.size)
             state, lr = self._state(cell, window, renderer.prepare), window.of(self.lr)
             if around is not None:

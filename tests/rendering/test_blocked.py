@@ -218,7 +218,7 @@ def test_from_features_of_a_window_only() -> None:
 )
 def test_bands(pixels: int, latents: int, lines: int, most: int) -> None:
     """They cover all rows in order, need few lines of latents each, and are bounded."""
-    axis = Axis.of(Grid.over(pixels, 1).rows, latents)
+    axis = Axis(Grid.over(pixels, 1).rows, latents)
     covered = 0
     for band in blocked.bands(axis, lines, most):
         top, bottom = axis.part(band).span

@@ -161,7 +161,8 @@ def test_what_is_not_interpolated_is_not_missed(seed: int, scale: float) -> None
     ) -> None:
         upsample(picture, source, target, out)
         if needed is not None:
-            out.masked_fill_(~needed.latents[:, needed.rows][:, :, needed.cols][:, None], torch.nan)
+            rows, cols = needed.nearest()
+            out.masked_fill_(~needed.latents[:, rows][:, :, cols][:, None], torch.nan)
 
     other = image.model.encode(image.lr[..., torch.randperm(11)] * 0.5 + 0.5)
     whole = other.render(56, 88, cmsr=table)

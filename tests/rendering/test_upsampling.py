@@ -14,6 +14,7 @@ from lmf_sr.rendering import upsampling
 from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.library import why_not_compiled
 
+LEFT_ALONE = 7.0
 side = st.integers(1, 12)
 
 
@@ -68,15 +69,26 @@ def test_a_window_of_the_source() -> None:
     torch.testing.assert_close(found, upsample(picture(8, 10), source, window), atol=2e-6, rtol=0)
 
 
-def test_what_is_needed_alone() -> None:
-    """Is as without the others, also where it ends within a vector of pixels; nothing unneeded of the source is missed."""
-    source, target = Grid.over(6, 40), Grid.over(24, 170)
-    latents = torch.rand(2, 3, 20, generator=torch.Generator().manual_seed(1)) < 0.6
-    needed = Chosen.of(latents, target)
-    pixels = needed.latents[:, needed.rows][:, :, needed.cols][:, None].expand(-1, 3, -1, -1)
-    found = torch.zeros(2, 3, *target.size)
+@settings(deadline=None)
+@given(
+    lr=st.tuples(st.integers(1, 7), st.integers(1, 20)),
+    scale=st.floats(1.0, 9.0),
+    window=st.tuples(st.floats(0, 0.8), st.floats(0, 0.8)),
+    seed=st.integers(0, 99),
+)
+def test_what_is_needed_alone(lr: tuple[int, int], scale: float, window: tuple[float, float], seed: int) -> None:
+    """Is as without the others, which are left alone; nothing unneeded of the source is missed."""
+    source, whole = Grid.over(6, 40), Grid.over(*(int(scale * side) for side in lr))
+    first_row, first_col = (int(share * side) for share, side in zip(window, whole.size, strict=True))
+    target = replace(whole, rows=whole.rows[first_row:], cols=whole.cols[first_col:])
+    needed = Chosen(torch.rand(2, *lr, generator=torch.Generator().manual_seed(seed)) < 0.6, target)
+    rows, cols = needed.nearest()
+    pixels = needed.latents[:, rows][:, :, cols][:, None].expand(-1, 3, -1, -1)
+    found = torch.full((2, 3, *target.size), LEFT_ALONE)
     upsampling.upsample(picture(6, 40), source, target, found, needed)
     torch.testing.assert_close(found[pixels], upsample(picture(6, 40), source, target)[pixels], atol=0, rtol=0)
+    if upsampling.why_not_compiled() is None:
+        assert (found[~pixels] == LEFT_ALONE).all()
 
 
 def test_a_grid_to_itself_is_a_copy() -> None:

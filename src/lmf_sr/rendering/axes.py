@@ -1,15 +1,16 @@
 """What the row of a pixel alone says about it, and its column alone: the two axes of a regular grid.
 
 Along an axis every pixel has its two latents, with their relative coordinates and ensemble weights, and its place between
-two pixels of the LR image. All of it is computed in float64, once per row and once per column.
+two pixels of the LR image. All of it is computed in float64, once per row and once per column; for the compiled kernels, by
+`kernels/grid.h`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
-import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -31,27 +32,35 @@ class Between(NamedTuple):
         return cls(low.long(), (low + 1).clamp(max=n - 1).long(), position - low)
 
 
-class Axis(NamedTuple):
-    corners: Corners
-    lr: Between
+@dataclass(frozen=True)
+class Axis:
+    """Pixels at coordinates `at` over `n` latents, which are also `n` LR pixels; latents are counted from `first`."""
 
-    @classmethod
-    def of(cls, p: Float[Tensor, " N"], n: int) -> Axis:
-        """Pixels at coordinates `p` over `n` latents, which are also `n` LR pixels."""
-        return cls(axis_corners(p, n), Between.of(p, n))
+    at: Float[Tensor, " N"]
+    n: int
+    first: int = 0
 
-    def part(self, pixels: slice) -> Axis:
-        """Some of the pixels."""
-        return Axis(Corners(*(x[pixels] for x in self.corners)), Between(*(x[pixels] for x in self.lr)))
+    @cached_property
+    def corners(self) -> Corners:
+        found = axis_corners(self.at, self.n)
+        return found._replace(at=found.at - self.first)
+
+    @cached_property
+    def lr(self) -> Between:
+        return Between.of(self.at, self.n)
 
     @property
     def span(self) -> tuple[int, int]:
         """The first latent that any pixel needs, and the one after the last."""
         return int(self.corners.at.min()), int(self.corners.at.max()) + 1
 
+    def part(self, pixels: slice) -> Axis:
+        """Some of the pixels."""
+        return replace(self, at=self.at[pixels])
+
     def shifted(self, first: int) -> Axis:
         """The same axis where the latents are counted from `first`; LR pixels keep their numbers."""
-        return self._replace(corners=self.corners._replace(at=self.corners.at - first))
+        return replace(self, first=self.first + first)
 
 
 def nearest_latents(grid: Grid, lr_size: tuple[int, ...]) -> tuple[Int[Tensor, " H"], Int[Tensor, " W"]]:
@@ -65,45 +74,15 @@ class Chosen(NamedTuple):
     """Some of a grid's pixels: those whose nearest latent is chosen."""
 
     latents: Bool[Tensor, "B h w"]
-    rows: Int[Tensor, " H"]  # the row of latents nearest to each row of pixels
-    cols: Int[Tensor, " W"]
+    grid: Grid
 
-    @classmethod
-    def of(cls, latents: Bool[Tensor, "B h w"], grid: Grid) -> Chosen:
-        rows, cols = nearest_latents(grid, latents.shape[1:])
-        return cls(latents, rows.to(latents.device), cols.to(latents.device))
+    def nearest(self) -> tuple[Int[Tensor, " H"], Int[Tensor, " W"]]:
+        """The row of latents nearest to each row of pixels, and the column to each column, where the latents are."""
+        rows, cols = nearest_latents(self.grid, self.latents.shape[1:])
+        return rows.to(self.latents.device), cols.to(self.latents.device)
 
     def pixel_count(self) -> int:
         """How many pixels."""
         h, w = self.latents.shape[1:]
-        return int((self.rows.bincount(minlength=h)[:, None] * self.cols.bincount(minlength=w) * self.latents).sum())
-
-    def stretches(self) -> Stretches:
-        """The same pixels in stretches of neighbours on a row."""
-        w = self.latents.shape[2]
-        top, bottom = int(self.rows.min()), int(self.rows.max()) + 1
-        steps = F.pad(self.latents[:, top:bottom].flatten(0, 1).to(torch.int8), (1, 1)).diff(dim=-1)
-        (line, begin), (_, end) = (steps == 1).nonzero().T, (steps == -1).nonzero().T
-        first_pixel = torch.searchsorted(self.cols, torch.arange(w + 1, device=self.cols.device))
-        first = F.pad(line.bincount(minlength=len(steps)).cumsum(0), (1, 0))
-        return Stretches(self.rows - top, bottom - top, first, first_pixel[begin], first_pixel[end])
-
-
-class Stretches(NamedTuple):
-    """Pixels to render, as stretches of neighbours: along a row on line l of image b, those numbered
-    `first[b * lines + l]` up to `first[b * lines + l + 1]`, each from `begin` up to `end`."""
-
-    line: Int[Tensor, " H"]  # that each row is on
-    lines: int  # of each image; 0 if all share one
-    first: Int[Tensor, " l"]
-    begin: Int[Tensor, " s"]
-    end: Int[Tensor, " s"]
-
-    @classmethod
-    def of(cls, chosen: Chosen | None, size: tuple[int, ...]) -> Stretches:
-        """The pixels chosen, of a grid of so many rows and columns; all of them, of every image, where none are."""
-        if chosen is not None:
-            return chosen.stretches()
-        height, width = size
-        zero = torch.zeros(height, dtype=torch.long)
-        return cls(zero, 0, torch.tensor([0, 1]), torch.tensor([0]), torch.tensor([width]))
+        rows, cols = self.nearest()
+        return int((rows.bincount(minlength=h)[:, None] * cols.bincount(minlength=w) * self.latents).sum())

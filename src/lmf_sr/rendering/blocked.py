@@ -48,7 +48,7 @@ def render_blocked(
 ) -> Float[Tensor, "B 3 H W"]:
     """Renders a grid from a prepared state: what `render_direct` computes."""
     h, w = lr.shape[-2:]
-    rows, cols = Axis.of(grid.rows, h), Axis.of(grid.cols, w)
+    rows, cols = Axis(grid.rows, h), Axis(grid.cols, w)
     out = lr.new_empty(lr.shape[0], 3, *grid.size)
     form = compiled if is_compiled(decoder, lr.dtype) else torch_blocks
     form.Rendering(decoder, state.cell, lr, cols).lines(state.rows, rows, out)
@@ -66,7 +66,7 @@ def render_chosen(
 ) -> None:
     """Renders those pixels of the grid into `out` that are chosen, at a cell of their own; as `direct.render_chosen`."""
     h, w = lr.shape[-2:]
-    rows, cols = Axis.of(grid.rows, h), Axis.of(grid.cols, w)
+    rows, cols = Axis(grid.rows, h), Axis(grid.cols, w)
     if is_compiled(decoder, lr.dtype):
         cell = relative_cell(cell, (h, w))
         rendering = compiled.Rendering(decoder, cell, lr, cols, decoder.shift_to(state, cell))
@@ -103,7 +103,7 @@ def render_features(
         Bands of the grid's rows, with their pixels.
     """
     B, _, h, w = lr.shape
-    rows, cols = Axis.of(grid.rows, h), Axis.of(grid.cols, w)
+    rows, cols = Axis(grid.rows, h), Axis(grid.cols, w)
     left, right = cols.span
     rendering = compiled.Rendering(decoder, cell, lr, cols.shifted(left))
     source = latents.Latents(decoder, features, cell, left - held.left, right - held.left)

@@ -72,7 +72,7 @@ class Plan(NamedTuple):
     def chosen(self, intensity: Float[Tensor, "B h w"]) -> tuple[Chosen, ...]:
         """The pixels rendered on each level's grid."""
         levels = level_map(intensity, self.levels)
-        return tuple(Chosen.of(levels == number, grid) for number, grid in enumerate(self.grids))
+        return tuple(Chosen(levels == number, grid) for number, grid in enumerate(self.grids))
 
 
 def render_cmsr(

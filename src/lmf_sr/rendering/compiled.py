@@ -1,27 +1,20 @@
 """The compiled renderer: the whole render MLP on a grid of pixels in one pass (`kernels/render.c`)."""
 
 import ctypes
-from ctypes import Array, Structure, c_int64, c_void_p
+from ctypes import Structure, c_int64, c_void_p
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders import Decoder
-from lmf_sr.geometry import Corners
 from lmf_sr.lmf.conversion import Conversion, LinearFirst
 from lmf_sr.lmf.lm_lte import LMLTE
-from lmf_sr.rendering.axes import Axis, Chosen, Stretches
+from lmf_sr.rendering.axes import Axis, Chosen
 from lmf_sr.rendering.library import library
-from lmf_sr.rendering.structures import CBetween, CStretches, pointer
+from lmf_sr.rendering.structures import CChosen, pointer
 
 WIDTH = 16  # of the render MLP: the kernel's vectors
-NEGLIGIBLE = 1e-9  # weight in the ensemble: a pixel centred on a latent has no other
-
-
-class _Taps(Structure):
-    _fields_ = [(name, c_void_p) for name in ("first", "pixel", "latent", "rel", "weight")]
 
 
 class _Job(Structure):
@@ -30,14 +23,9 @@ class _Job(Structure):
         *((name, c_int64) for name in ("image_size", "line_size", "latent_size")),
         *((name, c_void_p) for name in ("first", "hidden", "last", "phases", "shift")),
         ("depth", c_int64),
-        ("rows", 2 * _Taps),
-        ("cols", 2 * _Taps),
-        ("pixels", CStretches),
-        ("height", c_int64),
+        ("pixels", CChosen),
         ("lr", c_void_p),
         *((name, c_int64) for name in ("lr_image_size", "lr_channel_size", "lr_line_size")),
-        ("lr_rows", CBetween),
-        ("lr_cols", CBetween),
         ("out", c_void_p),
         *((name, c_int64) for name in ("out_image_size", "out_channel_size", "out_line_size")),
         ("images", c_int64),
@@ -91,11 +79,10 @@ class Rendering:
             "phases": None if phase is None else self._pointer(torch.cat([phase, phase - 0.5], dim=-1)),
             "shift": None if shift is None else self._pointer(shift),
             "depth": decoder.depth,
-            "cols": self._taps(cols.corners),
             "lr": lr.data_ptr() if decoder.lr_skip else None,
             **_strides("lr", lr),
-            "lr_cols": CBetween.of(cols.lr, self.held),
         }
+        self.cols = cols
 
     def lines(
         self,
@@ -118,33 +105,18 @@ class Rendering:
             **self.fixed,
             latents=latents.data_ptr(),
             **dict(zip(("image_size", "line_size", "latent_size"), latents.stride(), strict=False)),
-            rows=self._taps(rows.corners),
-            lr_rows=CBetween.of(rows.lr, self.held),
-            pixels=CStretches.of(Stretches.of(chosen, out.shape[2:]), self.held),
-            height=out.shape[2],
+            pixels=CChosen.of(chosen, rows, self.cols, self.held),
             out=out.data_ptr(),
             **_strides("out", out),
             images=len(out),
             threads=torch.get_num_threads(),
         )
-        self.library.lmf_render(ctypes.byref(job))
+        if self.library.lmf_render(ctypes.byref(job)):
+            raise MemoryError("no memory for the axes of the grid")
         del self.held[fixed:]
 
-    def _pointer(self, values: Tensor, dtype: torch.dtype = torch.float32) -> int:
-        return pointer(values, dtype, self.held)
-
-    def _taps(self, corners: Corners) -> Array[_Taps]:
-        """The latents on either side of each pixel, those without weight left out."""
-        weight = corners.weight.clone()
-        once = corners.at[:, 0] == corners.at[:, 1]
-        weight[once] = weight.new_tensor([1.0, 0.0])
-        sides = []
-        for at, rel, w in zip(corners.at.T, corners.rel.T, weight.T, strict=True):
-            needed = w > NEGLIGIBLE
-            first, pixel = F.pad(needed.cumsum(0), (1, 0)), needed.nonzero()[:, 0]
-            ints = (self._pointer(x, torch.int32) for x in (first, pixel, at[pixel]))
-            sides.append(_Taps(*ints, *(self._pointer(x[pixel]) for x in (rel, w))))
-        return (2 * _Taps)(*sides)
+    def _pointer(self, values: Tensor) -> int:
+        return pointer(values, torch.float32, self.held)
 
 
 def _strides(name: str, x: Float[Tensor, "B 3 H W"]) -> dict[str, int]:

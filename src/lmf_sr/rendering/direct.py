@@ -72,9 +72,10 @@ def render_chosen(
     """
     state = decoder.at_cell(state, cell)
     rows, cols, W = grid.rows.to(lr.device), grid.cols.to(lr.device), len(grid.cols)
+    line, column = chosen.nearest()
     for b, flat in enumerate(out.flatten(2)):
         one = LMFState(*(part[b : b + 1] for part in state))
-        wanted = chosen.latents[b][chosen.rows][:, chosen.cols].flatten().nonzero()[:, 0]
+        wanted = chosen.latents[b][line][:, column].flatten().nonzero()[:, 0]
         for pixels in wanted.split(QUERIES_PER_CHUNK):
             coords = torch.stack([rows[pixels // W], cols[pixels % W]], dim=-1)[None]
             rgb = decoder.query(one, coords)

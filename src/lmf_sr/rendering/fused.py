@@ -108,8 +108,7 @@ class Blocks(NamedTuple):
 def blocks_of(rows: bytes, cols: bytes, lr_size: tuple[int, int], device: torch.device) -> Blocks:
     """The blocks of a grid, whose rows and columns are given as the bytes of their float64 coordinates."""
     axes = [
-        Axis.of(torch.frombuffer(bytearray(p), dtype=torch.float64), n)
-        for p, n in zip((rows, cols), lr_size, strict=True)
+        Axis(torch.frombuffer(bytearray(p), dtype=torch.float64), n) for p, n in zip((rows, cols), lr_size, strict=True)
     ]
     tile, *most = block_shape(*[longest_run(axis.corners.at) for axis in axes])
     row_runs, col_runs = [runs(axis.corners.at, n).to(device) for axis, n in zip(axes, most, strict=True)]

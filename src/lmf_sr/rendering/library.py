@@ -47,7 +47,7 @@ def _library_or_reason() -> ctypes.CDLL | str:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=path.parent) as folder:
                 built = Path(folder) / path.name
-                _run([*command, *map(str, sorted(KERNELS.glob("*.c"))), "-o", str(built)])
+                _run([*command, *map(str, sorted(KERNELS.glob("*.c"))), "-lm", "-o", str(built)])
                 built.replace(path)
         return ctypes.CDLL(str(path))
     except Unavailable as reason:

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from ctypes import Structure, c_int64, c_void_p
+from ctypes import Structure, c_double, c_int64, c_void_p
 
 import torch
 from torch import Tensor
 
-from lmf_sr.rendering.axes import Between, Stretches
+from lmf_sr.geometry import tie
+from lmf_sr.rendering.axes import Axis, Chosen
 
 
-class CBetween(Structure):
-    _fields_ = [("low", c_void_p), ("high", c_void_p), ("share_of_high", c_void_p)]
+class CAxis(Structure):
+    _fields_ = [("at", c_void_p), *((name, c_int64) for name in ("pixels", "latents", "first")), ("tie", c_double)]
 
     @classmethod
-    def of(cls, some: Between, held: list[Tensor]) -> CBetween:
+    def of(cls, axis: Axis, held: list[Tensor]) -> CAxis:
         """`held` gets what C points into, to be kept as long as C reads it."""
-        low, high = (pointer(x, torch.int32, held) for x in (some.low, some.high))
-        return cls(low, high, pointer(some.share, torch.float32, held))
+        at = pointer(axis.at, torch.float64, held)
+        return cls(at, len(axis.at), axis.n, axis.first, tie(axis.n) * axis.n / 2)
 
 
-class CStretches(Structure):
-    _fields_ = [*((name, c_void_p) for name in ("line", "first", "begin", "end")), ("lines", c_int64)]
+class CChosen(Structure):
+    _fields_ = [("latents", c_void_p), ("rows", CAxis), ("cols", CAxis)]
 
     @classmethod
-    def of(cls, some: Stretches, held: list[Tensor]) -> CStretches:
-        """As `CBetween.of`."""
-        return cls(*(pointer(x, torch.int32, held) for x in (some.line, some.first, some.begin, some.end)), some.lines)
+    def of(cls, chosen: Chosen | None, rows: Axis, cols: Axis, held: list[Tensor]) -> CChosen:
+        """As `CAxis.of`; rows and columns are those of the grid. All pixels are, if none are given."""
+        latents = None if chosen is None else pointer(chosen.latents, torch.bool, held)
+        return cls(latents, CAxis.of(rows, held), CAxis.of(cols, held))
 
 
 def pointer(values: Tensor, dtype: torch.dtype, held: list[Tensor]) -> int:

@@ -38,12 +38,14 @@ class Rendering:
         chosen: Chosen | None = None,
     ) -> None:
         """Renders rows of pixels into `out`; the arguments are those of `compiled.Rendering.lines`."""
+        nearest = chosen.nearest() if chosen else None
         for image in range(len(out)):
-            for row_runs in runs(rows.corners.at, chosen and chosen.rows):
-                for col_runs in runs(self.cols.corners.at, chosen and chosen.cols):
+            for row_runs in runs(rows.corners.at, nearest and nearest[0]):
+                for col_runs in runs(self.cols.corners.at, nearest and nearest[1]):
                     of_block = torch.ones(len(row_runs), len(col_runs), dtype=torch.bool)
-                    if chosen is not None:
-                        of_block = chosen.latents[image][chosen.rows[row_runs[:, 0]]][:, chosen.cols[col_runs[:, 0]]]
+                    if chosen and nearest:
+                        line, column = nearest
+                        of_block = chosen.latents[image][line[row_runs[:, 0]]][:, column[col_runs[:, 0]]]
                     blocks = max(PIXELS_PER_TILE // (row_runs.shape[1] * col_runs.shape[1]), 1)
                     for tile in of_block.nonzero().split(blocks):
                         r, c = row_runs[tile[:, 0]], col_runs[tile[:, 1]]

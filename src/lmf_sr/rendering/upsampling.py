@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.geometry import Grid, sample_bilinear
-from lmf_sr.rendering.axes import Between, Chosen, Stretches
+from lmf_sr.rendering.axes import Axis, Chosen
 from lmf_sr.rendering.library import library, why_not_compiled
-from lmf_sr.rendering.structures import CBetween, CStretches
+from lmf_sr.rendering.structures import CAxis, CChosen
 
 
 def upsample(
@@ -33,8 +33,7 @@ def upsample(
     rows = _relative_to(source.rows, source.cell[0], target.rows)
     cols = _relative_to(source.cols, source.cell[1], target.cols)
     if picture.device.type == "cpu" and picture.dtype == torch.float32 and why_not_compiled() is None:
-        axes = Between.of(rows, len(source.rows)), Between.of(cols, len(source.cols))
-        _compiled(picture, axes, Stretches.of(needed, target.size), out)
+        _compiled(picture, (Axis(rows, len(source.rows)), Axis(cols, len(source.cols))), needed, out)
     elif _is_regular(rows) and _is_regular(cols):
         out.copy_(F.interpolate(picture, size=target.size, mode="bilinear", align_corners=False))
     else:
@@ -45,31 +44,31 @@ def upsample(
 class _Job(Structure):
     _fields_ = [
         ("picture", c_void_p),
-        *(
-            (name, c_int64)
-            for name in ("picture_image_size", "picture_plane_size", "picture_line_size", "picture_width")
-        ),
-        *((name, CBetween) for name in ("rows", "cols")),
-        ("pixels", CStretches),
+        *((name, c_int64) for name in ("picture_image_size", "picture_plane_size", "picture_line_size")),
+        ("rows", CAxis),
+        ("cols", CAxis),
+        ("pixels", CChosen),
         ("out", c_void_p),
         *((name, c_int64) for name in ("out_image_size", "out_plane_size", "out_line_size")),
-        *((name, c_int64) for name in ("images", "planes", "height", "threads")),
+        *((name, c_int64) for name in ("images", "planes", "threads")),
     ]
 
 
 def _compiled(
-    picture: Float[Tensor, "B C h w"], axes: tuple[Between, Between], pixels: Stretches, out: Float[Tensor, "B C H W"]
+    picture: Float[Tensor, "B C h w"], axes: tuple[Axis, Axis], needed: Chosen | None, out: Float[Tensor, "B C H W"]
 ) -> None:
     held = [picture if picture.stride(-1) == 1 else picture.contiguous()]  # what C points into
+    if needed is not None:
+        h, w = needed.latents.shape[1:]
+        axes_of_needed = Axis(needed.grid.rows, h), Axis(needed.grid.cols, w)
     job = _Job(
         held[0].data_ptr(),
         *held[0].stride()[:3],
-        picture.shape[3],
-        *(CBetween.of(axis, held) for axis in axes),
-        CStretches.of(pixels, held),
+        *(CAxis.of(axis, held) for axis in axes),
+        CChosen.of(needed, *(axes if needed is None else axes_of_needed), held),
         out.data_ptr(),
         *out.stride()[:3],
-        *out.shape[:3],
+        *out.shape[:2],
         torch.get_num_threads(),
     )
     if library().lmf_upsample(ctypes.byref(job)):

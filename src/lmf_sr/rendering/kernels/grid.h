@@ -1,16 +1,105 @@
-/* What the Python side says about a grid of pixels. */
+/* A grid of pixels, as the Python side tells of it, and what follows from it: what `geometry.py` says, in double precision. */
 
+#include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 
-/* Where pixel i of an axis lies between two pixels of a picture. */
+/* The pixels of an axis, at coordinates in [-1, 1] that rise, over `latents` latents, which are counted from `first`.
+   They may be pixels of a picture instead. */
 typedef struct {
-    const int32_t *low, *high;
-    const float *share_of_high;
+    const double *at;
+    int64_t pixels, latents, first;
+    double tie; /* so much before a tie, in numbers of latents, a pixel already goes to the later latent */
+} axis;
+
+/* Some pixels of a grid: those whose nearest latent is chosen. */
+typedef struct {
+    const uint8_t *latents; /* for each image, line and column; NULL for all */
+    axis rows, cols;
+} chosen;
+
+/* The two pixels of a picture that each pixel of an axis lies between, and how much of the higher it takes. */
+typedef struct {
+    int32_t *low, *high;
+    float *share_of_high;
 } between;
 
-/* Some of the pixels: along a row on line l of image b, stretches number first[b * lines + l] up to the next one's, each
-   from begin up to end; some may be empty. */
+/* Where chosen pixels are: the line of latents nearest to each row; the first column of pixels nearest to each column of
+   latents or a later one. */
 typedef struct {
-    const int32_t *line, *first, *begin, *end;
-    int64_t lines;
-} stretches;
+    int32_t *line, *first_pixel;
+} places;
+
+/* Arrays of up to `most` floats or int32, taken one after the other from memory that is freed at once. */
+typedef struct {
+    char *memory, *free;
+    int64_t most;
+} arrays;
+
+/* NULL in `memory` if there is none. */
+static inline arrays make_arrays(int64_t count, int64_t most)
+{
+    char *memory = malloc(count * most * sizeof(int32_t));
+    return (arrays){memory, memory, most};
+}
+
+static inline void *take(arrays *from)
+{
+    void *array = from->free;
+    from->free += from->most * sizeof(int32_t);
+    return array;
+}
+
+static inline int64_t longest(const chosen *pixels)
+{
+    int64_t most = pixels->rows.pixels > pixels->cols.pixels ? pixels->rows.pixels : pixels->cols.pixels;
+    return 1 + (most > pixels->cols.latents ? most : pixels->cols.latents);
+}
+
+/* Where a pixel lies among the latents, in numbers of latents. */
+static inline double position(const axis *a, int64_t pixel) { return ((a->at[pixel] + 1) * a->latents - 1) / 2; }
+
+static inline double clamp(double x, int64_t n) { return x < 0 ? 0 : x > n - 1 ? n - 1 : x; }
+
+static inline between find_between(const axis *a, arrays *from)
+{
+    between found = {take(from), take(from), take(from)};
+    for (int64_t i = 0; i < a->pixels; i++) {
+        const double x = clamp(position(a, i), a->latents), low = floor(x);
+        found.low[i] = low;
+        found.high[i] = clamp(low + 1, a->latents);
+        found.share_of_high[i] = x - low;
+    }
+    return found;
+}
+
+static inline int64_t nearest(const axis *a, int64_t pixel) { return clamp(rint(position(a, pixel) + a->tie), a->latents); }
+
+static inline places find_places(const chosen *pixels, arrays *from)
+{
+    places found = {take(from), take(from)};
+    for (int64_t row = 0; row < pixels->rows.pixels; row++) found.line[row] = nearest(&pixels->rows, row);
+    int64_t column = 0;
+    for (int64_t i = 0; i < pixels->cols.pixels; i++)
+        for (const int64_t last = nearest(&pixels->cols, i); column <= last; column++) found.first_pixel[column] = i;
+    for (; column <= pixels->cols.latents; column++) found.first_pixel[column] = pixels->cols.pixels;
+    return found;
+}
+
+/* The next stretch of chosen neighbours in a row, from *begin up to *end, none perhaps; 0 if there is no more.
+   *column is where to look on, at first 0. */
+static inline int next_stretch(const chosen *pixels, const places *at, int64_t image, int64_t row, int64_t *column, int64_t *begin, int64_t *end)
+{
+    const int64_t columns = pixels->cols.latents;
+    if (!pixels->latents) {
+        *begin = 0, *end = pixels->cols.pixels;
+        return !(*column)++;
+    }
+    const uint8_t *line = pixels->latents + (image * pixels->rows.latents + at->line[row]) * columns;
+    while (*column < columns && !line[*column]) ++*column;
+    if (*column == columns) return 0;
+    *begin = at->first_pixel[*column];
+    while (*column < columns && line[*column]) ++*column;
+    *end = at->first_pixel[*column];
+    return 1;
+}

@@ -30,11 +30,20 @@ enum { GROUP = 16, SMALL_GROUP = 8 }; /* vectors of sums kept in registers */
 enum { GROUP = 4, SMALL_GROUP = 4 };
 #endif
 
+#define NEGLIGIBLE 1e-9 /* weight in the ensemble: a pixel centred on a latent has no other */
+
 /* The taps of an axis on one side: of pixel i those from first[i] up to first[i + 1], one or none. */
 typedef struct {
-    const int32_t *first, *pixel, *latent;
-    const float *rel, *weight;
+    int32_t *first, *pixel, *latent;
+    float *rel, *weight;
 } taps;
+
+/* What follows from the grid. */
+typedef struct {
+    taps rows[2], cols[2]; /* on the lower side, and on the higher */
+    between lr_rows, lr_cols;
+    places chosen;
+} geometry;
 
 typedef struct {
     /* the latents: lines of `latents_in_line`, each latent `latent_size` floats: gains, offsets, coef and freq */
@@ -45,19 +54,40 @@ typedef struct {
     const float *phases; /* [phase, phase - 1/2] for each image; NULL where the input is rel */
     const float *shift;  /* added to the first layer's product, for each image; NULL for none */
     int64_t depth;
-    /* the grid */
-    taps rows[2], cols[2]; /* on the lower side, and on the higher */
-    stretches pixels;      /* which to render */
-    int64_t height;
+    chosen pixels; /* of the grid, which to render */
     /* the LR image to add; NULL for none */
     const float *lr;
     int64_t lr_image_size, lr_channel_size, lr_line_size;
-    between lr_rows, lr_cols;
     /* the output */
     float *out;
     int64_t out_image_size, out_channel_size, out_line_size;
     int64_t images, threads;
 } job;
+
+static void find_taps(const axis *a, taps sides[2], arrays *from)
+{
+    const int64_t n = a->latents;
+    int count[2] = {0, 0};
+    for (int s = 0; s < 2; s++) sides[s] = (taps){take(from), take(from), take(from), take(from), take(from)};
+    for (int64_t i = 0; i < a->pixels; i++) {
+        const double low = floor(position(a, i) + a->tie), latent[2] = {clamp(low, n), clamp(low + 1, n)};
+        double rel[2];
+        for (int s = 0; s < 2; s++) rel[s] = (a->at[i] - (latent[s] * (2.0 / n) + (1.0 / n - 1))) * n;
+        const double all = fabs(rel[0]) + fabs(rel[1]);
+        double weight[2] = {fabs(rel[1]) / all, fabs(rel[0]) / all};
+        if (latent[0] == latent[1]) weight[0] = 1, weight[1] = 0;
+        for (int s = 0; s < 2; s++) {
+            sides[s].first[i] = count[s];
+            if (weight[s] <= NEGLIGIBLE) continue;
+            const int t = count[s]++;
+            sides[s].pixel[t] = i;
+            sides[s].latent[t] = latent[s] - a->first;
+            sides[s].rel[t] = rel[s];
+            sides[s].weight[t] = weight[s];
+        }
+    }
+    for (int s = 0; s < 2; s++) sides[s].first[a->pixels] = count[s];
+}
 
 /* Bit j: whether element j is not zero. */
 INLINE unsigned active(vector any)
@@ -143,7 +173,7 @@ INLINE vector waves(const float *coef, float rel_row, float rel_col, vector phas
 }
 
 /* Adds to `sum` the last hidden layer of the taps of some pixels on one row of latents, weighted. */
-static void add_taps(const job *d, const float *line, float rel_row, float row_weight, int64_t left, int pixels, const float *phases, vector shift, float *sum)
+static void add_taps(const job *d, const geometry *g, const float *line, float rel_row, float row_weight, int64_t left, int pixels, const float *phases, vector shift, float *sum)
 {
     const ptrdiff_t modulations = WIDTH * d->depth;
     const float *latents[2 * CHUNK];
@@ -151,7 +181,7 @@ static void add_taps(const job *d, const float *line, float rel_row, float row_w
     float rel_col[2 * CHUNK], weight[2 * CHUNK], *of_pixel[2 * CHUNK];
     unsigned bits[2 * CHUNK / SMALL_GROUP];
     int n = 0;
-    for (const taps *cols = d->cols; cols < d->cols + 2; cols++)
+    for (const taps *cols = g->cols; cols < g->cols + 2; cols++)
         for (int i = cols->first[left]; i < cols->first[left + pixels]; i++, n++) {
             latents[n] = line + cols->latent[i] * d->latent_size;
             rel_col[n] = cols->rel[i];
@@ -175,14 +205,14 @@ static void add_taps(const job *d, const float *line, float rel_row, float row_w
     for (int t = 0; t < n; t++) store(of_pixel[t], load(of_pixel[t]) + load(y + WIDTH * t) * weight[t]);
 }
 
-static void render_chunk(const job *d, int64_t image, int64_t row, int64_t left, int pixels)
+static void render_chunk(const job *d, const geometry *g, int64_t image, int64_t row, int64_t left, int pixels)
 {
     float sum[CHUNK * WIDTH] __attribute__((aligned(64)));
     memset(sum, 0, (pixels + SMALL_GROUP - 1) / SMALL_GROUP * SMALL_GROUP * WIDTH * sizeof *sum);
     const vector shift = d->shift ? load(d->shift + image * WIDTH) : (vector){};
-    for (const taps *rows = d->rows; rows < d->rows + 2; rows++)
+    for (const taps *rows = g->rows; rows < g->rows + 2; rows++)
         for (int r = rows->first[row]; r < rows->first[row + 1]; r++)
-            add_taps(d, d->latents + image * d->image_size + rows->latent[r] * d->line_size, rows->rel[r], rows->weight[r],
+            add_taps(d, g, d->latents + image * d->image_size + rows->latent[r] * d->line_size, rows->rel[r], rows->weight[r],
                      left, pixels, d->phases ? d->phases + image * WIDTH : NULL, shift, sum);
 
     float *out = d->out + image * d->out_image_size + row * d->out_line_size + left;
@@ -197,28 +227,36 @@ static void render_chunk(const job *d, int64_t image, int64_t row, int64_t left,
         }
     }
     if (d->lr) {
-        const float *lr = d->lr + image * d->lr_image_size, share = d->lr_rows.share_of_high[row];
-        const int32_t *low = d->lr_cols.low + left, *high = d->lr_cols.high + left;
+        const float *lr = d->lr + image * d->lr_image_size, share = g->lr_rows.share_of_high[row];
+        const int32_t *low = g->lr_cols.low + left, *high = g->lr_cols.high + left;
         for (int k = 0; k < 3; k++, lr += d->lr_channel_size, out += d->out_channel_size) {
-            const float *above = lr + d->lr_rows.low[row] * d->lr_line_size;
-            const float *below = lr + d->lr_rows.high[row] * d->lr_line_size;
+            const float *above = lr + g->lr_rows.low[row] * d->lr_line_size;
+            const float *below = lr + g->lr_rows.high[row] * d->lr_line_size;
             for (int p = 0; p < pixels; p++) {
                 float l = above[low[p]] + share * (below[low[p]] - above[low[p]]);
                 float h = above[high[p]] + share * (below[high[p]] - above[high[p]]);
-                out[p] += l + d->lr_cols.share_of_high[left + p] * (h - l);
+                out[p] += l + g->lr_cols.share_of_high[left + p] * (h - l);
             }
         }
     }
 }
 
-void lmf_render(const job *d)
+/* 0, or 1 if there was no memory */
+int lmf_render(const job *d)
 {
+    arrays from = make_arrays(28, longest(&d->pixels));
+    if (!from.memory) return 1;
+    geometry g;
+    find_taps(&d->pixels.rows, g.rows, &from);
+    find_taps(&d->pixels.cols, g.cols, &from);
+    g.lr_rows = find_between(&d->pixels.rows, &from), g.lr_cols = find_between(&d->pixels.cols, &from);
+    g.chosen = find_places(&d->pixels, &from);
 #pragma omp parallel for collapse(2) schedule(dynamic, 4) num_threads(d->threads)
     for (int64_t image = 0; image < d->images; image++)
-        for (int64_t row = 0; row < d->height; row++) {
-            const int32_t *first = d->pixels.first + image * d->pixels.lines + d->pixels.line[row];
-            for (int32_t i = first[0]; i < first[1]; i++)
-                for (int32_t left = d->pixels.begin[i], end = d->pixels.end[i]; left < end; left += CHUNK)
-                    render_chunk(d, image, row, left, end - left < CHUNK ? end - left : CHUNK);
-        }
+        for (int64_t row = 0; row < d->pixels.rows.pixels; row++)
+            for (int64_t column = 0, left, end; next_stretch(&d->pixels, &g.chosen, image, row, &column, &left, &end);)
+                for (; left < end; left += CHUNK)
+                    render_chunk(d, &g, image, row, left, end - left < CHUNK ? end - left : CHUNK);
+    free(from.memory);
+    return 0;
 }

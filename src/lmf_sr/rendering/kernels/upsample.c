@@ -2,19 +2,17 @@
 
    Between two of its rows what is needed of a line is interpolated, from which the pixels of a row of the output are. */
 
-#include <stdlib.h>
-
 #include "grid.h"
 #include "vectors.h"
 
 typedef struct {
     const float *picture;
-    int64_t picture_image_size, picture_plane_size, picture_line_size, picture_width;
-    between rows, cols;
-    stretches pixels; /* which to make */
+    int64_t picture_image_size, picture_plane_size, picture_line_size;
+    axis rows, cols; /* of the grid, over the pixels of the picture */
+    chosen pixels;   /* of the grid, which to make */
     float *out;
     int64_t out_image_size, out_plane_size, out_line_size;
-    int64_t images, planes, height, threads;
+    int64_t images, planes, threads;
 } job;
 
 /* Pixels of a row from a line, behind which there is room to read 2 * LANES more */
@@ -43,30 +41,33 @@ static void along(const float *line, const between *cols, int32_t begin, int32_t
 int lmf_upsample(const job *d)
 {
     int failed = 0;
+    arrays from = make_arrays(8, longest(&d->pixels));
+    if (!from.memory) return 1;
+    const between rows = find_between(&d->rows, &from), cols = find_between(&d->cols, &from);
+    const places at = find_places(&d->pixels, &from);
 #pragma omp parallel num_threads(d->threads) reduction(|| : failed)
     {
-        float *line = malloc((d->picture_width + 2 * LANES) * sizeof *line);
+        float *line = malloc((d->cols.latents + 2 * LANES) * sizeof *line);
         failed = !line;
 #pragma omp for collapse(3) schedule(static)
         for (int64_t image = 0; image < d->images; image++)
             for (int64_t plane = 0; plane < d->planes; plane++)
-                for (int64_t row = 0; row < d->height; row++) {
+                for (int64_t row = 0; row < d->rows.pixels; row++) {
                     const float *picture = d->picture + image * d->picture_image_size + plane * d->picture_plane_size;
-                    const float *above = picture + d->rows.low[row] * d->picture_line_size;
-                    const float *below = picture + d->rows.high[row] * d->picture_line_size;
-                    const float share = d->rows.share_of_high[row];
+                    const float *above = picture + rows.low[row] * d->picture_line_size;
+                    const float *below = picture + rows.high[row] * d->picture_line_size;
+                    const float share = rows.share_of_high[row];
                     float *out = d->out + image * d->out_image_size + plane * d->out_plane_size + row * d->out_line_size;
                     if (!line) continue;
-                    const int32_t *first = d->pixels.first + image * d->pixels.lines + d->pixels.line[row];
-                    for (int32_t s = first[0]; s < first[1]; s++) {
-                        const int32_t begin = d->pixels.begin[s], end = d->pixels.end[s];
+                    for (int64_t column = 0, begin, end; next_stretch(&d->pixels, &at, image, row, &column, &begin, &end);) {
                         if (begin == end) continue; /* of latents beyond the grid */
-                        for (int32_t i = d->cols.low[begin]; i <= d->cols.high[end - 1]; i++)
+                        for (int32_t i = cols.low[begin]; i <= cols.high[end - 1]; i++)
                             line[i] = above[i] + share * (below[i] - above[i]);
-                        along(line, &d->cols, begin, end, out);
+                        along(line, &cols, begin, end, out);
                     }
                 }
         free(line);
     }
+    free(from.memory);
     return failed;
 }
