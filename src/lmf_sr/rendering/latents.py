@@ -82,8 +82,8 @@ class Latents:
         self.left, self.width = left, right - left
         kernel, bias = decoder.convolution(cell)
         G = kernel.new_tensor(WINOGRAD)
-        kernel = torch.einsum("ai,ocij,bj->abco", G, kernel.unflatten(1, (-1, 3, 3)), G).flatten(0, 1)
-        self.convolution = kernel.contiguous(), bias.contiguous()
+        points = torch.kron(G, G) @ kernel.unflatten(1, (-1, 9)).permute(2, 1, 0).flatten(1)  # G k G^T, flattened
+        self.convolution = points.unflatten(1, (-1, len(kernel))), bias.contiguous()
         first, last = decoder.latent_mlp.linears
         layers = [folded(last, decoder, cell)]
         if isinstance(decoder, LMLTE):
