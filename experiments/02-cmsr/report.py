@@ -87,9 +87,11 @@ def draw(cases: list[Case], full_psnr: dict[float, float], path: Path) -> None:
     precision.plot(thresholds, thresholds, color="#888888", linewidth=1)
     precision.set(ylabel="MSE from the full rendering", yscale="log")
     quality.set(ylabel="PSNR lost (dB)")
-    saving.set(ylabel="saved by the decoder (%): time, MACs dashed")
+    saving.set(ylabel="decoder: time, MACs (dashed) saved (%)")
     for ax in (precision, quality, saving):
         ax.set(xlabel="MSE asked for", xscale="log")
+        ax.set_xticks(thresholds, [f"{threshold:.0e}" for threshold in thresholds], rotation=30)
+        ax.minorticks_off()
         ax.grid(color="#dddddd", linewidth=0.6)
         ax.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=len(full_psnr), frameon=False)

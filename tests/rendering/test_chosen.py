@@ -12,6 +12,7 @@ from lmf_sr.geometry import Grid, clip_cell, nearest
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering import blocked, direct
 from lmf_sr.rendering.axes import Chosen
+from lmf_sr.rendering.direct import RenderChosen
 
 TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
 LEFT_ALONE = 7.0
@@ -19,7 +20,7 @@ CELL = torch.tensor([[0.2, 0.3], [0.1, 0.25]])  # not the state's
 
 
 @pytest.fixture(params=["direct", "torch blocks", "compiled"])
-def render_chosen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def render_chosen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RenderChosen]:
     """Each way to do it."""
     if request.param == "direct":
         return direct.render_chosen
@@ -49,7 +50,7 @@ def pixels_of(chosen: Chosen) -> torch.Tensor:
 @pytest.mark.parametrize("decoder", ["lm-liif", "lm-lte", "lm-ciaosr"])
 @pytest.mark.parametrize("size", [(9, 11), (18, 22), (25, 61), (72, 88)])
 def test_chosen_pixels_are_those_of_the_whole(
-    decoder: str, size: tuple[int, int], render_chosen: Callable[..., None]
+    decoder: str, size: tuple[int, int], render_chosen: Callable[..., RenderChosen]
 ) -> None:
     grid = Grid.over(*size)
     conversion, state, lr = scene(decoder, (9, 11), grid)
@@ -57,20 +58,20 @@ def test_chosen_pixels_are_those_of_the_whole(
     out = torch.full((2, 3, *size), LEFT_ALONE)
     with torch.inference_mode():
         whole = direct.render_direct(conversion, conversion.at_cell(state, CELL), lr, grid)
-        render_chosen(conversion, state, CELL, lr, grid, chosen, out)
+        render_chosen(conversion, state, lr)(CELL, grid, chosen, out)
     pixels = pixels_of(chosen)[:, None].expand_as(out)
     torch.testing.assert_close(out[pixels], whole[pixels], atol=2e-6, rtol=0)
     assert (out[~pixels] == LEFT_ALONE).all()
 
 
 @pytest.mark.parametrize("everything", [True, False])
-def test_all_and_none(everything: bool, render_chosen: Callable[..., None]) -> None:
+def test_all_and_none(everything: bool, render_chosen: Callable[..., RenderChosen]) -> None:
     grid = Grid.over(30, 41)
     conversion, state, lr = scene("lm-liif", (5, 7), grid)
     out = torch.full((2, 3, 30, 41), LEFT_ALONE)
     with torch.inference_mode():
         chosen = Chosen(torch.full((2, 5, 7), everything), grid)
-        render_chosen(conversion, state, CELL, lr, grid, chosen, out)
+        render_chosen(conversion, state, lr)(CELL, grid, chosen, out)
         whole = direct.render_direct(conversion, conversion.at_cell(state, CELL), lr, grid)
     torch.testing.assert_close(out, whole if everything else torch.full_like(out, LEFT_ALONE), atol=2e-6, rtol=0)
 

@@ -175,7 +175,7 @@ def contrast(lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B h w"]:
     """The standard deviation of a picture around each pixel; over the colours, the root of the mean variance."""
     padded = F.pad(lr, [AROUND] * 4, mode="replicate")
     side = 2 * AROUND + 1
-    mean, square = F.avg_pool2d(padded, side, 1), F.avg_pool2d(padded.square(), side, 1)
+    mean, square = F.avg_pool2d(torch.cat([padded, padded.square()]), side, 1).chunk(2)
     return (square - mean.square()).clamp(min=0).mean(1).sqrt()
 
 

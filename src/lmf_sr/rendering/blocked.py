@@ -21,6 +21,7 @@ from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering import compiled, latents, torch_blocks
 from lmf_sr.rendering.axes import Axis, Chosen
+from lmf_sr.rendering.direct import RenderChosen
 from lmf_sr.rendering.library import why_not_compiled
 from lmf_sr.rendering.tiling import Size, Window
 
@@ -51,29 +52,29 @@ def render_blocked(
     rows, cols = Axis(grid.rows, h), Axis(grid.cols, w)
     out = lr.new_empty(lr.shape[0], 3, *grid.size)
     form = compiled if is_compiled(decoder, lr.dtype) else torch_blocks
-    form.Rendering(decoder, state.cell, lr, cols).lines(state.rows, rows, out)
+    form.Rendering(decoder, lr).render(state.rows, state.cell, rows, cols, out)
     return out
 
 
-def render_chosen(
-    decoder: Conversion,
-    state: LMFState,
-    cell: Float[Tensor, "B 2"],
-    lr: Float[Tensor, "B 3 h w"],
-    grid: Grid,
-    chosen: Chosen,
-    out: Float[Tensor, "B 3 H W"],
-) -> None:
-    """Renders those pixels of the grid into `out` that are chosen, at a cell of their own; as `direct.render_chosen`."""
-    h, w = lr.shape[-2:]
-    rows, cols = Axis(grid.rows, h), Axis(grid.cols, w)
+def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
+    """As `direct.render_chosen`."""
+    size = lr.shape[-2:]
     if is_compiled(decoder, lr.dtype):
-        cell = relative_cell(cell, (h, w))
-        rendering = compiled.Rendering(decoder, cell, lr, cols, decoder.shift_to(state, cell))
-        rendering.lines(state.rows, rows, out, chosen)
+        fast = compiled.Rendering(decoder, lr)
+
+        def render(cell: Tensor, grid: Grid, chosen: Chosen, out: Tensor) -> None:
+            cell = relative_cell(cell, size)
+            rows, cols = Axis(grid.rows, size[0]), Axis(grid.cols, size[1])
+            fast.render(state.rows, cell, rows, cols, out, chosen, decoder.shift_to(state, cell))
     else:
-        state = decoder.at_cell(state, cell)
-        torch_blocks.Rendering(decoder, state.cell, lr, cols).lines(state.rows, rows, out, chosen)
+        plain = torch_blocks.Rendering(decoder, lr)
+
+        def render(cell: Tensor, grid: Grid, chosen: Chosen, out: Tensor) -> None:
+            of_cell = decoder.at_cell(state, cell)
+            rows, cols = Axis(grid.rows, size[0]), Axis(grid.cols, size[1])
+            plain.render(of_cell.rows, of_cell.cell, rows, cols, out, chosen)
+
+    return render
 
 
 def prepare(
@@ -105,14 +106,15 @@ def render_features(
     B, _, h, w = lr.shape
     rows, cols = Axis(grid.rows, h), Axis(grid.cols, w)
     left, right = cols.span
-    rendering = compiled.Rendering(decoder, cell, lr, cols.shifted(left))
+    rendering = compiled.Rendering(decoder, lr)
     source = latents.Latents(decoder, features, cell, left - held.left, right - held.left)
     lines = max(LATENTS_PER_BAND // (B * (right - left)) // 2 * 2, 2)  # an even number, since they are made in pairs
     for band in bands(rows, lines, max(PIXELS_PER_BAND // (B * len(grid.cols)), 1)):
         axis = rows.part(band)
         top, bottom = axis.span
         rgb = lr.new_empty(B, 3, band.stop - band.start, len(grid.cols))
-        rendering.lines(source.lines(top - held.top, bottom - held.top), axis.shifted(top), rgb)
+        lines_of_latents = source.lines(top - held.top, bottom - held.top)
+        rendering.render(lines_of_latents, cell, axis.shifted(top), cols.shifted(left), rgb)
         yield band, rgb
 
 

@@ -29,7 +29,7 @@ class Renderer(NamedTuple):
     name: one of `NAMES`.
     form: what it comes down to here, for people.
     render: (decoder, state, lr, grid) -> RGB, as `direct.render_direct`.
-    render_chosen: some pixels only, as `direct.render_chosen`.
+    render_chosen: (decoder, state, lr) -> what renders some pixels only, as `direct.render_chosen`.
     render_features: straight from features, as `blocked.render_features`; None where a state must come first.
     prepare: (decoder, features, cell, LR size) -> state, as `Decoder.prepare_window`.
     """
@@ -37,7 +37,7 @@ class Renderer(NamedTuple):
     name: str
     form: str
     render: Callable[..., Tensor]
-    render_chosen: Callable[..., None]
+    render_chosen: Callable[..., direct.RenderChosen]
     render_features: Callable[..., Iterator[tuple[slice, Tensor]]] | None = None
     prepare: Callable[..., Any] = direct.prepare
 

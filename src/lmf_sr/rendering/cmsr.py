@@ -96,14 +96,14 @@ def render_cmsr(
     if plan.is_full:
         out.copy_(renderer.render(decoder, state, lr, plan.target))
         return
-    size = lr.shape[-2:]
-    picture, over = lr, Grid.over(*size)
+    picture, over = lr, Grid.over(*lr.shape[-2:])
+    render_chosen = renderer.render_chosen(decoder, state, lr)
+    cells = clip_cell(lr.new_tensor([grid.cell for grid in plan.grids]), lr.shape[-2:])
     all_chosen = plan.chosen(state.intensity)
-    for grid, chosen, between in zip(plan.grids, all_chosen, interpolated(all_chosen), strict=True):
+    for grid, cell, chosen, between in zip(plan.grids, cells, all_chosen, interpolated(all_chosen), strict=True):
         finer = out if grid is plan.target else lr.new_empty(len(lr), 3, *grid.size)
         upsample(picture, over, grid, finer, between)
-        cell = clip_cell(lr.new_tensor(grid.cell), size).expand(len(lr), 2)
-        renderer.render_chosen(decoder, state, cell, lr, grid, chosen, finer)
+        render_chosen(cell.expand(len(lr), 2), grid, chosen, finer)
         picture, over = finer, grid
     if picture is not out:
         upsample(picture, over, plan.target, out)

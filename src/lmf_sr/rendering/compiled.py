@@ -44,68 +44,61 @@ def supports(decoder: Decoder, dtype: torch.dtype) -> bool:
 
 
 class Rendering:
-    """A decoder's render MLP over some columns of pixels, ready for any rows of them."""
+    """A decoder's render MLP, ready for any pixels of a picture."""
 
-    def __init__(
-        self,
-        decoder: Conversion,
-        cell: Float[Tensor, "B 2"],
-        lr: Float[Tensor, "B 3 h w"],
-        cols: Axis,
-        shift: Float[Tensor, "B D"] | None = None,
-    ) -> None:
+    def __init__(self, decoder: Conversion, lr: Float[Tensor, "B 3 h w"]) -> None:
         """
         Args:
             decoder: a conversion that the kernel `supports`.
-            cell: the relative cell.
             lr: the whole LR image, for methods with an LR skip.
-            cols: the axis of the columns.
-            shift: of the first layer's product, if it is made for another cell than the state (`Conversion.shift_to`).
 
         Raises:
             Unavailable: if there is no compiled library.
         """
-        self.library = library()
+        self.library, self.decoder = library(), decoder
         lr = lr if lr.stride(-1) == 1 else lr.contiguous()
         self.held = [lr]  # what C points into
         first, *hidden, last = decoder.render_weights
         columns = torch.zeros(WIDTH + 1, WIDTH)
         columns[:, :3] = torch.cat([last.T, decoder.render_mlp.linears[-1].bias[None]])
-        phase = decoder.render_phase(cell) if isinstance(decoder, LMLTE) else None
         self.fixed = {
             "first": self._pointer(first.T),
             "hidden": self._pointer(torch.cat([W.T for W in hidden])) if hidden else None,
             "last": self._pointer(columns),
-            "phases": None if phase is None else self._pointer(torch.cat([phase, phase - 0.5], dim=-1)),
-            "shift": None if shift is None else self._pointer(shift),
             "depth": decoder.depth,
             "lr": lr.data_ptr() if decoder.lr_skip else None,
             **_strides("lr", lr),
         }
-        self.cols = cols
 
-    def lines(
+    def render(
         self,
         latents: Float[Tensor, "B n m C"],
+        cell: Float[Tensor, "B 2"],
         rows: Axis,
+        cols: Axis,
         out: Float[Tensor, "B 3 H W"],
         chosen: Chosen | None = None,
+        shift: Float[Tensor, "B D"] | None = None,
     ) -> None:
-        """Renders rows of pixels into `out`.
+        """Renders the pixels of some rows and columns into `out`.
 
         Args:
             latents: rows of a state for a window of the image, from which the axes count.
-            rows: the axis of the rows.
+            cell: the relative cell.
             out: where to; contiguous along a row.
             chosen: which of the pixels, the others being left as they are; all, if not given.
+            shift: of the first layer's product, if the cell is not the state's (`Conversion.shift_to`).
         """
         fixed = len(self.held)
         latents = latents if latents.stride(-1) == 1 else latents.contiguous()
+        phase = self.decoder.render_phase(cell) if isinstance(self.decoder, LMLTE) else None
         job = _Job(
             **self.fixed,
             latents=latents.data_ptr(),
             **dict(zip(("image_size", "line_size", "latent_size"), latents.stride(), strict=False)),
-            pixels=CChosen.of(chosen, rows, self.cols, self.held),
+            phases=None if phase is None else self._pointer(torch.cat([phase, phase - 0.5], dim=-1)),
+            shift=None if shift is None else self._pointer(shift),
+            pixels=CChosen.of(chosen, rows, cols, self.held),
             out=out.data_ptr(),
             **_strides("out", out),
             images=len(out),

@@ -3,6 +3,7 @@
 Memory beyond the output is bounded by `QUERIES_PER_CHUNK`, whatever the size of the output.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,6 +16,11 @@ from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.axes import Chosen
 
 QUERIES_PER_CHUNK = 16384
+
+
+RenderChosen = Callable[[Tensor, Grid, Chosen, Tensor], None]
+"""(cell, grid, chosen, out): renders those pixels of the grid that are chosen into `out`, (B, 3, H, W), and leaves the others.
+The cell, (B, 2), is that which the render input is to have, whatever the state's."""
 
 
 def prepare(
@@ -51,34 +57,27 @@ def render_direct(decoder: Decoder, state: tuple, lr: Float[Tensor, "B 3 h w"], 
     return out.view(B, 3, H, W)
 
 
-def render_chosen(
-    decoder: Conversion,
-    state: LMFState,
-    cell: Float[Tensor, "B 2"],
-    lr: Float[Tensor, "B 3 h w"],
-    grid: Grid,
-    chosen: Chosen,
-    out: Float[Tensor, "B 3 H W"],
-) -> None:
-    """Renders those pixels of the grid into `out` that are chosen, from a state `at_cell`.
+def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
+    """What renders some pixels of a grid, from a state `at_cell`.
 
     Args:
         decoder: an LMF conversion.
         state: what it made for some cell.
-        cell: the cell that the render input is to have.
-        lr, grid: as for `render_direct`.
-        chosen: which pixels; the others are left as they are.
-        out: the pixels of the grid.
+        lr: as for `render_direct`.
     """
-    state = decoder.at_cell(state, cell)
-    rows, cols, W = grid.rows.to(lr.device), grid.cols.to(lr.device), len(grid.cols)
-    line, column = chosen.nearest()
-    for b, flat in enumerate(out.flatten(2)):
-        one = LMFState(*(part[b : b + 1] for part in state))
-        wanted = chosen.latents[b][line][:, column].flatten().nonzero()[:, 0]
-        for pixels in wanted.split(QUERIES_PER_CHUNK):
-            coords = torch.stack([rows[pixels // W], cols[pixels % W]], dim=-1)[None]
-            rgb = decoder.query(one, coords)
-            if decoder.lr_skip:
-                rgb = rgb + sample_bilinear(lr[b : b + 1], coords)
-            flat[:, pixels] = rgb[0].T
+
+    def render(cell: Tensor, grid: Grid, chosen: Chosen, out: Tensor) -> None:
+        of_cell = decoder.at_cell(state, cell)
+        rows, cols, W = grid.rows.to(lr.device), grid.cols.to(lr.device), len(grid.cols)
+        line, column = chosen.nearest()
+        for b, flat in enumerate(out.flatten(2)):
+            one = LMFState(*(part[b : b + 1] for part in of_cell))
+            wanted = chosen.latents[b][line][:, column].flatten().nonzero()[:, 0]
+            for pixels in wanted.split(QUERIES_PER_CHUNK):
+                coords = torch.stack([rows[pixels // W], cols[pixels % W]], dim=-1)[None]
+                rgb = decoder.query(one, coords)
+                if decoder.lr_skip:
+                    rgb = rgb + sample_bilinear(lr[b : b + 1], coords)
+                flat[:, pixels] = rgb[0].T
+
+    return render

@@ -23,25 +23,25 @@ LONGEST_RUN = 32
 
 
 class Rendering:
-    """A decoder's render MLP over some columns of pixels, ready for any rows of them: as `compiled.Rendering`."""
+    """A decoder's render MLP, ready for any pixels of a picture: as `compiled.Rendering`."""
 
-    def __init__(
-        self, decoder: Conversion, cell: Float[Tensor, "B 2"], lr: Float[Tensor, "B 3 h w"], cols: Axis
-    ) -> None:
-        self.decoder, self.cell, self.lr, self.cols = decoder, cell, lr, cols
+    def __init__(self, decoder: Conversion, lr: Float[Tensor, "B 3 h w"]) -> None:
+        self.decoder, self.lr = decoder, lr
 
-    def lines(
+    def render(
         self,
         latents: Float[Tensor, "B n m C"],
+        cell: Float[Tensor, "B 2"],
         rows: Axis,
+        cols: Axis,
         out: Float[Tensor, "B 3 H W"],
         chosen: Chosen | None = None,
     ) -> None:
-        """Renders rows of pixels into `out`; the arguments are those of `compiled.Rendering.lines`."""
+        """As `compiled.Rendering.render`, but for a state of that cell."""
         nearest = chosen.nearest() if chosen else None
         for image in range(len(out)):
             for row_runs in runs(rows.corners.at, nearest and nearest[0]):
-                for col_runs in runs(self.cols.corners.at, nearest and nearest[1]):
+                for col_runs in runs(cols.corners.at, nearest and nearest[1]):
                     of_block = torch.ones(len(row_runs), len(col_runs), dtype=torch.bool)
                     if chosen and nearest:
                         line, column = nearest
@@ -49,9 +49,9 @@ class Rendering:
                     blocks = max(PIXELS_PER_TILE // (row_runs.shape[1] * col_runs.shape[1]), 1)
                     for tile in of_block.nonzero().split(blocks):
                         r, c = row_runs[tile[:, 0]], col_runs[tile[:, 1]]
-                        rgb = self.blocks(latents[image], self.cell[image], rows, r, c)
+                        rgb = self.blocks(latents[image], cell[image], rows, cols, r, c)
                         if self.decoder.lr_skip:
-                            rgb += self.bilinear(image, rows, r, c)
+                            rgb += self.bilinear(image, rows, cols, r, c)
                         out[image][:, r.T[:, None], c.T[None]] = rgb.to(out.dtype)  # autocast computes in 16 bits
 
     def blocks(
@@ -59,11 +59,12 @@ class Rendering:
         latents: Float[Tensor, "n m C"],
         cell: Float[Tensor, "2"],
         rows: Axis,
+        cols: Axis,
         row_runs: Int[Tensor, "k a"],
         col_runs: Int[Tensor, "k b"],
     ) -> Float[Tensor, "3 a b k"]:
         """The pixels of k blocks, each a run of rows by a run of columns, without the LR image."""
-        of_rows, of_cols = rows.corners, self.cols.corners
+        of_rows, of_cols = rows.corners, cols.corners
         (k, a), b = row_runs.shape, col_runs.shape[1]
         low_high = [(i, j) for i in (0, 1) for j in (0, 1)]
         at = torch.stack(
@@ -90,12 +91,12 @@ class Rendering:
         return rgb.view(a, b, k, 3).permute(3, 0, 1, 2)
 
     def bilinear(
-        self, image: int, rows: Axis, row_runs: Int[Tensor, "k a"], col_runs: Int[Tensor, "k b"]
+        self, image: int, rows: Axis, cols: Axis, row_runs: Int[Tensor, "k a"], col_runs: Int[Tensor, "k b"]
     ) -> Float[Tensor, "3 a b k"]:
         """The LR image, read bilinearly at the pixels of k blocks."""
         (top, bottom, down), (left, right, across) = (
             (axis.lr.low[at], axis.lr.high[at], axis.lr.share[at].to(self.lr.dtype))
-            for axis, at in ((rows, row_runs.T[:, None]), (self.cols, col_runs.T[None]))
+            for axis, at in ((rows, row_runs.T[:, None]), (cols, col_runs.T[None]))
         )
         lr = self.lr[image]
         above, below = (torch.lerp(lr[:, line, left], lr[:, line, right], across) for line in (top, bottom))
