@@ -19,8 +19,8 @@ QUERIES_PER_CHUNK = 16384
 
 
 RenderChosen = Callable[[Tensor, Grid, Chosen, Tensor], None]
-"""(cell, grid, chosen, out): renders those pixels of the grid that are chosen into `out`, (B, 3, H, W), and leaves the others.
-The cell, (B, 2), is that which the render input is to have, whatever the state's."""
+"""(cell, grid, chosen, out): renders the chosen pixels of a grid into `out`, (B, 3, H, W), and leaves the others. The cell,
+(B, 2), is that which the render input is to have, whatever the state's."""
 
 
 def prepare(
