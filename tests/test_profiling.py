@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.model import Model
 from lmf_sr.profiling import (
     _traced_macs,

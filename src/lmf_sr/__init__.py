@@ -4,11 +4,24 @@
 >>> model = lmf_sr.build(encoder="edsr-baseline", decoder="lm-liif")
 """
 
-from lmf_sr.build import build
-from lmf_sr.checkpoints import load
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from lmf_sr.memory import keep_freed_memory
-from lmf_sr.model import ContinuousImage
+
+if TYPE_CHECKING:
+    from lmf_sr.building import build
+    from lmf_sr.checkpoints import load
+    from lmf_sr.model import ContinuousImage
 
 __all__ = ["ContinuousImage", "build", "load"]
 
 keep_freed_memory()
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when first asked for: `lmf-sr --help` need not wait for PyTorch."""
+    homes = {"build": "building", "load": "checkpoints", "ContinuousImage": "model"}
+    if name not in homes:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"lmf_sr.{homes[name]}"), name)

@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lmf_sr.atomic import replacing
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.errors import InputError
 from lmf_sr.model import Model
 

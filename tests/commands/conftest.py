@@ -6,7 +6,7 @@ import pytest
 import torch
 from command_line import Outcome, Run
 
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.checkpoints import export
 from lmf_sr.commands.main import main
 

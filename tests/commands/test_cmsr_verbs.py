@@ -8,7 +8,7 @@ import pytest
 import torch
 from command_line import Run
 
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.checkpoints import export, load
 from lmf_sr.evaluation.calibration import Calibration
 from lmf_sr.evaluation.records import read_record

@@ -8,7 +8,7 @@ import torch
 from command_line import Run
 from PIL import Image
 
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.checkpoints import export
 from lmf_sr.evaluation.records import read_record
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from command_line import Run
 
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.checkpoints import export, load
 from lmf_sr.data import PairedImages
 from lmf_sr.evaluation.evaluate import evaluate

@@ -69,3 +69,9 @@ def test_the_program_s_exit_status_is_main_s(tmp_path: Path) -> None:
     assert done.stdout == ""
     assert done.stderr.startswith("lmf-sr: error: there is no checkpoint file 'missing.pth'")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    script = "import sys; from lmf_sr.commands.main import main; main(['--help']); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"

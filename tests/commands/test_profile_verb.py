@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from command_line import Run
 
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.checkpoints import load
 from lmf_sr.evaluation.records import Result, read_record
 from lmf_sr.profiling import count_macs, count_parameters

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image
 
-from lmf_sr.build import CONF
+from lmf_sr.building import CONF
 from lmf_sr.data import Benchmark, Embedded, Folder, HeldOut, Store
 from lmf_sr.data.store import write_store
 from lmf_sr.errors import InputError

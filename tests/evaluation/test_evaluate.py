@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.data import Benchmark, PairedImages
 from lmf_sr.evaluation.baseline import Bicubic, BicubicImage
 from lmf_sr.evaluation.evaluate import evaluate

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import relative_cell
 from lmf_sr.lmf.conversion import Conversion

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from lmf_sr.build import defaults
+from lmf_sr.building import defaults
 from lmf_sr.evaluation.records import Record, Result
 
 ENVIRONMENT = {

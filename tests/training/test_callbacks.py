@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Trainer
 from tiny import Photographs, learner, noise, tiny_data, tiny_model
 
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.metrics import BENCHMARK, DIV2K, Protocol, psnr
 from lmf_sr.images import resize_pillow

@@ -6,7 +6,7 @@ import pytest
 from lightning.pytorch import Trainer
 from tiny import learner, tiny_data, tiny_model
 
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.training.callbacks import Cmsr
 
 MakeTrainer = Callable[..., Trainer]

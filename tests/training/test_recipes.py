@@ -11,7 +11,7 @@ from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from lmf_sr.build import CONF, build, choices
+from lmf_sr.building import CONF, build, choices
 from lmf_sr.commands.configuration import as_dict
 
 

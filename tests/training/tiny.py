@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.data import PairedImages, Sampling
 from lmf_sr.data.module import SuperResolutionData
 from lmf_sr.model import Model

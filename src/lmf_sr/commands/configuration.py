@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.checkpoints import checkpoint_file, load, shipped_models
 from lmf_sr.commands import jobs
 from lmf_sr.errors import InputError

@@ -20,7 +20,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
 
-from lmf_sr.build import CONF
+from lmf_sr.building import CONF
 from lmf_sr.commands import names
 from lmf_sr.commands.hydra_errors import explained
 from lmf_sr.commands.jobs import Job, job_folder, overrides, perform, unfinished, written

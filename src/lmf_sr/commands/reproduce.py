@@ -19,7 +19,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lmf_sr.build import CONF, choices
+from lmf_sr.building import CONF, choices
 from lmf_sr.checkpoints import load
 from lmf_sr.commands.arguments import parser_for
 from lmf_sr.commands.hydra_errors import explained

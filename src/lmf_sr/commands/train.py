@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from lightning.pytorch import Trainer, seed_everything
 from omegaconf import DictConfig
 
-from lmf_sr.build import build
+from lmf_sr.building import build
 from lmf_sr.checkpoints import check_fit, load
 from lmf_sr.commands import hydra_app
 from lmf_sr.commands.configuration import as_dict, name_of, scales, size

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lmf_sr.build import choices, defaults
+from lmf_sr.building import choices, defaults
 from lmf_sr.evaluation.records import Metrics, Record, Result
 
 CONVERSION = "lm-"  # so begin the names of the conversions; the rest is what they were made from

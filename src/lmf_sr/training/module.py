@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lmf_sr.build import defaults
+from lmf_sr.building import defaults
 from lmf_sr.checkpoints import check_fit
 from lmf_sr.data import Pair, Sample
 from lmf_sr.errors import InputError

@@ -3,7 +3,7 @@
 import pytest
 
 import lmf_sr
-from lmf_sr.build import build, choices
+from lmf_sr.building import build, choices
 from lmf_sr.errors import InputError
 
 
