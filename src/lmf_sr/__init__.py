@@ -7,16 +7,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lmf_sr.memory import keep_freed_memory
-
 if TYPE_CHECKING:
     from lmf_sr.building import build
     from lmf_sr.checkpoints import load
     from lmf_sr.model import ContinuousImage
 
 __all__ = ["ContinuousImage", "build", "load"]
-
-keep_freed_memory()
 
 
 def __getattr__(name: str) -> Any:
