@@ -11,6 +11,7 @@ features of the whole picture nor its rendering can be held, `Model.stream` has 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,9 +27,11 @@ from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.rendering import direct
 from lmf_sr.rendering.choice import AUTO, Renderer, choose
 from lmf_sr.rendering.cmsr import Plan, render_cmsr, within_picture
+from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.tiling import PREPARED_AT_ONCE, Window, encode_window, strips
 
 PIXELS_PER_BAND, PIXELS_IN_CACHE = 2**22, 2**17  # 50 and 1.6 MB
+PREPARED_IN_PLACE = 2**16  # latents whose states are made at once where their memory is used again; 42 MB
 HELD_AT_ONCE = 2**20  # LR positions whose features a stream holds: 0.3 GB
 
 
@@ -180,20 +183,24 @@ class ContinuousImage:
             for lines in out.split(max(PIXELS_IN_CACHE // (len(out) * width), 1), dim=2):
                 to_pixels(lines, clamp)
             return out
-        for rows, rgb in self._bands(grid, chosen):
-            out[:, :, rows] = to_pixels(rgb, clamp)
+        for rows, rgb in self._bands(grid, chosen, out):
+            to_pixels(rgb, clamp)
+            if rgb.data_ptr() != out[:, :, rows].data_ptr():
+                out[:, :, rows] = rgb
         return out
 
     def renderer(self, name: str = AUTO) -> Renderer:
         """What `render` uses for that name: its `name` and, in words, its `form`. Raises InputError as `render` does."""
         return choose(name, self.model.decoder, self.features)
 
-    def _bands(self, grid: Grid, renderer: Renderer) -> Iterator[tuple[slice, Float[Tensor, "B 3 n W"]]]:
-        """The pixels of a grid in bands of rows, normalised."""
+    def _bands(
+        self, grid: Grid, renderer: Renderer, out: Float[Tensor, "B 3 H W"] | None = None
+    ) -> Iterator[tuple[slice, Float[Tensor, "B 3 n W"]]]:
+        """The pixels of a grid in bands of rows, normalised; if given, in `out` where the renderer can."""
         decoder, cell = self.model.decoder, self._cell(grid)
         if renderer.render_features is not None:
             relative = relative_cell(clip_cell(cell[:, 0], self.size), self.size)
-            yield from renderer.render_features(decoder, self.features, self.held, relative, self.lr, grid)
+            yield from renderer.render_features(decoder, self.features, self.held, relative, self.lr, grid, out)
             return
         for strip, read in strips(grid, self.size, PREPARED_AT_ONCE // len(self.lr)):
             window = read.grown(decoder.receptive_halo, decoder.tile_multiple, self.size)
@@ -205,16 +212,20 @@ class ContinuousImage:
         """The same with CMSR, into `out`. The coarser grids read a little more than the latents around a band's pixels."""
         decoder, cell = self._conversion(table), self._cell(grid)
         around = contrast(self.lr)[:, None] if table.intensity == "contrast" else None
-        for strip, read in strips(grid, self.size, PREPARED_AT_ONCE // len(self.lr)):
+        of_state, *of_levels = (Memory(self.lr) for _ in range(3))
+        prepare, at_once = direct.prepare, PREPARED_AT_ONCE
+        if renderer.prepare is not None:
+            prepare, at_once = partial(renderer.prepare, memory=of_state), PREPARED_IN_PLACE
+        for strip, read in strips(grid, self.size, at_once // len(self.lr)):
             if read != Window.whole(self.size):
                 read = Plan.of(table, grid.band(strip.start, strip.stop), self.size).read(self.size).joined(read)
             window = read.grown(decoder.receptive_halo, decoder.tile_multiple, self.size)
-            state, lr = self._state(cell, window, renderer.prepare), window.of(self.lr)
+            state, lr = self._state(cell, window, prepare), window.of(self.lr)
             if around is not None:
                 state = state._replace(intensity=window.of(around)[:, 0])
             for rows in self._rows_at_once(strip, grid):
                 plan = Plan.of(table, grid.band(rows.start, rows.stop), self.size).framed(window, self.size)
-                render_cmsr(decoder, state, lr, plan, renderer, out[:, :, rows])
+                render_cmsr(decoder, state, lr, plan, renderer, (of_levels[0], of_levels[1]), out[:, :, rows])
 
     def _rows_at_once(self, strip: slice, grid: Grid) -> Iterator[slice]:
         count = max(PIXELS_PER_BAND // (len(self.lr) * len(grid.cols)), 1)

@@ -26,6 +26,7 @@ def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lmf_sr.images.streaming.TILE", 16)
     monkeypatch.setattr("lmf_sr.model.HELD_AT_ONCE", 64)
     monkeypatch.setattr("lmf_sr.model.PREPARED_AT_ONCE", 32)
+    monkeypatch.setattr("lmf_sr.model.PREPARED_IN_PLACE", 32)
     monkeypatch.setattr("lmf_sr.model.PIXELS_PER_BAND", 1000)
     monkeypatch.setattr("lmf_sr.rendering.blocked.PIXELS_PER_BAND", 1000)
     monkeypatch.setattr("lmf_sr.rendering.tiling.ENCODED_AT_ONCE", 100)

@@ -130,6 +130,7 @@ def test_bands_do_not_show(image: ContinuousImage, size: tuple[int, int], monkey
     table = spread(image, 9.0, 1.0, 2.5, 4.0)
     whole = image.render(*size, cmsr=table)
     monkeypatch.setattr("lmf_sr.model.PREPARED_AT_ONCE", 2 * 2 * 11)
+    monkeypatch.setattr("lmf_sr.model.PREPARED_IN_PLACE", 2 * 2 * 11)
     monkeypatch.setattr("lmf_sr.model.PIXELS_PER_BAND", 2 * 5 * size[1])
     torch.testing.assert_close(image.render(*size, cmsr=table), whole, atol=2e-5, rtol=0)
 
@@ -185,6 +186,7 @@ def test_by_contrast(image: ContinuousImage) -> None:
     torch.testing.assert_close(found, direct, atol=2e-5, rtol=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lmf_sr.model.PREPARED_AT_ONCE", 2 * 2 * 11)
+        patch.setattr("lmf_sr.model.PREPARED_IN_PLACE", 2 * 2 * 11)
         torch.testing.assert_close(picture.render(56, 88, clamp=False, cmsr=table), found, atol=2e-5, rtol=0)
 
 

@@ -31,6 +31,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Small:
         monkeypatch.setattr("lmf_sr.rendering.tiling.ENCODED_AT_ONCE", 3000)
         monkeypatch.setattr("lmf_sr.model.HELD_AT_ONCE", 5000)
         monkeypatch.setattr("lmf_sr.model.PREPARED_AT_ONCE", 2000)
+        monkeypatch.setattr("lmf_sr.model.PREPARED_IN_PLACE", 2000)
         monkeypatch.setattr("lmf_sr.model.PIXELS_PER_BAND", 2000)
         monkeypatch.setattr("lmf_sr.rendering.blocked.PIXELS_PER_BAND", 2000)
         monkeypatch.setattr("lmf_sr.rendering.blocked.LATENTS_PER_BAND", 300)

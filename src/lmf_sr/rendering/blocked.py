@@ -23,6 +23,7 @@ from lmf_sr.rendering import compiled, latents, torch_blocks
 from lmf_sr.rendering.axes import Axis, Chosen
 from lmf_sr.rendering.direct import RenderChosen
 from lmf_sr.rendering.library import why_not_compiled
+from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.tiling import Size, Window
 
 LATENTS_PER_BAND = 10_000  # some 8 MB
@@ -78,11 +79,15 @@ def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h
 
 
 def prepare(
-    decoder: LMLIIF | LMLTE, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size
+    decoder: LMLIIF | LMLTE,
+    features: Float[Tensor, "B C n m"],
+    cell: Float[Tensor, "B 1 2"],
+    lr_size: Size,
+    memory: Memory,
 ) -> LMFState:
-    """`Decoder.prepare_window`, compiled, for decoders that `supports_features`."""
+    """`Decoder.prepare_window`, compiled, for decoders that `supports_features`; the state lies in `memory`."""
     relative = relative_cell(cell[:, 0], lr_size)
-    return latents.Latents(decoder, features, relative, 0, features.shape[-1]).state(relative)
+    return latents.Latents(decoder, features, relative, 0, features.shape[-1]).state(relative, memory)
 
 
 def render_features(
@@ -92,6 +97,7 @@ def render_features(
     cell: Float[Tensor, "B 2"],
     lr: Float[Tensor, "B 3 h w"],
     grid: Grid,
+    out: Float[Tensor, "B 3 H W"] | None = None,
 ) -> Iterator[tuple[slice, Float[Tensor, "B 3 rows W"]]]:
     """Renders a grid from features, for decoders that `supports_features`: `prepare` and `render_blocked` in one.
 
@@ -99,6 +105,7 @@ def render_features(
         features: those of the window `held` of the picture, which the pixels lie in.
         cell: the relative cell.
         lr: the whole LR picture.
+        out: where to, if the pixels are to lie together.
 
     Yields:
         Bands of the grid's rows, with their pixels.
@@ -112,7 +119,7 @@ def render_features(
     for band in bands(rows, lines, max(PIXELS_PER_BAND // (B * len(grid.cols)), 1)):
         axis = rows.part(band)
         top, bottom = axis.span
-        rgb = lr.new_empty(B, 3, band.stop - band.start, len(grid.cols))
+        rgb = lr.new_empty(B, 3, band.stop - band.start, len(grid.cols)) if out is None else out[:, :, band]
         lines_of_latents = source.lines(top - held.top, bottom - held.top)
         rendering.render(lines_of_latents, cell, axis.shifted(top), cols.shifted(left), rgb)
         yield band, rgb

@@ -31,7 +31,7 @@ class Renderer(NamedTuple):
     render: (decoder, state, lr, grid) -> RGB, as `direct.render_direct`.
     render_chosen: (decoder, state, lr) -> what renders some pixels only, as `direct.render_chosen`.
     render_features: straight from features, as `blocked.render_features`; None where a state must come first.
-    prepare: (decoder, features, cell, LR size) -> state, as `Decoder.prepare_window`.
+    prepare: (decoder, features, cell, LR size, memory) -> state, as `blocked.prepare`; None where that is up to the decoder.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Renderer(NamedTuple):
     render: Callable[..., Tensor]
     render_chosen: Callable[..., direct.RenderChosen]
     render_features: Callable[..., Iterator[tuple[slice, Tensor]]] | None = None
-    prepare: Callable[..., Any] = direct.prepare
+    prepare: Callable[..., Any] | None = None
 
 
 def choose(wanted: str, decoder: Decoder, features: Float[Tensor, "B C h w"]) -> Renderer:

@@ -19,6 +19,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
+from itertools import cycle
 from typing import NamedTuple
 
 import torch
@@ -30,6 +31,7 @@ from lmf_sr.lmf.cmsr import Level, Scale2Mod, level_map
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.choice import Renderer
+from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.tiling import Window
 from lmf_sr.rendering.upsampling import upsample
 
@@ -81,6 +83,7 @@ def render_cmsr(
     lr: Float[Tensor, "B 3 h w"],
     plan: Plan,
     renderer: Renderer,
+    memory: tuple[Memory, Memory],
     out: Float[Tensor, "B 3 H W"],
 ) -> None:
     """Renders the target of a plan from a prepared state.
@@ -91,6 +94,7 @@ def render_cmsr(
         lr: the normalised LR image.
         plan: what to render how finely.
         renderer: what renders the levels.
+        memory: for the pictures of two levels.
         out: where to: normalised, unclamped RGB.
     """
     if plan.is_full:
@@ -100,8 +104,9 @@ def render_cmsr(
     render_chosen = renderer.render_chosen(decoder, state, lr)
     cells = clip_cell(lr.new_tensor([grid.cell for grid in plan.grids]), lr.shape[-2:])
     all_chosen = plan.chosen(state.intensity)
-    for grid, cell, chosen, between in zip(plan.grids, cells, all_chosen, interpolated(all_chosen), strict=True):
-        finer = out if grid is plan.target else lr.new_empty(len(lr), 3, *grid.size)
+    levels = zip(plan.grids, cells, all_chosen, interpolated(all_chosen), cycle(memory), strict=False)
+    for grid, cell, chosen, between, free in levels:
+        finer = out if grid is plan.target else free.tensor(len(lr), 3, *grid.size)
         upsample(picture, over, grid, finer, between)
         render_chosen(cell.expand(len(lr), 2), grid, chosen, finer)
         picture, over = finer, grid

@@ -22,6 +22,7 @@ from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
 from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering.library import library
+from lmf_sr.rendering.memory import Memory
 
 LANES = 16  # sizes are multiples of it
 WINOGRAD = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0.0, 0.0, 1.0))  # G, of F(2x2, 3x3)
@@ -105,10 +106,10 @@ class Latents:
         self.made = top, rows
         return self._of_state(rows)
 
-    def state(self, cell: Float[Tensor, "B 2"]) -> LMFState:
+    def state(self, cell: Float[Tensor, "B 2"], memory: Memory) -> LMFState:
         """The whole state, with its modulation intensity; `cell` is the relative cell, as at first."""
         B, _, h, _ = self.features.shape
-        rows = self.features.new_empty(B, h, self.width, self.latent_size)
+        rows = memory.tensor(B, h, self.width, self.latent_size)
         intensity = self.features.new_empty(B, h, self.width)
         self.make(0, rows, intensity)
         return LMFState(self._of_state(rows), intensity, cell)
