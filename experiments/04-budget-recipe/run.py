@@ -1,6 +1,6 @@
 """Which recipe learns most in the same time: one change at a time from conf/experiment/budget.yaml; see README.md.
 
-python experiments/04-budget-recipe/run.py train PHOTOGRAPHS RUNS [--seconds S] [VARIANT ...]    goes on where it was stopped
+python experiments/04-budget-recipe/run.py train PHOTOGRAPHS RUNS [VARIANT ...] [--seconds S]    goes on where it was stopped
 python experiments/04-budget-recipe/run.py report RUNS experiments/04-budget-recipe              table.md
 
 A run takes as many steps as its recipe makes in S seconds of processor time (one thread), validation not counted: steps are
