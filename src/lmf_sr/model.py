@@ -183,10 +183,8 @@ class ContinuousImage:
             for lines in out.split(max(PIXELS_IN_CACHE // (len(out) * width), 1), dim=2):
                 to_pixels(lines, clamp)
             return out
-        for rows, rgb in self._bands(grid, chosen, out):
+        for _, rgb in self._bands(grid, chosen, out):
             to_pixels(rgb, clamp)
-            if rgb.data_ptr() != out[:, :, rows].data_ptr():
-                out[:, :, rows] = rgb
         return out
 
     def renderer(self, name: str = AUTO) -> Renderer:
@@ -196,7 +194,7 @@ class ContinuousImage:
     def _bands(
         self, grid: Grid, renderer: Renderer, out: Float[Tensor, "B 3 H W"] | None = None
     ) -> Iterator[tuple[slice, Float[Tensor, "B 3 n W"]]]:
-        """The pixels of a grid in bands of rows, normalised; if given, in `out` where the renderer can."""
+        """The pixels of a grid in bands of rows, normalised; in `out`, if given."""
         decoder, cell = self.model.decoder, self._cell(grid)
         if renderer.render_features is not None:
             relative = relative_cell(clip_cell(cell[:, 0], self.size), self.size)
@@ -206,7 +204,8 @@ class ContinuousImage:
             window = read.grown(decoder.receptive_halo, decoder.tile_multiple, self.size)
             for rows in self._rows_at_once(strip, grid):
                 band = window.frame(grid.band(rows.start, rows.stop), self.size)
-                yield rows, renderer.render(decoder, self._state(cell, window), window.of(self.lr), band)
+                rgb = renderer.render(decoder, self._state(cell, window), window.of(self.lr), band)
+                yield rows, rgb if out is None else out[:, :, rows].copy_(rgb)
 
     def _render_cmsr(self, grid: Grid, renderer: Renderer, table: Scale2Mod, out: Float[Tensor, "B 3 H W"]) -> None:
         """The same with CMSR, into `out`. The coarser grids read a little more than the latents around a band's pixels."""

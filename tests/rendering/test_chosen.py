@@ -58,7 +58,7 @@ def test_chosen_pixels_are_those_of_the_whole(
     out = torch.full((2, 3, *size), LEFT_ALONE)
     with torch.inference_mode():
         whole = direct.render_direct(conversion, conversion.at_cell(state, CELL), lr, grid)
-        render_chosen(conversion, state, lr)(CELL, grid, chosen, out)
+        render_chosen(conversion, state, lr)(CELL, chosen, out)
     pixels = pixels_of(chosen)[:, None].expand_as(out)
     torch.testing.assert_close(out[pixels], whole[pixels], atol=2e-6, rtol=0)
     assert (out[~pixels] == LEFT_ALONE).all()
@@ -71,7 +71,7 @@ def test_all_and_none(everything: bool, render_chosen: Callable[..., RenderChose
     out = torch.full((2, 3, 30, 41), LEFT_ALONE)
     with torch.inference_mode():
         chosen = Chosen(torch.full((2, 5, 7), everything), grid)
-        render_chosen(conversion, state, lr)(CELL, grid, chosen, out)
+        render_chosen(conversion, state, lr)(CELL, chosen, out)
         whole = direct.render_direct(conversion, conversion.at_cell(state, CELL), lr, grid)
     torch.testing.assert_close(out, whole if everything else torch.full_like(out, LEFT_ALONE), atol=2e-6, rtol=0)
 

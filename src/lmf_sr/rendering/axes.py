@@ -76,6 +76,12 @@ class Chosen(NamedTuple):
     latents: Bool[Tensor, "B h w"]
     grid: Grid
 
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """The grid's rows and columns over the latents."""
+        h, w = self.latents.shape[1:]
+        return Axis(self.grid.rows, h), Axis(self.grid.cols, w)
+
     def nearest(self) -> tuple[Int[Tensor, " H"], Int[Tensor, " W"]]:
         """The row of latents nearest to each row of pixels, and the column to each column, where the latents are."""
         rows, cols = nearest_latents(self.grid, self.latents.shape[1:])

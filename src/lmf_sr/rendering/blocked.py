@@ -59,21 +59,18 @@ def render_blocked(
 
 def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
     """As `direct.render_chosen`."""
-    size = lr.shape[-2:]
     if is_compiled(decoder, lr.dtype):
         fast = compiled.Rendering(decoder, lr)
 
-        def render(cell: Tensor, grid: Grid, chosen: Chosen, out: Tensor) -> None:
-            cell = relative_cell(cell, size)
-            rows, cols = Axis(grid.rows, size[0]), Axis(grid.cols, size[1])
-            fast.render(state.rows, cell, rows, cols, out, chosen, decoder.shift_to(state, cell))
+        def render(cell: Tensor, chosen: Chosen, out: Tensor) -> None:
+            cell = relative_cell(cell, lr.shape[-2:])
+            fast.render(state.rows, cell, *chosen.axes, out, chosen, decoder.shift_to(state, cell))
     else:
         plain = torch_blocks.Rendering(decoder, lr)
 
-        def render(cell: Tensor, grid: Grid, chosen: Chosen, out: Tensor) -> None:
+        def render(cell: Tensor, chosen: Chosen, out: Tensor) -> None:
             of_cell = decoder.at_cell(state, cell)
-            rows, cols = Axis(grid.rows, size[0]), Axis(grid.cols, size[1])
-            plain.render(of_cell.rows, of_cell.cell, rows, cols, out, chosen)
+            plain.render(of_cell.rows, of_cell.cell, *chosen.axes, out, chosen)
 
     return render
 

@@ -108,7 +108,7 @@ def render_cmsr(
     for grid, cell, chosen, between, free in levels:
         finer = out if grid is plan.target else free.tensor(len(lr), 3, *grid.size)
         upsample(picture, over, grid, finer, between)
-        render_chosen(cell.expand(len(lr), 2), grid, chosen, finer)
+        render_chosen(cell.expand(len(lr), 2), chosen, finer)
         picture, over = finer, grid
     if picture is not out:
         upsample(picture, over, plan.target, out)

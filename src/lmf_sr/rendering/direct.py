@@ -18,8 +18,8 @@ from lmf_sr.rendering.axes import Chosen
 QUERIES_PER_CHUNK = 16384
 
 
-RenderChosen = Callable[[Tensor, Grid, Chosen, Tensor], None]
-"""(cell, grid, chosen, out): renders the chosen pixels of a grid into `out`, (B, 3, H, W), and leaves the others. The cell,
+RenderChosen = Callable[[Tensor, Chosen, Tensor], None]
+"""(cell, chosen, out): renders the chosen pixels of a grid into `out`, (B, 3, H, W), and leaves the others. The cell,
 (B, 2), is that which the render input is to have, whatever the state's."""
 
 
@@ -66,8 +66,8 @@ def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h
         lr: as for `render_direct`.
     """
 
-    def render(cell: Tensor, grid: Grid, chosen: Chosen, out: Tensor) -> None:
-        of_cell = decoder.at_cell(state, cell)
+    def render(cell: Tensor, chosen: Chosen, out: Tensor) -> None:
+        of_cell, grid = decoder.at_cell(state, cell), chosen.grid
         rows, cols, W = grid.rows.to(lr.device), grid.cols.to(lr.device), len(grid.cols)
         line, column = chosen.nearest()
         for b, flat in enumerate(out.flatten(2)):

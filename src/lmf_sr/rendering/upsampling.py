@@ -58,14 +58,11 @@ def _compiled(
     picture: Float[Tensor, "B C h w"], axes: tuple[Axis, Axis], needed: Chosen | None, out: Float[Tensor, "B C H W"]
 ) -> None:
     held = [picture if picture.stride(-1) == 1 else picture.contiguous()]  # what C points into
-    if needed is not None:
-        h, w = needed.latents.shape[1:]
-        axes_of_needed = Axis(needed.grid.rows, h), Axis(needed.grid.cols, w)
     job = _Job(
         held[0].data_ptr(),
         *held[0].stride()[:3],
         *(CAxis.of(axis, held) for axis in axes),
-        CChosen.of(needed, *(axes if needed is None else axes_of_needed), held),
+        CChosen.of(needed, *(axes if needed is None else needed.axes), held),
         out.data_ptr(),
         *out.stride()[:3],
         *out.shape[:2],
