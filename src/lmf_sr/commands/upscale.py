@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> None:
     model = load(options.model).to(device_named(options.device))
 
     done = 0
-    with Progress(console=Console(stderr=True), disable=not tasks) as progress:
+    with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("", total=len(tasks))
         for number, task in enumerate(tasks, start=1):
             progress.update(bar, description=task.source.name)
@@ -124,7 +124,7 @@ def _size(text: str) -> str:
 def _plan(
     pictures: Sequence[Path], output: Path | None, written_format: str | None, label: str
 ) -> tuple[list[Task], list[InputError]]:
-    """What becomes what, and what is not there: files, pictures in folders.
+    """What becomes what, and the folders without pictures.
 
     Raises InputError where that would overwrite an input, or write one file twice.
     """
@@ -144,8 +144,6 @@ def _plan(
                     tasks += [Task(file, folder / _name(file, "", written_format)) for file in list_images(given)]
                 except InputError as error:
                     failures.append(error)
-            elif not given.exists():
-                failures.append(InputError(f"no image {given}: the file does not exist"))
             else:
                 folder, mark = (output, "") if output else (given.parent, f"_{label}")
                 tasks.append(Task(given, folder / _name(given, mark, written_format)))
