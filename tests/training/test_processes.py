@@ -1,5 +1,6 @@
-"""A run goes on with another number of processes: the samples, and so the weights, are the same."""
+"""Several processes train and validate as one does: the same samples, and so the same weights, and the same images."""
 
+import csv
 import os
 import socket
 from pathlib import Path
@@ -9,6 +10,10 @@ import torch
 from forking import FORKSERVER
 from tiny import learner, tiny_data, tiny_trainer
 
+from lmf_sr.training.callbacks import Cmsr
+
+SCALES = (2.0, 5.0)  # at the second CMSR is of use
+
 
 def train(folder: Path, steps: int, ckpt: Path | None, processes: int, rank: int, port: int) -> None:
     torch.set_num_threads(1)
@@ -16,7 +21,9 @@ def train(folder: Path, steps: int, ckpt: Path | None, processes: int, rank: int
     if processes > 1:
         os.environ |= {"LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         options = {"strategy": "ddp", "devices": processes}
-    tiny_trainer(folder, steps, **options).fit(learner(), tiny_data(), ckpt_path=ckpt, weights_only=True)
+    cmsr = Cmsr(mse_threshold=1e-3, images=1, decode_scales=[1.0, 2.0], repeats=0)
+    run = tiny_trainer(folder, steps, cmsr, **options)
+    run.fit(learner(), tiny_data(SCALES), ckpt_path=ckpt, weights_only=True)
 
 
 def trained(folder: Path, steps: int, processes: int, ckpt: Path | None = None) -> Path:
@@ -44,3 +51,16 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path: Path, before: 
     assert one["global_step"] == other["global_step"] == 4
     for key, value in one["state_dict"].items():
         torch.testing.assert_close(other["state_dict"][key], value, rtol=0, atol=1e-6)
+
+
+def test_validation_is_of_the_images_of_all_processes(tmp_path: Path) -> None:
+    """There are two images, of which two processes have one each."""
+    found = []
+    for processes in (1, 2):
+        folder = trained(tmp_path / str(processes), 2, processes).parent
+        with (folder / "logs" / "metrics.csv").open() as file:
+            validated = next(row for row in csv.DictReader(file) if row["psnr/x2"])
+        names = [name for name in validated if name.startswith(("psnr/", "cmsr_", "share_", "macs_"))]
+        assert {"psnr/x5", "cmsr_psnr/x5", "cmsr_mse/x5", "share_full/x5"} < {*names}
+        found.append({name: float(validated[name]) for name in names})
+    assert found[1] == pytest.approx(found[0], rel=1e-4)

@@ -8,10 +8,11 @@ As the weights change so do the modulations: every validation makes its own tabl
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import distributed
 
 from lmf_sr.data import Pair, PairedImages
 from lmf_sr.data.module import SuperResolutionData
@@ -71,7 +72,7 @@ class Cmsr(Callback):
         self.found[scale].append(quality | meter.measure(image, height, width))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        for scale, pictures in self.found.items():
+        for scale, pictures in _of_all_processes(self.found).items():
             pl_module.log_dict({f"{name}/x{scale:g}": value for name, value in overall(pictures).items()})
 
     def _calibrated(self, model: Model, data: SuperResolutionData, scale: float) -> SavingMeter:
@@ -81,3 +82,12 @@ class Cmsr(Callback):
         for name in self.pictures.names():
             calibration.take(model, self.pictures, name)
         return SavingMeter(model, calibration.table(self.mse_threshold, self.aggregation), self.repeats)
+
+
+def _of_all_processes(found: Mapping[float, Sequence[Metrics]]) -> dict[float, list[Metrics]]:
+    """What all processes of the run have found together: each validates some of the images."""
+    parts: list[Mapping[float, Sequence[Metrics]]] = [found]
+    if distributed.is_available() and distributed.is_initialized():
+        parts *= distributed.get_world_size()
+        distributed.all_gather_object(parts, found)
+    return {scale: [metrics for part in parts for metrics in part.get(scale, ())] for part in parts for scale in part}
