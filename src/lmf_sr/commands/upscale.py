@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
     done = 0
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("", total=len(tasks))
-        for number, task in enumerate(tasks, start=1):
+        for task in tasks:
             progress.update(bar, description=task.source.name)
             try:
                 _upscale(model, task, options, lambda share: progress.advance(bar, share))
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str]) -> None:
                 )
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(f"{done} of {len(tasks)} pictures are done and kept") from None
-            progress.update(bar, completed=number)
+            progress.update(bar, completed=done)
     if len(failures) == 1 and not done:
         raise failures[0]
     for failure in failures:
