@@ -61,6 +61,16 @@ def test_the_terminal_says_once_what_is_the_same_in_every_row() -> None:
     assert console.export_text().count("lm-liif") == 1
 
 
+def test_on_a_narrow_terminal_names_and_values_are_whole() -> None:
+    console = Console(width=50, record=True, file=io.StringIO())
+    console.print(
+        terminal([Row(f"edsr-baseline-lm-liif-{i}", None, 2.0, FOUND[2]["lm-liif"][0].metrics) for i in "ab"])
+    )
+    console.print(terminal(rows(FOUND)))
+    text = console.export_text()
+    assert all(whole in text for whole in ("edsr-baseline-lm-liif-a", "165.7", "10.94", "33.68", "Set14"))
+
+
 def test_every_count_of_macs_names_its_form() -> None:
     assert all(
         "plain" in c.title or "as run" in c.title for name, c in COLUMNS.items() if name.startswith("decoder_macs")

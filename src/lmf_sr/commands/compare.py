@@ -25,6 +25,7 @@ from lmf_sr.evaluation.crops import detailed_crops
 from lmf_sr.evaluation.evaluate import Upscaler, evaluate
 from lmf_sr.evaluation.profile import profile
 from lmf_sr.evaluation.records import Results, environment
+from lmf_sr.evaluation.tables import Row
 from lmf_sr.model import Model
 
 DETAILS = {"ssim", "encoder_parameters", "decoder_macs_as_run"}  # in table.csv and the records only
@@ -60,7 +61,6 @@ def job(cfg: DictConfig) -> Results:
                     progress.advance(costs)
 
     rows = tables.rows([results])
-    shown = [row._replace(metrics={k: v for k, v in row.metrics.items() if k not in DETAILS}) for row in rows]
     hardware = environment()["hardware"]
     about = (
         f"PSNR by protocol {protocol.name}. Costs of an LR picture of {lr_size[0]} x {lr_size[1]} pixels, latency on "
@@ -68,7 +68,7 @@ def job(cfg: DictConfig) -> Results:
         f"    lmf-sr compare {shlex.join(overrides())}\n"
     )
     with replacing(folder / "table.md") as file:
-        file.write(f"{tables.markdown(shown)}\n{about}".encode())
+        file.write(f"{tables.markdown(_shown(rows))}\n{about}".encode())
     with replacing(folder / "table.csv") as file:
         file.write(tables.csv_text(rows).encode())
     figures.against_scale(
@@ -79,10 +79,20 @@ def job(cfg: DictConfig) -> Results:
     if crops:
         figures.side_by_side(list(crops.values()), folder / "crops.png", list(crops))
         written.append("crops.png")
-    rich.print(tables.terminal(shown, title=f"protocol {protocol.name}; costs at {lr_size[0]} x {lr_size[1]}"))
+    quality, cost = (
+        {model: [result for result in found if (result.set is None) == of_costs] for model, found in results.items()}
+        for of_costs in (False, True)
+    )
+    rich.print(tables.terminal(_shown(tables.rows([quality])), f"protocol {protocol.name}"))
+    if any(cost.values()):
+        rich.print(tables.terminal(_shown(tables.rows([cost])), f"costs at {lr_size[0]} x {lr_size[1]}"))
     print(f"written: {folder}/{', '.join(written)}")
     to_wandb(cfg, results, models)
     return results
+
+
+def _shown(rows: Sequence[Row]) -> list[Row]:
+    return [row._replace(metrics={k: v for k, v in row.metrics.items() if k not in DETAILS}) for row in rows]
 
 
 def _models(sources: Sequence[str], device: str) -> dict[str, Upscaler]:

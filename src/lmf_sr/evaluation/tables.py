@@ -9,8 +9,9 @@ import io
 from collections.abc import Iterable, Sequence
 from itertools import compress
 from operator import not_
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from lmf_sr.evaluation.records import Metrics, Results
@@ -89,9 +90,12 @@ def terminal(rows: Sequence[Row], title: str | None = None) -> Table:
         len(body) > 1 and name != "scale" and len(set(cells)) == 1 for name, cells in zip(header, columns, strict=True)
     ]
     caption = "; ".join(f"{name}: {cells[0]}" for name, cells, out in zip(header, columns, same, strict=True) if out)
-    table = Table(title=title, title_justify="left", caption=caption or None, caption_justify="left")
-    for name in compress(header, map(not_, same)):
-        table.add_column(name, justify="left" if name in ("model", "set") else "right", overflow="fold")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.title, table.caption, table.title_justify, table.caption_justify = title, caption, "left", "left"
+    for name, cells in compress(zip(header, columns, strict=True), map(not_, same)):
+        justify: Literal["left", "right"] = "left" if name in ("model", "set") else "right"
+        width = max(map(len, cells))  # on narrow terminals titles are broken, values never
+        table.add_column(name, justify=justify, vertical="bottom", min_width=width, overflow="fold")
     for line in body:
         table.add_row(*compress(line, map(not_, same)))
     return table
