@@ -1,25 +1,27 @@
 """Which recipe learns most in the same time: one change at a time from conf/experiment/budget.yaml; see README.md.
 
-python experiments/04-budget-recipe/run.py train PHOTOGRAPHS RUNS [VARIANT ...] [--seconds S]    goes on where it was stopped
-python experiments/04-budget-recipe/run.py report RUNS experiments/04-budget-recipe              table.md
+python experiments/04-budget-recipe/run.py train PHOTOGRAPHS RUNS [VARIANT ...] [--steps N]    goes on where it was stopped
+python experiments/04-budget-recipe/run.py report RUNS experiments/04-budget-recipe            table.md
 
-A run takes as many steps as its recipe makes in S seconds of processor time (one thread), validation not counted: steps are
-timed first, as the difference between a run of few steps and one of many.
+A variant takes the processor time of N steps of the recipe, validation not counted. What its own steps cost beside the
+recipe's is found by running both in turn, since a machine's speed changes.
 """
 
 import argparse
 import resource
 import subprocess
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from lmf_sr.atomic import replacing
 from lmf_sr.evaluation.records import FILE, Record, read_record
 
-FEW, MANY = 5, 65  # steps, to time them
+FEW, MANY, ROUNDS = 5, 45, 2  # steps, to time them
 RECIPE = ["experiment=budget", "encoder=edsr-tiny", "decoder=lm-liif"]
 QUIET = ["workers=1", "logger=csv", "callbacks.progress.refresh_rate=1000"]
+FREE = {"seed", "loss", "schedule", "schedule.pct_start", "optimizer.lr", "trainer.gradient_clip_val"}  # cost no time
 
 VARIANTS: dict[str, list[str]] = {
     "budget": [],
@@ -64,7 +66,7 @@ def main() -> None:
     training.add_argument("photographs", type=Path)
     training.add_argument("runs", type=Path)
     training.add_argument("variants", nargs="*", metavar="VARIANT")
-    training.add_argument("--seconds", type=float, default=150)
+    training.add_argument("--steps", type=int, default=600)
     reporting = verbs.add_parser("report")
     reporting.add_argument("runs", type=Path)
     reporting.add_argument("output", type=Path)
@@ -75,7 +77,7 @@ def main() -> None:
         return
     for name in options.variants or VARIANTS:
         if not is_done(options.runs / folder_of(name)):
-            train(name, options.photographs, options.runs, options.seconds)
+            train(name, options.photographs, options.runs, options.steps)
 
 
 def folder_of(name: str) -> str:
@@ -87,23 +89,34 @@ def is_done(folder: Path) -> bool:
     return (folder / FILE).is_file() and read_record(folder / FILE).status == "done"
 
 
-def train(name: str, photographs: Path, runs: Path, seconds: float) -> None:
-    """Times a variant's steps, and trains it for as many as fit."""
-    changes = [*RECIPE, *QUIET, f"data.root={photographs}", *VARIANTS[name]]
-    folder = runs / folder_of(name)
+def train(name: str, photographs: Path, runs: Path, budget: int) -> None:
+    """Trains a variant for the time of `budget` steps of the recipe."""
+    folder, data = runs / folder_of(name), f"data.root={photographs}"
     if (folder / FILE).is_file():  # begun before: as many steps as then
         steps = read_record(folder / FILE).settings["trainer.max_steps"]
     else:
-        timing = runs / "timing" / folder_of(name)
-        few, many = (run(changes, steps, timing / str(steps)) for steps in (FEW, MANY))
-        steps = round(seconds * (MANY - FEW) / (many - few))
+        costly = tuple(change for change in VARIANTS[name] if change.partition("=")[0] not in FREE)
+        steps = round(budget / (relative_cost(costly, data, runs / "timing") if costly else 1))
     print(f"{name}: {steps} steps", flush=True)
-    run(changes, steps, folder)
+    run([data, *VARIANTS[name]], steps, folder)
+
+
+@cache
+def relative_cost(changes: tuple[str, ...], data: str, folder: Path) -> float:
+    """Of a step with these changes, beside one of the recipe: the least of a few runs of each, in turn."""
+    of_variant, of_recipe = [], []
+    for number in range(ROUNDS):
+        for way, found in ((changes, of_variant), ((), of_recipe)):
+            few, many = (
+                run([data, *way], steps, folder / folder_of(f"{way} {steps} {number}")) for steps in (FEW, MANY)
+            )
+            found.append(many - few)
+    return min(of_variant) / min(of_recipe)
 
 
 def run(changes: Sequence[str], steps: int, folder: Path) -> float:
     """One job; the seconds of processor time it took."""
-    command = ["lmf-sr", "train", *changes]
+    command = ["lmf-sr", "train", *RECIPE, *QUIET, *changes]
     command += [f"trainer.max_steps={steps}", f"trainer.val_check_interval={steps}", f"hydra.run.dir={folder}"]
     before = used()
     subprocess.run(command, check=True)
