@@ -11,7 +11,7 @@ from rich.table import Table as TerminalTable
 from lmf_sr.commands.arguments import parser_for
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.collect import SUFFIXES, Table, find_records
-from lmf_sr.evaluation.tables import COLUMNS
+from lmf_sr.evaluation.tables import COLUMNS, on_terminal
 
 DETAILS = {"encoder_parameters", "encoder_macs", "encoder_ms", "decoder_macs_as_run"}  # in files only
 
@@ -61,17 +61,13 @@ def main(arguments: Sequence[str]) -> None:
 def _shown(table: Table) -> TerminalTable:
     """What tells the rows apart, and the metrics that matter most, in the units of the tables."""
     names = ["sweep", "seed", "seeds", *table.settings, "model", "set", "scale", "image"]
-    columns = [name for name in names if name == "scale" or len({row.get(name) for row in table.rows}) > 1]
+    labels = [name for name in names if any(row.get(name) is not None for row in table.rows)]
     metrics = [name for name in table.metrics if name in COLUMNS and name not in DETAILS]
-    same = "; ".join(f"{name}: {_text(table.rows[0].get(name))}" for name in ("model", "set") if name not in columns)
-    shown = TerminalTable(caption=f"{same}; all columns: --output FILE", caption_justify="left")
-    for name in columns:
-        shown.add_column(name, overflow="fold")
-    for name in metrics:
-        shown.add_column(COLUMNS[name].title, justify="right", overflow="fold")
-    for row in table.rows:
-        shown.add_row(*(_text(row.get(name)) for name in columns), *(_number(row, name) for name in metrics))
-    return shown
+    body = [
+        [*(_text(row.get(name)) for name in labels), *(_number(row, name) for name in metrics)] for row in table.rows
+    ]
+    header = [*labels, *(COLUMNS[name].title for name in metrics)]
+    return on_terminal(header, body, len(labels), note="all columns: --output FILE")
 
 
 def _text(value: Any) -> str:

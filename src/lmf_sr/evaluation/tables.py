@@ -7,9 +7,8 @@ knows no set; its costs stand beside every set.
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from itertools import compress
-from operator import not_
-from typing import Literal, NamedTuple
+from itertools import count
+from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -83,21 +82,36 @@ def csv_text(rows: Sequence[Row]) -> str:
 
 
 def terminal(rows: Sequence[Row], title: str | None = None) -> Table:
-    """The same table for `rich.print`; what is the same in all of several rows stands below it instead."""
+    """The same table for `rich.print`."""
     header, *body = _cells(rows)
-    columns = list(zip(*body, strict=True))
-    same = [
-        len(body) > 1 and name != "scale" and len(set(cells)) == 1 for name, cells in zip(header, columns, strict=True)
-    ]
-    caption = "; ".join(f"{name}: {cells[0]}" for name, cells, out in zip(header, columns, same, strict=True) if out)
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.title, table.caption, table.title_justify, table.caption_justify = title, caption, "left", "left"
-    for name, cells in compress(zip(header, columns, strict=True), map(not_, same)):
-        justify: Literal["left", "right"] = "left" if name in ("model", "set") else "right"
-        width = max(map(len, cells))  # on narrow terminals titles are broken, values never
-        table.add_column(name, justify=justify, vertical="bottom", min_width=width, overflow="fold")
+    return on_terminal(header, body, header.index("scale") + 1, title)
+
+
+def on_terminal(
+    header: Sequence[str], body: Sequence[Sequence[str]], labels: int, title: str | None = None, note: str = ""
+) -> Table:
+    """A table for `rich.print`; what is the same in all of several rows, but for the scale, stands below it instead.
+
+    Args:
+        header: the columns' titles.
+        body: rows of cells.
+        labels: how many columns tell the rows apart; the others are numbers.
+        title: stands above.
+        note: stands below.
+    """
+    table = Table(title=title, title_justify="left", caption_justify="left", box=SIMPLE_HEAD, padding=0)
+    same = []
+    for name, number, cells in zip(header, count(), zip(*body, strict=True), strict=False):
+        if len({*cells}) == 1 < len(body) and name != "scale":
+            same.append((number, f"{name}: {cells[0]}"))
+            continue
+        if number < labels:
+            table.add_column(name, vertical="bottom", no_wrap=True)
+        else:  # on narrow terminals, the titles of numbers take more lines
+            table.add_column(name, vertical="bottom", justify="right", overflow="fold")
+    table.caption = "; ".join([*(text for _, text in same), *filter(None, [note])]) or None
     for line in body:
-        table.add_row(*compress(line, map(not_, same)))
+        table.add_row(*(cell for number, cell in enumerate(line) if number not in dict(same)))
     return table
 
 
