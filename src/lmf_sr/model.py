@@ -29,8 +29,9 @@ from lmf_sr.rendering.choice import AUTO, Renderer, choose
 from lmf_sr.rendering.cmsr import Plan, render_cmsr, within_picture
 from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.tiling import PREPARED_AT_ONCE, Window, encode_window, strips
+from lmf_sr.rendering.values import PIXELS, UNCLAMPED, Values
 
-PIXELS_PER_BAND, PIXELS_IN_CACHE = 2**22, 2**17  # 50 and 1.6 MB
+PIXELS_PER_BAND = 2**22  # 50 MB
 PREPARED_IN_PLACE = 2**16  # latents whose states are made at once where their memory is used again; 42 MB
 HELD_AT_ONCE = 2**20  # LR positions whose features a stream holds: 0.3 GB
 
@@ -95,8 +96,8 @@ class Model(nn.Module):
         for rows, window in strips(grid, size, HELD_AT_ONCE // len(lr)):
             held = window.grown(self.decoder.receptive_halo, self.decoder.tile_multiple, size)
             part = ContinuousImage(self, lr, self._encoded(lr, held), held)
-            for _, rgb in part._bands(grid.band(rows.start, rows.stop), part.renderer()):
-                yield to_pixels(rgb, clamp)
+            for _, rgb in part._bands(grid.band(rows.start, rows.stop), part.renderer(), _values(clamp)):
+                yield rgb
 
     def _normalised(self, image: Tensor) -> Float[Tensor, "B 3 h w"]:
         if not image.is_floating_point():
@@ -179,12 +180,10 @@ class ContinuousImage:
         grid, chosen = Grid.over(height, width, region), self.renderer(renderer)
         out = self.lr.new_empty(len(self.lr), 3, height, width)
         if cmsr is not None and self._conversion(cmsr) and within_picture(grid):
-            self._render_cmsr(grid, chosen, cmsr, out)
-            for lines in out.split(max(PIXELS_IN_CACHE // (len(out) * width), 1), dim=2):
-                to_pixels(lines, clamp)
-            return out
-        for _, rgb in self._bands(grid, chosen, out):
-            to_pixels(rgb, clamp)
+            self._render_cmsr(grid, chosen, cmsr, _values(clamp), out)
+        else:
+            for _ in self._bands(grid, chosen, _values(clamp), out):
+                pass
         return out
 
     def renderer(self, name: str = AUTO) -> Renderer:
@@ -192,22 +191,24 @@ class ContinuousImage:
         return choose(name, self.model.decoder, self.features)
 
     def _bands(
-        self, grid: Grid, renderer: Renderer, out: Float[Tensor, "B 3 H W"] | None = None
+        self, grid: Grid, renderer: Renderer, values: Values, out: Float[Tensor, "B 3 H W"] | None = None
     ) -> Iterator[tuple[slice, Float[Tensor, "B 3 n W"]]]:
-        """The pixels of a grid in bands of rows, normalised; in `out`, if given."""
+        """The pixels of a grid in bands of rows; in `out`, if given."""
         decoder, cell = self.model.decoder, self._cell(grid)
         if renderer.render_features is not None:
             relative = relative_cell(clip_cell(cell[:, 0], self.size), self.size)
-            yield from renderer.render_features(decoder, self.features, self.held, relative, self.lr, grid, out)
+            yield from renderer.render_features(decoder, self.features, self.held, relative, self.lr, grid, out, values)
             return
         for strip, read in strips(grid, self.size, PREPARED_AT_ONCE // len(self.lr)):
             window = read.grown(decoder.receptive_halo, decoder.tile_multiple, self.size)
             for rows in self._rows_at_once(strip, grid):
                 band = window.frame(grid.band(rows.start, rows.stop), self.size)
-                rgb = renderer.render(decoder, self._state(cell, window), window.of(self.lr), band)
+                rgb = values.of(renderer.render(decoder, self._state(cell, window), window.of(self.lr), band))
                 yield rows, rgb if out is None else out[:, :, rows].copy_(rgb)
 
-    def _render_cmsr(self, grid: Grid, renderer: Renderer, table: Scale2Mod, out: Float[Tensor, "B 3 H W"]) -> None:
+    def _render_cmsr(
+        self, grid: Grid, renderer: Renderer, table: Scale2Mod, values: Values, out: Float[Tensor, "B 3 H W"]
+    ) -> None:
         """The same with CMSR, into `out`. The coarser grids read a little more than the latents around a band's pixels."""
         decoder, cell = self._conversion(table), self._cell(grid)
         around = contrast(self.lr)[:, None] if table.intensity == "contrast" else None
@@ -224,7 +225,7 @@ class ContinuousImage:
                 state = state._replace(intensity=window.of(around)[:, 0])
             for rows in self._rows_at_once(strip, grid):
                 plan = Plan.of(table, grid.band(rows.start, rows.stop), self.size).framed(window, self.size)
-                render_cmsr(decoder, state, lr, plan, renderer, (of_levels[0], of_levels[1]), out[:, :, rows])
+                render_cmsr(decoder, state, lr, plan, renderer, (of_levels[0], of_levels[1]), out[:, :, rows], values)
 
     def _rows_at_once(self, strip: slice, grid: Grid) -> Iterator[slice]:
         count = max(PIXELS_PER_BAND // (len(self.lr) * len(grid.cols)), 1)
@@ -250,7 +251,7 @@ class ContinuousImage:
             out[:, some] = decoder.query(decoder.of_queries(state, some), coords[:, some])
             if decoder.lr_skip:
                 out[:, some] += sample_bilinear(self.lr, coords[:, some])
-        return to_pixels(out, clamp)
+        return _values(clamp).of(out)
 
     @torch.inference_mode()
     def intensity(self, height: int, width: int, name: str = "shift") -> Float[Tensor, "B h w"]:
@@ -292,10 +293,8 @@ class ContinuousImage:
         return decoder
 
 
-def to_pixels(rgb: Float[Tensor, "*S"], clamp: bool) -> Float[Tensor, "*S"]:
-    """Normalised values to [0, 1], in place."""
-    rgb.mul_(0.5).add_(0.5)
-    return rgb.clamp_(0, 1) if clamp else rgb
+def _values(clamp: bool) -> Values:
+    return PIXELS if clamp else UNCLAMPED
 
 
 def _size(lr: Float[Tensor, "B 3 h w"]) -> tuple[int, int]:

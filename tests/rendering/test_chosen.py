@@ -13,6 +13,7 @@ from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering import blocked, direct
 from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.direct import RenderChosen
+from lmf_sr.rendering.values import NORMALISED, PIXELS, UNCLAMPED, Values
 
 TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
 LEFT_ALONE = 7.0
@@ -48,9 +49,11 @@ def pixels_of(chosen: Chosen) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("decoder", ["lm-liif", "lm-lte", "lm-ciaosr"])
-@pytest.mark.parametrize("size", [(9, 11), (18, 22), (25, 61), (72, 88)])
+@pytest.mark.parametrize(
+    ("size", "values"), [((9, 11), NORMALISED), ((18, 22), PIXELS), ((25, 61), UNCLAMPED), ((72, 88), PIXELS)]
+)
 def test_chosen_pixels_are_those_of_the_whole(
-    decoder: str, size: tuple[int, int], render_chosen: Callable[..., RenderChosen]
+    decoder: str, size: tuple[int, int], values: Values, render_chosen: Callable[..., RenderChosen]
 ) -> None:
     grid = Grid.over(*size)
     conversion, state, lr = scene(decoder, (9, 11), grid)
@@ -58,9 +61,9 @@ def test_chosen_pixels_are_those_of_the_whole(
     out = torch.full((2, 3, *size), LEFT_ALONE)
     with torch.inference_mode():
         whole = direct.render_direct(conversion, conversion.at_cell(state, CELL), lr, grid)
-        render_chosen(conversion, state, lr)(CELL, chosen, out)
+        render_chosen(conversion, state, lr)(CELL, chosen, out, values)
     pixels = pixels_of(chosen)[:, None].expand_as(out)
-    torch.testing.assert_close(out[pixels], whole[pixels], atol=2e-6, rtol=0)
+    torch.testing.assert_close(out[pixels], values.of(whole[pixels]), atol=2e-6, rtol=0)
     assert (out[~pixels] == LEFT_ALONE).all()
 
 
@@ -71,7 +74,7 @@ def test_all_and_none(everything: bool, render_chosen: Callable[..., RenderChose
     out = torch.full((2, 3, 30, 41), LEFT_ALONE)
     with torch.inference_mode():
         chosen = Chosen(torch.full((2, 5, 7), everything), grid)
-        render_chosen(conversion, state, lr)(CELL, chosen, out)
+        render_chosen(conversion, state, lr)(CELL, chosen, out, NORMALISED)
         whole = direct.render_direct(conversion, conversion.at_cell(state, CELL), lr, grid)
     torch.testing.assert_close(out, whole if everything else torch.full_like(out, LEFT_ALONE), atol=2e-6, rtol=0)
 

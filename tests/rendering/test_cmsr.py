@@ -19,6 +19,7 @@ from lmf_sr.model import ContinuousImage
 from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.cmsr import Plan
 from lmf_sr.rendering.upsampling import upsample
+from lmf_sr.rendering.values import NORMALISED, Values
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 INDEX = json.loads((GOLDEN / "index.json").read_text())
@@ -158,9 +159,14 @@ def test_what_is_not_interpolated_is_not_missed(seed: int, scale: float) -> None
     table = spread(image, 9.0, scale, 2.5, 4.0)
 
     def spoiling(
-        picture: torch.Tensor, source: Grid, target: Grid, out: torch.Tensor, needed: Chosen | None = None
+        picture: torch.Tensor,
+        source: Grid,
+        target: Grid,
+        out: torch.Tensor,
+        needed: Chosen | None = None,
+        values: Values = NORMALISED,
     ) -> None:
-        upsample(picture, source, target, out)
+        upsample(picture, source, target, out, values=values)
         if needed is not None:
             rows, cols = needed.nearest()
             out.masked_fill_(~needed.latents[:, rows][:, :, cols][:, None], torch.nan)

@@ -13,6 +13,7 @@ from lmf_sr.geometry import Grid
 from lmf_sr.rendering import upsampling
 from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.library import why_not_compiled
+from lmf_sr.rendering.values import PIXELS, UNCLAMPED, Values
 
 LEFT_ALONE = 7.0
 side = st.integers(1, 12)
@@ -102,6 +103,15 @@ def test_a_picture_in_any_layout() -> None:
     torch.testing.assert_close(upsample(channels_last, source, target), expected)
     part = torch.zeros(2, 3, 9, 9)[:, :, 2:6, 3:8].copy_(picture(4, 5))
     torch.testing.assert_close(upsample(part, source, target), expected)
+
+
+@pytest.mark.parametrize("values", [UNCLAMPED, PIXELS, Values(3.0, -0.5, 0.0, 1.0)])
+def test_the_values_of_a_picture_are_written(values: Values) -> None:
+    source, target = Grid.over(4, 5), Grid.over(33, 49)
+    expected = values.of(upsample(picture(4, 5), source, target).clone())
+    out = torch.empty(2, 3, 33, 49)
+    upsampling.upsample(picture(4, 5), source, target, out, values=values)
+    torch.testing.assert_close(out, expected, atol=1e-6, rtol=0)
 
 
 def test_double_precision_is_kept() -> None:

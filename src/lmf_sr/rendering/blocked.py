@@ -25,6 +25,7 @@ from lmf_sr.rendering.direct import RenderChosen
 from lmf_sr.rendering.library import why_not_compiled
 from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.tiling import Size, Window
+from lmf_sr.rendering.values import NORMALISED, Values
 
 LATENTS_PER_BAND = 10_000  # some 8 MB
 PIXELS_PER_BAND = 2**19  # 6 MB
@@ -62,15 +63,15 @@ def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h
     if is_compiled(decoder, lr.dtype):
         fast = compiled.Rendering(decoder, lr)
 
-        def render(cell: Tensor, chosen: Chosen, out: Tensor) -> None:
+        def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
             cell = relative_cell(cell, lr.shape[-2:])
-            fast.render(state.rows, cell, *chosen.axes, out, chosen, decoder.shift_to(state, cell))
+            fast.render(state.rows, cell, *chosen.axes, out, chosen, decoder.shift_to(state, cell), values)
     else:
         plain = torch_blocks.Rendering(decoder, lr)
 
-        def render(cell: Tensor, chosen: Chosen, out: Tensor) -> None:
+        def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
             of_cell = decoder.at_cell(state, cell)
-            plain.render(of_cell.rows, of_cell.cell, *chosen.axes, out, chosen)
+            plain.render(of_cell.rows, of_cell.cell, *chosen.axes, out, chosen, values)
 
     return render
 
@@ -95,6 +96,7 @@ def render_features(
     lr: Float[Tensor, "B 3 h w"],
     grid: Grid,
     out: Float[Tensor, "B 3 H W"] | None = None,
+    values: Values = NORMALISED,
 ) -> Iterator[tuple[slice, Float[Tensor, "B 3 rows W"]]]:
     """Renders a grid from features, for decoders that `supports_features`: `prepare` and `render_blocked` in one.
 
@@ -103,6 +105,7 @@ def render_features(
         cell: the relative cell.
         lr: the whole LR picture.
         out: where to, if the pixels are to lie together.
+        values: what to write.
 
     Yields:
         Bands of the grid's rows, with their pixels.
@@ -118,7 +121,7 @@ def render_features(
         top, bottom = axis.span
         rgb = lr.new_empty(B, 3, band.stop - band.start, len(grid.cols)) if out is None else out[:, :, band]
         lines_of_latents = source.lines(top - held.top, bottom - held.top)
-        rendering.render(lines_of_latents, cell, axis.shifted(top), cols.shifted(left), rgb)
+        rendering.render(lines_of_latents, cell, axis.shifted(top), cols.shifted(left), rgb, values=values)
         yield band, rgb
 
 

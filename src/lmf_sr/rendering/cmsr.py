@@ -34,6 +34,7 @@ from lmf_sr.rendering.choice import Renderer
 from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.tiling import Window
 from lmf_sr.rendering.upsampling import upsample
+from lmf_sr.rendering.values import NORMALISED, Values
 
 
 class Plan(NamedTuple):
@@ -85,6 +86,7 @@ def render_cmsr(
     renderer: Renderer,
     memory: tuple[Memory, Memory],
     out: Float[Tensor, "B 3 H W"],
+    values: Values,
 ) -> None:
     """Renders the target of a plan from a prepared state.
 
@@ -95,10 +97,11 @@ def render_cmsr(
         plan: what to render how finely.
         renderer: what renders the levels.
         memory: for the pictures of two levels.
-        out: where to: normalised, unclamped RGB.
+        out: where to.
+        values: what to write.
     """
     if plan.is_full:
-        out.copy_(renderer.render(decoder, state, lr, plan.target))
+        out.copy_(values.of(renderer.render(decoder, state, lr, plan.target)))
         return
     picture, over = lr, Grid.over(*lr.shape[-2:])
     render_chosen = renderer.render_chosen(decoder, state, lr)
@@ -106,12 +109,13 @@ def render_cmsr(
     all_chosen = plan.chosen(state.intensity)
     levels = zip(plan.grids, cells, all_chosen, interpolated(all_chosen), cycle(memory), strict=False)
     for grid, cell, chosen, between, free in levels:
-        finer = out if grid is plan.target else free.tensor(len(lr), 3, *grid.size)
-        upsample(picture, over, grid, finer, between)
-        render_chosen(cell.expand(len(lr), 2), chosen, finer)
+        is_last = grid is plan.target
+        finer, written = (out, values) if is_last else (free.tensor(len(lr), 3, *grid.size), NORMALISED)
+        upsample(picture, over, grid, finer, between, written)
+        render_chosen(cell.expand(len(lr), 2), chosen, finer, written)
         picture, over = finer, grid
     if picture is not out:
-        upsample(picture, over, plan.target, out)
+        upsample(picture, over, plan.target, out, values=values)
 
 
 def interpolated(all_chosen: Sequence[Chosen]) -> list[Chosen]:

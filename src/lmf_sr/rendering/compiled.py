@@ -13,6 +13,7 @@ from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering.axes import Axis, Chosen
 from lmf_sr.rendering.library import library
 from lmf_sr.rendering.structures import CChosen, pointer
+from lmf_sr.rendering.values import NORMALISED, CValues, Values
 
 WIDTH = 16  # of the render MLP: the kernel's vectors
 
@@ -28,6 +29,7 @@ class _Job(Structure):
         *((name, c_int64) for name in ("lr_image_size", "lr_channel_size", "lr_line_size")),
         ("out", c_void_p),
         *((name, c_int64) for name in ("out_image_size", "out_channel_size", "out_line_size")),
+        ("written", CValues),
         ("images", c_int64),
         ("threads", c_int64),
     ]
@@ -79,6 +81,7 @@ class Rendering:
         out: Float[Tensor, "B 3 H W"],
         chosen: Chosen | None = None,
         shift: Float[Tensor, "B D"] | None = None,
+        values: Values = NORMALISED,
     ) -> None:
         """Renders the pixels of some rows and columns into `out`.
 
@@ -88,6 +91,7 @@ class Rendering:
             out: where to; contiguous along a row.
             chosen: which of the pixels, the others being left as they are; all, if not given.
             shift: of the first layer's product, if the cell is not the state's (`Conversion.shift_to`).
+            values: what to write.
         """
         fixed = len(self.held)
         latents = latents if latents.stride(-1) == 1 else latents.contiguous()
@@ -101,6 +105,7 @@ class Rendering:
             pixels=CChosen.of(chosen, rows, cols, self.held),
             out=out.data_ptr(),
             **_strides("out", out),
+            written=CValues(*values),
             images=len(out),
             threads=torch.get_num_threads(),
         )

@@ -14,13 +14,14 @@ from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, sample_bilinear
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.axes import Chosen
+from lmf_sr.rendering.values import Values
 
 QUERIES_PER_CHUNK = 16384
 
 
-RenderChosen = Callable[[Tensor, Chosen, Tensor], None]
-"""(cell, chosen, out): renders the chosen pixels of a grid into `out`, (B, 3, H, W), and leaves the others. The cell,
-(B, 2), is that which the render input is to have, whatever the state's."""
+RenderChosen = Callable[[Tensor, Chosen, Tensor, Values], None]
+"""(cell, chosen, out, values): renders the chosen pixels of a grid into `out`, (B, 3, H, W), and leaves the others. The
+cell, (B, 2), is that which the render input is to have, whatever the state's."""
 
 
 def prepare(
@@ -66,7 +67,7 @@ def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h
         lr: as for `render_direct`.
     """
 
-    def render(cell: Tensor, chosen: Chosen, out: Tensor) -> None:
+    def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
         of_cell, grid = decoder.at_cell(state, cell), chosen.grid
         rows, cols, W = grid.rows.to(lr.device), grid.cols.to(lr.device), len(grid.cols)
         line, column = chosen.nearest()
@@ -78,6 +79,6 @@ def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h
                 rgb = decoder.query(one, coords)
                 if decoder.lr_skip:
                     rgb = rgb + sample_bilinear(lr[b : b + 1], coords)
-                flat[:, pixels] = rgb[0].T
+                flat[:, pixels] = values.of(rgb[0].T)
 
     return render

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.rendering.axes import Axis, Chosen
+from lmf_sr.rendering.values import NORMALISED, Values
 
 PIXELS_PER_TILE = 4096  # four corners of which, 16 wide, are 1 MiB
 LONGEST_RUN = 32
@@ -36,6 +37,7 @@ class Rendering:
         cols: Axis,
         out: Float[Tensor, "B 3 H W"],
         chosen: Chosen | None = None,
+        values: Values = NORMALISED,
     ) -> None:
         """As `compiled.Rendering.render`, but for a state of that cell."""
         nearest = chosen.nearest() if chosen else None
@@ -52,7 +54,9 @@ class Rendering:
                         rgb = self.blocks(latents[image], cell[image], rows, cols, r, c)
                         if self.decoder.lr_skip:
                             rgb += self.bilinear(image, rows, cols, r, c)
-                        out[image][:, r.T[:, None], c.T[None]] = rgb.to(out.dtype)  # autocast computes in 16 bits
+                        out[image][:, r.T[:, None], c.T[None]] = values.of(rgb).to(
+                            out.dtype
+                        )  # autocast computes in 16 bits
 
     def blocks(
         self,

@@ -15,6 +15,7 @@ from lmf_sr.geometry import Grid, sample_bilinear
 from lmf_sr.rendering.axes import Axis, Chosen
 from lmf_sr.rendering.library import library, why_not_compiled
 from lmf_sr.rendering.structures import CAxis, CChosen
+from lmf_sr.rendering.values import NORMALISED, CValues, Values
 
 
 def upsample(
@@ -23,22 +24,24 @@ def upsample(
     target: Grid,
     out: Float[Tensor, "B C H W"],
     needed: Chosen | None = None,
+    values: Values = NORMALISED,
 ) -> None:
     """Reads a picture on the grid `source` bilinearly at the pixels of `target`, clamped at the border of `source`.
 
     Args:
         out: where to; contiguous along a row.
         needed: which pixels of `target`; what becomes of the others is not said. All, if not given.
+        values: what to write of the picture's.
     """
     rows = _relative_to(source.rows, source.cell[0], target.rows)
     cols = _relative_to(source.cols, source.cell[1], target.cols)
     if picture.device.type == "cpu" and picture.dtype == torch.float32 and why_not_compiled() is None:
-        _compiled(picture, (Axis(rows, len(source.rows)), Axis(cols, len(source.cols))), needed, out)
+        _compiled(picture, (Axis(rows, len(source.rows)), Axis(cols, len(source.cols))), needed, values, out)
     elif _is_regular(rows) and _is_regular(cols):
-        out.copy_(F.interpolate(picture, size=target.size, mode="bilinear", align_corners=False))
+        out.copy_(values.of(F.interpolate(picture, size=target.size, mode="bilinear", align_corners=False)))
     else:
         coords = torch.cartesian_prod(rows, cols).to(picture.device).expand(picture.shape[0], -1, -1)
-        out.copy_(sample_bilinear(picture, coords).transpose(1, 2).unflatten(-1, target.size))
+        out.copy_(values.of(sample_bilinear(picture, coords)).transpose(1, 2).unflatten(-1, target.size))
 
 
 class _Job(Structure):
@@ -50,12 +53,17 @@ class _Job(Structure):
         ("pixels", CChosen),
         ("out", c_void_p),
         *((name, c_int64) for name in ("out_image_size", "out_plane_size", "out_line_size")),
+        ("written", CValues),
         *((name, c_int64) for name in ("images", "planes", "threads")),
     ]
 
 
 def _compiled(
-    picture: Float[Tensor, "B C h w"], axes: tuple[Axis, Axis], needed: Chosen | None, out: Float[Tensor, "B C H W"]
+    picture: Float[Tensor, "B C h w"],
+    axes: tuple[Axis, Axis],
+    needed: Chosen | None,
+    values: Values,
+    out: Float[Tensor, "B C H W"],
 ) -> None:
     held = [picture if picture.stride(-1) == 1 else picture.contiguous()]  # what C points into
     job = _Job(
@@ -65,6 +73,7 @@ def _compiled(
         CChosen.of(needed, *(axes if needed is None else needed.axes), held),
         out.data_ptr(),
         *out.stride()[:3],
+        CValues(*values),
         *out.shape[:2],
         torch.get_num_threads(),
     )

@@ -30,6 +30,19 @@ typedef struct {
     int32_t *line, *first_pixel;
 } places;
 
+/* What is written for a pixel (`values.py`). NaN stays NaN. */
+typedef struct {
+    float gain, offset, low, high;
+} values;
+
+static inline void finish(const values *v, float *pixels, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float x = v->gain * pixels[i] + v->offset, low = x < v->low ? v->low : x;
+        pixels[i] = low > v->high ? v->high : low;
+    }
+}
+
 /* Arrays of up to `most` floats or int32, taken one after the other from memory that is freed at once. */
 typedef struct {
     char *memory, *free;

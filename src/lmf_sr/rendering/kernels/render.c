@@ -61,6 +61,7 @@ typedef struct {
     /* the output */
     float *out;
     int64_t out_image_size, out_channel_size, out_line_size;
+    values written;
     int64_t images, threads;
 } job;
 
@@ -229,16 +230,17 @@ static void render_chunk(const job *d, const geometry *g, int64_t image, int64_t
     if (d->lr) {
         const float *lr = d->lr + image * d->lr_image_size, share = g->lr_rows.share_of_high[row];
         const int32_t *low = g->lr_cols.low + left, *high = g->lr_cols.high + left;
-        for (int k = 0; k < 3; k++, lr += d->lr_channel_size, out += d->out_channel_size) {
+        for (int k = 0; k < 3; k++, lr += d->lr_channel_size) {
             const float *above = lr + g->lr_rows.low[row] * d->lr_line_size;
             const float *below = lr + g->lr_rows.high[row] * d->lr_line_size;
             for (int p = 0; p < pixels; p++) {
                 float l = above[low[p]] + share * (below[low[p]] - above[low[p]]);
                 float h = above[high[p]] + share * (below[high[p]] - above[high[p]]);
-                out[p] += l + g->lr_cols.share_of_high[left + p] * (h - l);
+                out[k * d->out_channel_size + p] += l + g->lr_cols.share_of_high[left + p] * (h - l);
             }
         }
     }
+    for (int k = 0; k < 3; k++) finish(&d->written, out + k * d->out_channel_size, pixels);
 }
 
 /* 0, or 1 if there was no memory */

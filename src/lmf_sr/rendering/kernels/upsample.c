@@ -12,6 +12,7 @@ typedef struct {
     chosen pixels;   /* of the grid, which to make */
     float *out;
     int64_t out_image_size, out_plane_size, out_line_size;
+    values written;
     int64_t images, planes, threads;
 } job;
 
@@ -64,6 +65,7 @@ int lmf_upsample(const job *d)
                         for (int32_t i = cols.low[begin]; i <= cols.high[end - 1]; i++)
                             line[i] = above[i] + share * (below[i] - above[i]);
                         along(line, &cols, begin, end, out);
+                        finish(&d->written, out + begin, end - begin);
                     }
                 }
         free(line);

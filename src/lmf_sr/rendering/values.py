@@ -1,0 +1,36 @@
+"""What is written for a pixel: the decoder's RGB, normalised, or the RGB of a picture, in [0, 1].
+
+    value = min(max(gain x + offset, low), high)
+
+It is applied to a pixel as it is written: a pass of its own over a large picture takes up to a tenth of its rendering.
+"""
+
+from ctypes import Structure, c_float
+from math import inf
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+class Values(NamedTuple):
+    gain: float = 1.0
+    offset: float = 0.0
+    low: float = -inf
+    high: float = inf
+
+    def of(self, rgb: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
+        """Those of normalised RGB, in place."""
+        if self == NORMALISED:
+            return rgb
+        rgb.mul_(self.gain).add_(self.offset)
+        return rgb.clamp_(self.low, self.high) if self.low > -inf else rgb
+
+
+NORMALISED = Values()
+UNCLAMPED = Values(0.5, 0.5)
+PIXELS = Values(0.5, 0.5, 0.0, 1.0)
+
+
+class CValues(Structure):
+    _fields_ = [(name, c_float) for name in Values._fields]
