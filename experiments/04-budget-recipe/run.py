@@ -13,12 +13,13 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from lmf_sr.atomic import replacing
 from lmf_sr.evaluation.records import FILE, Record, read_record
 
-FEW, MANY, ROUNDS = 5, 45, 2  # steps, to time them
+FEW, MANY, ROUNDS = 5, 45, 3  # steps, to time them
 RECIPE = ["experiment=budget", "encoder=edsr-tiny", "decoder=lm-liif"]
 QUIET = ["workers=1", "logger=csv", "callbacks.progress.refresh_rate=1000"]
 FREE = {"seed", "loss", "schedule", "schedule.pct_start", "optimizer.lr", "trainer.gradient_clip_val"}  # cost no time
@@ -96,22 +97,23 @@ def train(name: str, photographs: Path, runs: Path, budget: int) -> None:
         steps = read_record(folder / FILE).settings["trainer.max_steps"]
     else:
         costly = tuple(change for change in VARIANTS[name] if change.partition("=")[0] not in FREE)
-        steps = round(budget / (relative_cost(costly, data, runs / "timing") if costly else 1))
+        steps = round(budget / (relative_cost(costly, data) if costly else 1))
     print(f"{name}: {steps} steps", flush=True)
     run([data, *VARIANTS[name]], steps, folder)
 
 
 @cache
-def relative_cost(changes: tuple[str, ...], data: str, folder: Path) -> float:
+def relative_cost(changes: tuple[str, ...], data: str) -> float:
     """Of a step with these changes, beside one of the recipe: the least of a few runs of each, in turn."""
-    of_variant, of_recipe = [], []
-    for number in range(ROUNDS):
-        for way, found in ((changes, of_variant), ((), of_recipe)):
-            few, many = (
-                run([data, *way], steps, folder / folder_of(f"{way} {steps} {number}")) for steps in (FEW, MANY)
-            )
-            found.append(many - few)
-    return min(of_variant) / min(of_recipe)
+    least = []
+    with TemporaryDirectory() as folder:
+        for number in range(ROUNDS):
+            for way in (changes, ()):
+                few, many = (
+                    run([data, *way], steps, Path(folder) / f"{number}-{len(way)}-{steps}") for steps in (FEW, MANY)
+                )
+                least.append(many - few)
+    return min(least[::2]) / min(least[1::2])
 
 
 def run(changes: Sequence[str], steps: int, folder: Path) -> float:
