@@ -173,9 +173,11 @@ def authors_file(decoder: str) -> Path:
 
 def contrast(lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B h w"]:
     """The standard deviation of a picture around each pixel; over the colours, the root of the mean variance."""
+    (h, w), side = lr.shape[-2:], 2 * AROUND + 1
     padded = F.pad(lr, [AROUND] * 4, mode="replicate")
-    side = 2 * AROUND + 1
-    mean, square = F.avg_pool2d(torch.cat([padded, padded.square()]), side, 1).chunk(2)
+    both = torch.cat([padded, padded.square()])
+    both = torch.stack([both[..., i : i + h, :] for i in range(side)]).mean(0)  # several times as fast as avg_pool2d
+    mean, square = torch.stack([both[..., i : i + w] for i in range(side)]).mean(0).chunk(2)
     return (square - mean.square()).clamp(min=0).mean(1).sqrt()
 
 
