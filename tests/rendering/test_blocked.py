@@ -12,12 +12,12 @@ from torch import Tensor
 
 import lmf_sr
 from lmf_sr.geometry import Grid, Region, clip_cell, relative_cell
+from lmf_sr.kernels.library import why_not_compiled
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.rendering import blocked
 from lmf_sr.rendering.axes import Axis
 from lmf_sr.rendering.direct import render_direct
-from lmf_sr.rendering.library import why_not_compiled
 from lmf_sr.rendering.tiling import Window
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -5,9 +5,9 @@ import torch
 
 import lmf_sr
 from lmf_sr.errors import InputError
+from lmf_sr.kernels.library import why_not_compiled
 from lmf_sr.model import ContinuousImage
 from lmf_sr.rendering import choice
-from lmf_sr.rendering.library import why_not_compiled
 
 COMPILED = not why_not_compiled()
 

@@ -38,7 +38,7 @@ class EDSR(Encoder):
 
     def __init__(self, n_resblocks: int = 16, n_feats: int = 64, res_scale: float = 1.0) -> None:
         super().__init__()
-        self.out_dim = n_feats
+        self.out_dim, self.res_scale = n_feats, res_scale
         self.receptive_halo = 2 * n_resblocks + 2  # one LR pixel a convolution
         self.head = conv3x3(3, n_feats)
         blocks = [ResidualBlock(n_feats, res_scale) for _ in range(n_resblocks)]

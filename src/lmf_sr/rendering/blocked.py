@@ -16,13 +16,13 @@ from torch import Tensor
 
 from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, relative_cell
+from lmf_sr.kernels.library import why_not_compiled
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering import compiled, latents, torch_blocks
 from lmf_sr.rendering.axes import Axis, Chosen
 from lmf_sr.rendering.direct import RenderChosen
-from lmf_sr.rendering.library import why_not_compiled
 from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.tiling import Size, Window
 from lmf_sr.rendering.values import NORMALISED, Values

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from lmf_sr.decoders import Decoder
 from lmf_sr.errors import InputError
+from lmf_sr.kernels.library import why_not_compiled
 from lmf_sr.rendering import blocked, compiled, direct, fused
-from lmf_sr.rendering.library import why_not_compiled
 
 AUTO = "auto"
 NAMES = ("direct", "blocked", "triton")

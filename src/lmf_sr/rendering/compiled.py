@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders import Decoder
+from lmf_sr.kernels.library import library
 from lmf_sr.lmf.conversion import Conversion, LinearFirst
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering.axes import Axis, Chosen
-from lmf_sr.rendering.library import library
 from lmf_sr.rendering.structures import CChosen, pointer
 from lmf_sr.rendering.values import NORMALISED, CValues, Values
 

@@ -18,29 +18,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders import Decoder
+from lmf_sr.kernels.library import library
+from lmf_sr.kernels.winograd import LANES, CLinear, CPicture, transformed
 from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
 from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
-from lmf_sr.rendering.library import library
 from lmf_sr.rendering.memory import Memory
-
-LANES = 16  # sizes are multiples of it
-WINOGRAD = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0.0, 0.0, 1.0))  # G, of F(2x2, 3x3)
-
-
-class _Linear(Structure):
-    _fields_ = [("weight", c_void_p), ("bias", c_void_p), ("in", c_int64), ("out", c_int64)]
 
 
 class _Job(Structure):
     _fields_ = [
-        ("features", c_void_p),
-        *((name, c_int64) for name in ("image_size", "channel_size", "line_size", "position_size")),
-        *((name, c_int64) for name in ("features_height", "features_width")),
+        ("features", CPicture),
         *((name, c_int64) for name in ("top", "left", "height", "width")),
-        ("convolution", _Linear),
+        ("convolution", CLinear),
         *((name, c_int64) for name in ("waves", "depth")),
-        ("layers", 2 * _Linear),
+        ("layers", 2 * CLinear),
         *((name, c_int64) for name in ("modulations", "known")),
         ("out", c_void_p),
         *((name, c_int64) for name in ("out_image_size", "out_line_size", "latent_size")),
@@ -82,9 +74,7 @@ class Latents:
         self.features = features
         self.left, self.width = left, right - left
         kernel, bias = decoder.convolution(cell)
-        G = kernel.new_tensor(WINOGRAD)
-        points = torch.kron(G, G) @ kernel.unflatten(1, (-1, 9)).permute(2, 1, 0).flatten(1)  # G k G^T, flattened
-        self.convolution = points.unflatten(1, (-1, len(kernel))), bias.contiguous()
+        self.convolution = transformed(kernel.unflatten(1, (-1, 3, 3))), bias.contiguous()
         first, last = decoder.latent_mlp.linears
         layers = [folded(last, decoder, cell)]
         if isinstance(decoder, LMLTE):
@@ -117,16 +107,14 @@ class Latents:
     def make(self, top: int, rows: Float[Tensor, "B n m C"], intensity: Float[Tensor, "B n m"] | None = None) -> None:
         """Fills lines from `top` on."""
         job = _Job(
-            self.features.data_ptr(),
-            *self.features.stride(),
-            *self.features.shape[2:],
+            CPicture.of(self.features),
             top,
             self.left,
             *rows.shape[1:3],
-            _linear(*self.convolution),
+            CLinear.of(*self.convolution),
             self.waves,
             len(self.layers),
-            (2 * _Linear)(*(_linear(*layer) for layer in self.layers)),
+            (2 * CLinear)(*(CLinear.of(*layer) for layer in self.layers)),
             self.modulations,
             self.known,
             rows.data_ptr(),
@@ -169,7 +157,3 @@ def folded(
 
 def _hidden_bias(decoder: Conversion) -> Float[Tensor, " m"]:
     return torch.cat([layer.bias for layer in decoder.render_mlp.linears[:-1]])
-
-
-def _linear(weight: Float[Tensor, "*points i o"], bias: Float[Tensor, "B o"]) -> _Linear:
-    return _Linear(weight.data_ptr(), bias.data_ptr(), *weight.shape[-2:])

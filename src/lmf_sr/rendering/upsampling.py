@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.geometry import Grid, sample_bilinear
+from lmf_sr.kernels.library import library, why_not_compiled
 from lmf_sr.rendering.axes import Axis, Chosen
-from lmf_sr.rendering.library import library, why_not_compiled
 from lmf_sr.rendering.structures import CAxis, CChosen
 from lmf_sr.rendering.values import NORMALISED, CValues, Values
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import lmf_sr
-from lmf_sr.rendering import library
+from lmf_sr.kernels import library
 
 FORK = multiprocessing.get_context("fork")
 
@@ -54,9 +54,9 @@ def test_its_name_follows_from_the_sources_the_command_and_the_compiler(
     assert library._key(["cc", "-mtune=generic", "-DOTHER"], ["cc", *library.FLAGS]) != key
     kernels = tmp_path / "kernels"
     kernels.mkdir()
-    for file in library.KERNELS.iterdir():
+    for file in library.SOURCES.glob("*.[ch]"):
         (kernels / file.name).write_bytes(file.read_bytes())
-    monkeypatch.setattr(library, "KERNELS", kernels)
+    monkeypatch.setattr(library, "SOURCES", kernels)
     assert library._key(["cc"], ["cc", *library.FLAGS]) == key
     (kernels / "vectors.h").write_bytes((kernels / "vectors.h").read_bytes() + b"\n")
     assert library._key(["cc"], ["cc", *library.FLAGS]) != key
@@ -71,10 +71,10 @@ def test_its_name_follows_from_the_sources_the_command_and_the_compiler(
     ],
 )
 def test_without_it(cache: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str) -> None:
-    """PyTorch renders the same, and the renderer says why."""
+    """PyTorch encodes and renders, and the renderer says why."""
     torch.manual_seed(0)
-    image = lmf_sr.build({"name": "edsr-baseline", "n_resblocks": 1}, "lm-liif").encode(torch.rand(3, 5, 6))
     monkeypatch.setenv(name, value)
+    image = lmf_sr.build({"name": "edsr-baseline", "n_resblocks": 1}, "lm-liif").encode(torch.rand(3, 5, 6))
     found = image.render(13, 14)
     assert image.renderer().name == "blocked"
     assert image.renderer().form.startswith("PyTorch: ")

@@ -1,8 +1,8 @@
-"""The compiled code of the CPU renderer: the C of `kernels/`, built with the system's C compiler when first needed.
+"""The compiled code for CPUs: the C beside this file, built with the system's C compiler when first needed.
 
 The library is kept in the user's cache folder, under a name that follows from everything it depends on (the sources, the
 command, the compiler and the CPU it compiles for), and is put there whole: any number of processes may build it at once.
-Where there is no compiler, or no folder to keep the library in, PyTorch does the work (`torch_blocks.py`).
+Where there is no compiler, or no folder to keep the library in, PyTorch does the work.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-KERNELS = Path(__file__).with_name("kernels")
+SOURCES = Path(__file__).parent
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi")
 TIMEOUT_S = 120
 
@@ -47,7 +47,7 @@ def _library_or_reason() -> ctypes.CDLL | str:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=path.parent) as folder:
                 built = Path(folder) / path.name
-                _run([*command, *map(str, sorted(KERNELS.glob("*.c"))), "-lm", "-o", str(built)])
+                _run([*command, *map(str, sorted(SOURCES.glob("*.c"))), "-lm", "-o", str(built)])
                 built.replace(path)
         return ctypes.CDLL(str(path))
     except Unavailable as reason:
@@ -58,7 +58,7 @@ def _library_or_reason() -> ctypes.CDLL | str:
 
 def _key(compiler: list[str], command: list[str]) -> str:
     target = _run([*compiler, "-march=native", "-dM", "-E", "-x", "c", os.devnull])  # names compiler and CPU
-    sources = [file.read_bytes() for file in sorted(KERNELS.iterdir())]
+    sources = [file.read_bytes() for file in sorted(SOURCES.glob("*.[ch]"))]
     return hashlib.sha256(b"\0".join([*sources, shlex.join(command).encode(), target])).hexdigest()[:32]
 
 

@@ -1,0 +1,111 @@
+/* The latents of LM-LIIF and LM-LTE: from features to rows of modulations, in one pass over the LR image.
+
+       x    = conv3x3(F) + bias                   LM-LIIF: x <- relu(x)
+                                                  LM-LTE:  x = [coef, g] <- coef * cos(pi [g, g - 1/2])
+       row  = layers of x                         linear, with relu between them; [gain, offset, known or code]
+       intensity = mean |offset - gain * bias|    where it is asked for: offset is gain * bias + shift
+       offset_0 <- offset_0 + gain_0 * known      where the render MLP's first layer is linear in the code
+
+   A task is a stretch of the convolution (`winograd.h`), which goes through all stages in the level-2 cache. */
+
+#include <omp.h>
+
+#include "winograd.h"
+
+enum { MAX_LAYERS = 2 };
+
+typedef struct {
+    picture features;
+    int64_t top, left, height, width; /* the window to make rows for */
+    linear convolution; /* weight: (16, in, out), transformed */
+    int64_t waves;      /* number of coef; 0 for relu */
+    int64_t depth;      /* of layers */
+    linear layers[MAX_LAYERS];
+    int64_t modulations, known; /* the offsets' place in a row; whether to add gain_0 * known */
+    float *out;
+    int64_t out_image_size, out_line_size, latent_size;
+    const float *bias; /* of the render MLP's hidden layers */
+    float *intensity;  /* one for each row; NULL for none */
+    int64_t images, threads;
+} job;
+
+/* x = [coef, g] <- coef * cos(pi [g, g - 1/2]) */
+INLINE void make_waves(float *x, int64_t waves)
+{
+    for (int64_t k = 0; k < waves / 2; k += LANES) {
+        vector g = load(x + waves + k);
+        store(x + k, load(x + k) * cos_pi(g));
+        store(x + waves / 2 + k, load(x + waves / 2 + k) * cos_pi(g - 0.5f));
+    }
+}
+
+/* mean |offset - gain * bias| of a row */
+INLINE float intensity_of(const float *row, int64_t modulations, const float *bias)
+{
+    vector sums = {};
+    float sum = 0;
+    for (int64_t k = 0; k < modulations; k += LANES) {
+        vector shift = load(row + modulations + k) - load(row + k) * load(bias + k);
+        sums += (vector)((mask)shift & 0x7fffffff);
+    }
+    for (int k = 0; k < LANES; k++) sum += sums[k];
+    return sum / modulations;
+}
+
+/* One task: two lines of positions, from (2 * pair, left) of the window on. */
+static void latents_of_stretch(const job *d, int64_t image, int64_t pair, int64_t left, scratch at, float *y)
+{
+    const int positions = d->width - left < POSITIONS ? (int)(d->width - left) : POSITIONS, tiles = (positions + 1) / 2;
+    const linear *conv = &d->convolution;
+    float *x = at.x;
+    convolve(&d->features, conv, image, d->top + 2 * pair, d->left + left, tiles, conv->bias + image * conv->out, !d->waves, at);
+    for (int i = 0; i < 2 && 2 * pair + i < d->height; i++) {
+        float *out = d->out + image * d->out_image_size + (2 * pair + i) * d->out_line_size + left * d->latent_size;
+        const float *input = x + i * POSITIONS * conv->out;
+        int64_t input_size = conv->out;
+        if (d->waves)
+            for (int p = 0; p < positions; p++) make_waves(x + (i * POSITIONS + p) * conv->out, d->waves);
+        for (int64_t l = 0; l < d->depth; l++) {
+            const linear *layer = d->layers + l;
+            const int is_last = l == d->depth - 1;
+            float *output = is_last ? out : y;
+            const int64_t output_size = is_last ? d->latent_size : layer->out;
+            for (int64_t o = 0, v; o < layer->out; o += v * LANES) {
+                v = next_panel((layer->out - o) / LANES);
+                product(v, input, input_size, positions, layer->weight + o, layer->in, layer->out,
+                        layer->bias + image * layer->out + o, !is_last, output + o, output_size);
+            }
+            input = output, input_size = output_size;
+        }
+        if (d->intensity) {
+            float *intensity = d->intensity + (image * d->height + 2 * pair + i) * d->width + left;
+            for (int p = 0; p < positions; p++)
+                intensity[p] = intensity_of(out + p * d->latent_size, d->modulations, d->bias);
+        }
+        if (d->known)
+            for (int p = 0; p < positions; p++, out += d->latent_size)
+                store(out + d->modulations, load(out + d->modulations) + load(out) * load(out + 2 * d->modulations));
+    }
+}
+
+/* 0, or -1 if there was no memory */
+int lmf_latents(const job *d)
+{
+    const int64_t pairs = (d->height + 1) / 2, stretches = (d->width + POSITIONS - 1) / POSITIONS;
+    const int64_t of_convolution = scratch_size(&d->convolution);
+    const int64_t all = of_convolution + (POSITIONS + SPARE) * d->layers[0].out;
+    float *memory = aligned_alloc(64, sizeof(float) * all * d->threads);
+    if (!memory) return -1;
+#pragma omp parallel num_threads(d->threads)
+    {
+        float *own = memory + all * omp_get_thread_num();
+        const scratch at = make_scratch(&d->convolution, own);
+#pragma omp for collapse(3) schedule(dynamic)
+        for (int64_t image = 0; image < d->images; image++)
+            for (int64_t pair = 0; pair < pairs; pair++)
+                for (int64_t stretch = 0; stretch < stretches; stretch++)
+                    latents_of_stretch(d, image, pair, stretch * POSITIONS, at, own + of_convolution);
+    }
+    free(memory);
+    return 0;
+}
