@@ -2,8 +2,9 @@
 
 import sys
 
-from benchmarks import input_pipeline, rendering, training_step
+from benchmarks import encoding, input_pipeline, rendering, training_step
 
 rendering.main(sys.argv[1:])
+encoding.main()
 training_step.main()
 input_pipeline.main()
