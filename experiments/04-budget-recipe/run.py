@@ -102,16 +102,16 @@ def train(name: str, photographs: Path, runs: Path, budget: int) -> None:
 
 @cache
 def relative_cost(changes: tuple[str, ...], data: str) -> float:
-    """Of a step with these changes, beside one of the recipe: the least of a few runs of each, in turn."""
-    least = []
+    """Of a step with these changes, beside one of the recipe: by the least of a few runs of each, in turn."""
+    times: dict[tuple[int, int], list[float]] = {}
     with TemporaryDirectory() as folder:
         for number in range(ROUNDS):
             for way in (changes, ()):
-                few, many = (
-                    run([data, *way], steps, Path(folder) / f"{number}-{len(way)}-{steps}") for steps in (FEW, MANY)
-                )
-                least.append(many - few)
-    return min(least[::2]) / min(least[1::2])
+                for steps in (FEW, MANY):
+                    seconds = run([data, *way], steps, Path(folder) / f"{number}-{len(way)}-{steps}")
+                    times.setdefault((len(way), steps), []).append(seconds)
+    of_variant, of_recipe = (min(times[size, MANY]) - min(times[size, FEW]) for size in (len(changes), 0))
+    return of_variant / of_recipe
 
 
 def run(changes: Sequence[str], steps: int, folder: Path) -> float:
