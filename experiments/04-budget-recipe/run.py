@@ -3,26 +3,34 @@
 python experiments/04-budget-recipe/run.py train PHOTOGRAPHS RUNS [VARIANT ...] [--steps N]    goes on where it was stopped
 python experiments/04-budget-recipe/run.py report RUNS experiments/04-budget-recipe            table.md
 
-A variant takes the processor time of N steps of the recipe, validation not counted. What its own steps cost beside the
-recipe's is found by running both in turn, since a machine's speed changes.
+A variant takes the processor time of N steps of the recipe. What its own steps cost beside the recipe's is found by taking
+both in turn, since a machine's speed changes; samples are drawn beside them, by another process.
 """
 
 import argparse
-import resource
 import subprocess
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
 from lmf_sr.atomic import replacing
+from lmf_sr.building import CONF, build
+from lmf_sr.commands.configuration import as_dict
 from lmf_sr.evaluation.records import FILE, Record, read_record
 
-FEW, MANY, ROUNDS = 5, 45, 3  # steps, to time them
+ROUNDS = 10  # steps of each, to time them
 RECIPE = ["experiment=budget", "encoder=edsr-tiny", "decoder=lm-liif"]
 QUIET = ["workers=1", "logger=csv", "callbacks.progress.refresh_rate=1000"]
-FREE = {"seed", "loss", "schedule", "schedule.pct_start", "optimizer.lr", "trainer.gradient_clip_val"}  # cost no time
+FREE = {  # what costs next to no time
+    *("seed", "loss", "schedule", "schedule.pct_start", "optimizer.lr", "trainer.gradient_clip_val"),
+    *("callbacks", "callbacks.ema.decay"),
+}
 
 VARIANTS: dict[str, list[str]] = {
     "budget": [],
@@ -95,38 +103,53 @@ def train(name: str, photographs: Path, runs: Path, budget: int) -> None:
         steps = read_record(folder / FILE).settings["trainer.max_steps"]
     else:
         costly = tuple(change for change in VARIANTS[name] if change.partition("=")[0] not in FREE)
-        steps = round(budget / (relative_cost(costly, data) if costly else 1))
+        steps = round(budget / (relative_cost(costly) if costly else 1))
     print(f"{name}: {steps} steps", flush=True)
     run([data, *VARIANTS[name]], steps, folder)
 
 
 @cache
-def relative_cost(changes: tuple[str, ...], data: str) -> float:
-    """Of a step with these changes, beside one of the recipe: by the least of a few runs of each, in turn."""
-    times: dict[tuple[int, int], list[float]] = {}
-    with TemporaryDirectory() as folder:
-        for number in range(ROUNDS):
-            for way in (changes, ()):
-                for steps in (FEW, MANY):
-                    seconds = run([data, *way], steps, Path(folder) / f"{number}-{len(way)}-{steps}")
-                    times.setdefault((len(way), steps), []).append(seconds)
-    of_variant, of_recipe = (min(times[size, MANY]) - min(times[size, FEW]) for size in (len(changes), 0))
-    return of_variant / of_recipe
+def relative_cost(changes: tuple[str, ...]) -> float:
+    """Of a step with these changes, beside one of the recipe: by the least processor time of a few of each, in turn."""
+    torch.set_num_threads(1)
+    times: dict[int, list[float]] = {0: [], 1: []}
+    steps = [step((*RECIPE, *also)) for also in ((), changes)]
+    for _ in range(ROUNDS):
+        for number, take in enumerate(steps):
+            before = time.process_time()
+            take()
+            times[number].append(time.process_time() - before)
+    return min(times[1]) / min(times[0])
 
 
-def run(changes: Sequence[str], steps: int, folder: Path) -> float:
-    """One job; the seconds of processor time it took."""
+def step(overrides: Sequence[str]) -> Callable[[], None]:
+    """A training step of these overrides, on noise."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train", overrides=[*overrides])
+    model = build(as_dict(cfg.encoder), as_dict(cfg.decoder)).train()
+    optimizer, loss = instantiate(cfg.optimizer)(model.parameters()), instantiate(cfg.loss)
+    b, p, q = cfg.batch_size, cfg.sampling.patch, cfg.sampling.queries
+    lr, coords, cell, rgb = (
+        torch.rand(b, 3, p, p),
+        torch.rand(b, q, 2),
+        torch.full((b, 1, 2), 0.02),
+        torch.rand(b, q, 3),
+    )
+
+    def take() -> None:
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=cfg.trainer.precision == "bf16-mixed"):
+            loss(model(lr, coords, cell), rgb).backward()
+        optimizer.step()
+
+    return take
+
+
+def run(changes: Sequence[str], steps: int, folder: Path) -> None:
+    """One job."""
     command = ["lmf-sr", "train", *RECIPE, *QUIET, *changes]
     command += [f"trainer.max_steps={steps}", f"trainer.val_check_interval={steps}", f"hydra.run.dir={folder}"]
-    before = used()
     subprocess.run(command, check=True)
-    return used() - before
-
-
-def used() -> float:
-    """Processor time of the jobs that have ended."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return children.ru_utime + children.ru_stime
 
 
 def learnt(runs: Path) -> Iterator[Learnt]:
