@@ -15,7 +15,7 @@ the pixels are compared with the direct path's. A run may be done in parts, deco
 
 *GEMM rate.* What a decode must multiply (each corner's render MLP, the latent MLP as convolutions, the last layer once per
 pixel: `profiling.decoder_macs`) per second, over the rate of a large float32 matrix product measured in the same run. Above
-100 % products were saved that this count holds: the convolution has a shorter algorithm (`kernels/latents.c`), and what
+100 % products were saved that this count holds: the convolution has a shorter algorithm (`kernels/winograd.h`), and what
 relu makes zero need not be multiplied (`kernels/render.c`), which depends on the picture and the weights.
 
 *Memory.* The most that a decode holds at any time beyond what there was before, less the output itself.

@@ -27,7 +27,7 @@ from lmf_sr.evaluation.records import FILE, Record, read_record
 ROUNDS = 10  # steps of each, to time them
 RECIPE = ["experiment=budget", "encoder=edsr-tiny", "decoder=lm-liif"]
 QUIET = ["workers=1", "logger=csv", "callbacks.progress.refresh_rate=1000"]
-FREE = {  # what costs next to no time
+FREE = {  # taken to cost no time
     *("seed", "loss", "schedule", "schedule.pct_start", "optimizer.lr", "trainer.gradient_clip_val"),
     *("callbacks", "callbacks.ema.decay"),
 }

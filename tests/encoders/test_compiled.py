@@ -1,5 +1,7 @@
 """EDSR compiled is EDSR."""
 
+import warnings
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -60,6 +62,23 @@ def test_what_is_not_a_number_stays_so_and_spreads_no_further_than_it_must() -> 
     assert not found[..., :20].any()
 
 
+class OtherEDSR(EDSR):
+    """Its own class, which may compute anything."""
+
+
+@needs_compiler
+def test_it_can_be_traced() -> None:
+    model, (one, other) = (
+        lmf_sr.build({"name": "edsr-baseline", "n_resblocks": 1}, "lm-liif"),
+        torch.rand(2, 1, 3, 5, 6),
+    )
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.requires_grad_(False)
+        traced = torch.jit.trace(lambda lr: model.features(lr), one, check_trace=False)
+        torch.testing.assert_close(traced(other), model.features(other), atol=5e-6, rtol=0)
+
+
 def test_it_is_for_inference_of_edsr_in_float32_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     model, lr = encoder(), torch.rand(1, 3, 5, 6)
     assert not compiled.supports(model, lr)  # gradients are wanted
@@ -67,7 +86,12 @@ def test_it_is_for_inference_of_edsr_in_float32_alone(monkeypatch: pytest.Monkey
         assert compiled.supports(model, lr) == (why_not_compiled() is None)
         assert not compiled.supports(encoder(n_feats=24), lr)
         assert not compiled.supports(encoder().double(), lr.double())
+        assert not compiled.supports(encoder(n_feats=144), lr)
         assert not compiled.supports(RDN(), lr)
+        assert not compiled.supports(OtherEDSR(), lr)
+        watched = encoder()
+        watched.head.register_forward_hook(lambda *_: None)
+        assert not compiled.supports(watched, lr)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert not compiled.supports(model, lr)
         monkeypatch.setattr(compiled, "why_not_compiled", lambda: "there is no C compiler")

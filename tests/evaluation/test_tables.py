@@ -7,7 +7,7 @@ import math
 from rich.console import Console
 
 from lmf_sr.evaluation.records import Result
-from lmf_sr.evaluation.tables import COLUMNS, Row, csv_text, markdown, rows, terminal
+from lmf_sr.evaluation.tables import COLUMNS, Row, csv_text, markdown, on_terminal, rows, terminal
 
 FOUND = [
     {"bicubic": [Result(2.0, {"psnr": 33.684}, set="Set5"), Result(2.0, {"psnr": 30.0}, set="Set14")]},
@@ -69,6 +69,13 @@ def test_on_a_narrow_terminal_names_and_values_are_whole() -> None:
     console.print(terminal(rows(FOUND)))
     text = console.export_text()
     assert all(whole in text for whole in ("edsr-baseline-lm-liif-a", "165.7", "10.94", "33.68", "Set14"))
+
+
+def test_the_terminal_shows_brackets_as_they_are() -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(on_terminal(["model", "x"], [["[b]", "1"], ["[/b]", "2"]], labels=1, title="[i]", note="[u]"))
+    text = console.export_text()
+    assert all(whole in text for whole in ("[b]", "[/b]", "[i]", "[u]"))
 
 
 def test_every_count_of_macs_names_its_form() -> None:

@@ -9,7 +9,7 @@ import lmf_sr
 from lmf_sr.lmf.cmsr import Scale2Mod
 from lmf_sr.rendering.values import NORMALISED, PIXELS, UNCLAMPED
 
-TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
+TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 16}
 
 
 def test_the_values_of_normalised_rgb() -> None:

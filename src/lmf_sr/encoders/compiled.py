@@ -17,6 +17,8 @@ from lmf_sr.encoders.edsr import EDSR
 from lmf_sr.kernels.library import library, why_not_compiled
 from lmf_sr.kernels.winograd import LANES, CLinear, CPicture, transformed
 
+WIDEST = 128  # channels; the weights of more take longer to transform than small pictures to encode
+
 
 class _Job(Structure):
     _fields_ = [
@@ -32,10 +34,13 @@ class _Job(Structure):
 
 
 def supports(encoder: Encoder, lr: Float[Tensor, "B 3 h w"]) -> TypeGuard[EDSR]:
-    """Whether `encode` can do it, here and now."""
+    """Whether `encode` can do it, here and now: PyTorch would see nothing of it."""
     return (
-        isinstance(encoder, EDSR)
-        and encoder.out_dim % LANES == 0
+        type(encoder) is EDSR
+        and encoder.out_dim in range(LANES, WIDEST + 1, LANES)
+        and not any(module._forward_hooks or module._forward_pre_hooks for module in encoder.modules())
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined]
         and lr.device.type == "cpu"
         and lr.dtype == encoder.head.weight.dtype == torch.float32
         and not torch.is_grad_enabled()

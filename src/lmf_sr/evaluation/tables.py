@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from lmf_sr.evaluation.records import Metrics, Results
 
@@ -99,7 +100,8 @@ def on_terminal(
         title: stands above.
         note: stands below.
     """
-    table = Table(title=title, title_justify="left", caption_justify="left", box=SIMPLE_HEAD, padding=0)
+    heading = None if title is None else Text(title)
+    table = Table(title=heading, title_justify="left", caption_justify="left", box=SIMPLE_HEAD, padding=0)
     same = []
     for name, number, cells in zip(header, count(), zip(*body, strict=True), strict=False):
         if len({*cells}) == 1 < len(body) and name != "scale":
@@ -109,9 +111,10 @@ def on_terminal(
             table.add_column(name, vertical="bottom", no_wrap=True)
         else:  # on narrow terminals, the titles of numbers take more lines
             table.add_column(name, vertical="bottom", justify="right", overflow="fold")
-    table.caption = "; ".join([*(text for _, text in same), *filter(None, [note])]) or None
+    below = "; ".join([*(text for _, text in same), *filter(None, [note])])
+    table.caption = Text(below) if below else None
     for line in body:
-        table.add_row(*(cell for number, cell in enumerate(line) if number not in dict(same)))
+        table.add_row(*(Text(cell) for number, cell in enumerate(line) if number not in dict(same)))
     return table
 
 

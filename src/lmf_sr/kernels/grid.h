@@ -30,7 +30,7 @@ typedef struct {
     int32_t *line, *first_pixel;
 } places;
 
-/* What is written for a pixel (`values.py`). NaN stays NaN. */
+/* What is written for a pixel (`rendering/values.py`). NaN stays NaN. */
 typedef struct {
     float gain, offset, low, high;
 } values;

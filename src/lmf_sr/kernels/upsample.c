@@ -1,4 +1,4 @@
-/* A picture read bilinearly at the points of a grid: for `upsampling.py`.
+/* A picture read bilinearly at the points of a grid: for `rendering/upsampling.py`.
 
    Between two of its rows what is needed of a line is interpolated, from which the pixels of a row of the output are. */
 

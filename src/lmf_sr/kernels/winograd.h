@@ -19,7 +19,7 @@ enum { GROUP = 8, PANEL = 3 };
 enum { GROUP = 6, PANEL = 1 };
 #endif
 
-/* Sizes are in floats, multiples of 16; a weight has a line of `out` for each input, a bias one for each image. */
+/* Sizes are in floats, multiples of 16; a weight has a line of `out` for each input, a bias one for each image, or for all. */
 typedef struct {
     const float *weight, *bias;
     int64_t in, out;

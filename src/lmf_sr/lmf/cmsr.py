@@ -176,8 +176,13 @@ def contrast(lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B h w"]:
     (h, w), side = lr.shape[-2:], 2 * AROUND + 1
     padded = F.pad(lr, [AROUND] * 4, mode="replicate")
     both = torch.cat([padded, padded.square()])
-    both = torch.stack([both[..., i : i + h, :] for i in range(side)]).mean(0)  # several times as fast as avg_pool2d
-    mean, square = torch.stack([both[..., i : i + w] for i in range(side)]).mean(0).chunk(2)
+    lines = both[..., :h, :].clone()  # sums of shifted pictures take half the time of avg_pool2d
+    for i in range(1, side):
+        lines += both[..., i : i + h, :]
+    sums = lines[..., :w].clone()
+    for i in range(1, side):
+        sums += lines[..., i : i + w]
+    mean, square = (sums / side**2).chunk(2)
     return (square - mean.square()).clamp(min=0).mean(1).sqrt()
 
 

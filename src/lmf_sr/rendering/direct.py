@@ -79,6 +79,6 @@ def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h
                 rgb = decoder.query(one, coords)
                 if decoder.lr_skip:
                     rgb = rgb + sample_bilinear(lr[b : b + 1], coords)
-                flat[:, pixels] = values.of(rgb[0].T)
+                flat[:, pixels] = values.of(rgb[0].T.to(flat.dtype))
 
     return render

@@ -54,9 +54,8 @@ class Rendering:
                         rgb = self.blocks(latents[image], cell[image], rows, cols, r, c)
                         if self.decoder.lr_skip:
                             rgb += self.bilinear(image, rows, cols, r, c)
-                        out[image][:, r.T[:, None], c.T[None]] = values.of(rgb).to(
-                            out.dtype
-                        )  # autocast computes in 16 bits
+                        rgb = rgb.to(out.dtype)  # autocast computes in 16 bits
+                        out[image][:, r.T[:, None], c.T[None]] = values.of(rgb)
 
     def blocks(
         self,

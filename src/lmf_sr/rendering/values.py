@@ -2,7 +2,8 @@
 
     value = min(max(gain x + offset, low), high)
 
-It is applied to a pixel as it is written: a pass of its own over a large picture takes up to a tenth of its rendering.
+What is compiled applies it to a pixel as it is written: a pass of its own over a large picture takes up to a tenth of its
+rendering.
 """
 
 from ctypes import Structure, c_float
@@ -24,7 +25,7 @@ class Values(NamedTuple):
         if self == NORMALISED:
             return rgb
         rgb.mul_(self.gain).add_(self.offset)
-        return rgb.clamp_(self.low, self.high) if self.low > -inf else rgb
+        return rgb.clamp_(self.low, self.high) if self.low > -inf or self.high < inf else rgb
 
 
 NORMALISED = Values()
