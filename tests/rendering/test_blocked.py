@@ -131,7 +131,8 @@ def test_any_grid(
     method: str, form: str, size: tuple[int, int], hr_size: tuple[int, int], region: Region, batch: int
 ) -> None:
     found, expected = rendered(form, golden(method), size, hr_size, region, batch)
-    assert (found - expected).abs().max() < TOLERANCE
+    # far beyond the border it extrapolates, to values many times those of pictures
+    assert (found - expected).abs().max() < TOLERANCE * max(1, expected.abs().max())
 
 
 @pytest.mark.parametrize("form", FORMS)
