@@ -12,8 +12,8 @@ from lmf_sr.kernels.library import library
 from lmf_sr.lmf.conversion import Conversion, LinearFirst
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering.axes import Axis, Chosen
-from lmf_sr.rendering.structures import CChosen, pointer
-from lmf_sr.rendering.values import NORMALISED, CValues, Values
+from lmf_sr.rendering.structures import CChosen, CValues, pointer
+from lmf_sr.rendering.values import NORMALISED, Values
 
 WIDTH = 16  # of the render MLP: the kernel's vectors
 

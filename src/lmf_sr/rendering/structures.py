@@ -1,14 +1,15 @@
-"""A grid's pixels as the kernels are told of them: `kernels/grid.h`."""
+"""A grid's pixels, and what is written for them, as the kernels are told of them: `kernels/grid.h`."""
 
 from __future__ import annotations
 
-from ctypes import Structure, c_double, c_int64, c_void_p
+from ctypes import Structure, c_double, c_float, c_int64, c_void_p
 
 import torch
 from torch import Tensor
 
 from lmf_sr.geometry import tie
 from lmf_sr.rendering.axes import Axis, Chosen
+from lmf_sr.rendering.values import Values
 
 
 class CAxis(Structure):
@@ -29,6 +30,10 @@ class CChosen(Structure):
         """As `CAxis.of`; rows and columns are those of the grid. All pixels are, if none are given."""
         latents = None if chosen is None else pointer(chosen.latents, torch.bool, held)
         return cls(latents, CAxis.of(rows, held), CAxis.of(cols, held))
+
+
+class CValues(Structure):
+    _fields_ = [(name, c_float) for name in Values._fields]
 
 
 def pointer(values: Tensor, dtype: torch.dtype, held: list[Tensor]) -> int:

@@ -14,8 +14,8 @@ from torch import Tensor
 from lmf_sr.geometry import Grid, sample_bilinear
 from lmf_sr.kernels.library import library, why_not_compiled
 from lmf_sr.rendering.axes import Axis, Chosen
-from lmf_sr.rendering.structures import CAxis, CChosen
-from lmf_sr.rendering.values import NORMALISED, CValues, Values
+from lmf_sr.rendering.structures import CAxis, CChosen, CValues
+from lmf_sr.rendering.values import NORMALISED, Values
 
 
 def upsample(

@@ -6,7 +6,6 @@ What is compiled applies it to a pixel as it is written: a pass of its own over 
 rendering.
 """
 
-from ctypes import Structure, c_float
 from math import inf
 from typing import NamedTuple
 
@@ -31,7 +30,3 @@ class Values(NamedTuple):
 NORMALISED = Values()
 UNCLAMPED = Values(0.5, 0.5)
 PIXELS = Values(0.5, 0.5, 0.0, 1.0)
-
-
-class CValues(Structure):
-    _fields_ = [(name, c_float) for name in Values._fields]
