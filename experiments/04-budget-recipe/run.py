@@ -18,34 +18,42 @@ from typing import NamedTuple
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from lightning import seed_everything
+from omegaconf import DictConfig
+from torch import nn
 
 from lmf_sr.atomic import replacing
 from lmf_sr.building import CONF, build
+from lmf_sr.checkpoints import export
 from lmf_sr.commands.configuration import as_dict
 from lmf_sr.evaluation.records import FILE, Record, read_record
+from lmf_sr.model import Model
 
 ROUNDS = 10  # steps of each, to time them
 RECIPE = ["experiment=budget", "encoder=edsr-tiny", "decoder=lm-liif"]
 QUIET = ["workers=1", "logger=csv", "callbacks.progress.refresh_rate=1000"]
 FREE = {  # taken to cost no time
-    *("seed", "loss", "schedule", "schedule.pct_start", "optimizer.lr", "trainer.gradient_clip_val"),
+    *("seed", "init", "loss", "schedule", "schedule.pct_start", "optimizer.lr", "trainer.gradient_clip_val"),
     *("callbacks", "callbacks.ema.decay"),
 }
+
+PYTORCHS = "init=pytorchs"  # initial weights as PyTorch draws them, not as the decoders do
 
 VARIANTS: dict[str, list[str]] = {
     "budget": [],
     "budget, another seed": ["seed=1"],
-    "Muon, lr 5e-4": ["optimizer.lr=5e-4"],
-    "Muon, lr 2e-3": ["optimizer.lr=2e-3"],
+    "PyTorch's initial weights": [PYTORCHS],
+    "LM-LTE": ["decoder=lm-lte"],
+    "LM-LTE, PyTorch's initial weights": ["decoder=lm-lte", PYTORCHS],
+    "Muon, lr 1e-3": ["optimizer.lr=1e-3"],
     "Muon, lr 4e-3": ["optimizer.lr=4e-3"],
-    "Adam, lr 3e-4": ["optimizer=adam", "optimizer.lr=3e-4"],
     "Adam, lr 1e-3": ["optimizer=adam", "optimizer.lr=1e-3"],
     "Adam, lr 3e-3": ["optimizer=adam", "optimizer.lr=3e-3"],
     "lr constant, not one cycle": ["schedule=halving"],
     "warm-up over 30 %, not 5 %": ["schedule.pct_start=0.3"],
-    "batch 4": ["batch_size=4"],
-    "batch 16": ["batch_size=16"],
-    "patches of 24, batch 16": ["sampling.patch=24", "sampling.queries=576", "batch_size=16"],
+    "batch 2": ["batch_size=2"],
+    "batch 8": ["batch_size=8"],
+    "patches of 24, batch 8": ["sampling.patch=24", "sampling.queries=576", "batch_size=8"],
     "256 queries a patch": ["sampling.queries=256"],
     "lr constant, average of weights": ["schedule=halving", "callbacks=[default,ema]", "callbacks.ema.decay=0.99"],
     "bf16": ["trainer.precision=bf16-mixed"],
@@ -73,7 +81,7 @@ def main() -> None:
     training.add_argument("photographs", type=Path)
     training.add_argument("runs", type=Path)
     training.add_argument("variants", nargs="*", metavar="VARIANT")
-    training.add_argument("--steps", type=int, default=600)
+    training.add_argument("--steps", type=int, default=800)
     reporting = verbs.add_parser("report")
     reporting.add_argument("runs", type=Path)
     reporting.add_argument("output", type=Path)
@@ -105,7 +113,28 @@ def train(name: str, photographs: Path, runs: Path, budget: int) -> None:
         costly = tuple(change for change in VARIANTS[name] if change.partition("=")[0] not in FREE)
         steps = round(budget / (relative_cost(costly) if costly else 1))
     print(f"{name}: {steps} steps", flush=True)
-    run([data, *VARIANTS[name]], steps, folder)
+    changes = [change for change in VARIANTS[name] if change != PYTORCHS]
+    if PYTORCHS in VARIANTS[name]:
+        weights = runs / f"{folder_of(name)}.safetensors"
+        export(with_pytorchs_weights(configuration(changes)), weights)
+        changes.append(f"init={weights}")
+    run([data, *changes], steps, folder)
+
+
+def with_pytorchs_weights(cfg: DictConfig) -> Model:
+    """The fresh model of a configuration, but for its decoder's linear layers: as PyTorch begins them."""
+    seed_everything(cfg.seed, verbose=False)
+    model = build(as_dict(cfg.encoder), as_dict(cfg.decoder))
+    for module in model.decoder.modules():
+        if isinstance(module, nn.Linear):
+            module.reset_parameters()
+    return model
+
+
+def configuration(changes: Sequence[str]) -> DictConfig:
+    """The recipe's, changed."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", overrides=[*RECIPE, *changes])
 
 
 @cache
@@ -113,7 +142,7 @@ def relative_cost(changes: tuple[str, ...]) -> float:
     """Of a step with these changes, beside one of the recipe: by the least processor time of a few of each, in turn."""
     torch.set_num_threads(1)
     times: dict[int, list[float]] = {0: [], 1: []}
-    steps = [step((*RECIPE, *also)) for also in ((), changes)]
+    steps = [step(configuration(also)) for also in ((), changes)]
     for _ in range(ROUNDS):
         for number, take in enumerate(steps):
             before = time.process_time()
@@ -122,10 +151,8 @@ def relative_cost(changes: tuple[str, ...]) -> float:
     return min(times[1]) / min(times[0])
 
 
-def step(overrides: Sequence[str]) -> Callable[[], None]:
-    """A training step of these overrides, on noise."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("train", overrides=[*overrides])
+def step(cfg: DictConfig) -> Callable[[], None]:
+    """A training step of a configuration, on noise."""
     model = build(as_dict(cfg.encoder), as_dict(cfg.decoder)).train()
     optimizer, loss = instantiate(cfg.optimizer)(model.parameters()), instantiate(cfg.loss)
     b, p, q = cfg.batch_size, cfg.sampling.patch, cfg.sampling.queries

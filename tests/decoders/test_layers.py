@@ -1,5 +1,6 @@
 """MLPs and 3x3 neighbourhoods."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -31,6 +32,13 @@ def test_mlp_has_a_relu_after_every_layer_but_the_last() -> None:
     a, b, c = mlp.linears
     x = torch.randn(6, 3)
     torch.testing.assert_close(mlp(x), c(b(a(x).relu()).relu()))
+
+
+@pytest.mark.parametrize("width", [16, 256])
+def test_a_fresh_mlp_keeps_the_size_of_its_input(width: int) -> None:
+    torch.manual_seed(0)
+    sizes = [MLP(width, 8 * [width], 3).hidden(torch.randn(1000, width)).square().mean() for _ in range(20)]
+    assert 0.5 < torch.stack(sizes).mean() < 2  # of each element's square: 1, half of it above zero, doubled
 
 
 def test_corner_mlp_goes_on_from_its_first_layer() -> None:

@@ -29,6 +29,14 @@ def cell() -> Tensor:
     return torch.tensor([[[0.1, 0.2]], [[0.3, 0.05]]], dtype=torch.float64)
 
 
+def test_fresh_modulations_are_small_but_vary(conversion: Conversion, features: Tensor, cell: Tensor) -> None:
+    """So that the render MLP begins nearly as an MLP of its own."""
+    alpha, beta, code = conversion.parts(conversion.latents(features, relative_cell(cell[:, 0], (5, 7))))
+    for modulation in (alpha, beta):
+        assert 0 < modulation.std() < 0.1
+        assert modulation.abs().mean() < code.abs().mean() / 3
+
+
 @torch.no_grad()
 def test_a_state_is_gain_offset_and_code(conversion: Conversion, features: Tensor, cell: Tensor) -> None:
     """gain = 1 + alpha, and the offset holds the biases and whatever of the input is known at LR."""

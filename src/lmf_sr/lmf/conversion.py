@@ -33,6 +33,9 @@ from lmf_sr.decoders import Decoder
 from lmf_sr.decoders.layers import MLP
 from lmf_sr.geometry import FourCorners, ensemble, four_corners, gather, nearest_corner, relative_cell
 
+# Of the size of PyTorch's own weights. Modulations that begin at random have to be unlearnt first: a network learns faster
+# that begins without (Peebles & Xie, ICCV 2023, "adaLN-Zero"), or nearly so: at zero, all latents would be equal to CMSR.
+FRESH_MODULATIONS = 0.1
 MODULATIONS = {"both": ("scale", "shift"), "scale": ("scale",), "shift": ("shift",)}
 
 
@@ -85,6 +88,9 @@ class Conversion(Decoder):
         latent = len(MODULATIONS[modulation]) * depth * width + (code_dim or 0)
         self.latent_mlp = MLP(latent_dim, [hidden or latent], latent)
         self.render_mlp = MLP(input_dim, [width] * depth, 3)
+        with torch.no_grad():
+            for parameter in self.latent_mlp.linears[-1].parameters():
+                parameter[: latent - (code_dim or 0)] *= FRESH_MODULATIONS
 
     # What a conversion defines
 
