@@ -47,6 +47,7 @@ def drawn(
     torch.manual_seed(0)
     decoder = conversion(8, depth=depth).to(device)
     for layer in decoder.render_mlp.linears:
+        layer.reset_parameters()
         layer.weight.data *= 2
     code = decoder.code_dim if conversion is LMLTE else 0
     rows = torch.randn(*size, 2 * depth * decoder.width + code, device=device)

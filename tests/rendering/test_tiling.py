@@ -14,6 +14,7 @@ from lmf_sr.encoders.edsr import EDSR
 from lmf_sr.encoders.rdn import RDN
 from lmf_sr.encoders.swinir import SwinIR
 from lmf_sr.geometry import Grid, axis_corners
+from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.rendering import tiling
 from lmf_sr.rendering.tiling import Window, encode_window, strips, tile_shape, tiles
@@ -44,8 +45,8 @@ def model(decoder: str) -> Model:
     torch.manual_seed(0)
     n_feats = 16 if decoder.startswith("lm-") else 8  # of 16 there are compiled ways; base methods take long with them
     model = lmf_sr.build(TINY | {"n_feats": n_feats}, decoder).eval()
-    for parameter in model.parameters():
-        parameter.data.mul_(1.5)
+    if isinstance(model.decoder, Conversion):
+        model.decoder.latent_mlp.linears[-1].reset_parameters()
     return model
 
 
