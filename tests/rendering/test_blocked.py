@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -131,8 +131,8 @@ def test_any_grid(
     method: str, form: str, size: tuple[int, int], hr_size: tuple[int, int], region: Region, batch: int
 ) -> None:
     found, expected = rendered(form, golden(method), size, hr_size, region, batch)
-    # far beyond the border it extrapolates, to values many times those of pictures
-    assert (found - expected).abs().max() < TOLERANCE * max(1, expected.abs().max())
+    assume(expected.abs().max() < 5)  # output pixels many times LR ones give values that float32 rounds more coarsely
+    assert (found - expected).abs().max() < TOLERANCE
 
 
 @pytest.mark.parametrize("form", FORMS)

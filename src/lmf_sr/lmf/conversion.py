@@ -85,12 +85,13 @@ class Conversion(Decoder):
             raise ValueError(f"there is no modulation {modulation!r}; choose one of {', '.join(MODULATIONS)}")
         self.depth, self.width, self.modulation, self.ensemble = depth, width, modulation, ensemble
         self.compressed, self.code_dim = code_dim is not None, own_code_dim if code_dim is None else code_dim
-        latent = len(MODULATIONS[modulation]) * depth * width + (code_dim or 0)
+        modulations = len(MODULATIONS[modulation]) * depth * width
+        latent = modulations + (code_dim or 0)
         self.latent_mlp = MLP(latent_dim, [hidden or latent], latent)
         self.render_mlp = MLP(input_dim, [width] * depth, 3)
         with torch.no_grad():
             for parameter in self.latent_mlp.linears[-1].parameters():
-                parameter[: latent - (code_dim or 0)] *= FRESH_MODULATIONS
+                parameter[:modulations] *= FRESH_MODULATIONS
 
     # What a conversion defines
 

@@ -24,9 +24,8 @@ from torch import Tensor
 
 from lmf_sr.geometry import Grid, axis_corners
 
-ENCODED_AT_ONCE = (
-    2**19
-)  # LR positions of a tile, halo included; EDSR's activations take 0.4 GB then, in PyTorch 0.7, RDN's 6
+# LR positions of a tile, halo included; EDSR's activations take 0.4 GB then, in PyTorch 0.7, RDN's 6
+ENCODED_AT_ONCE = 2**19
 PREPARED_AT_ONCE = 2**18  # latents whose states are made at once, halo not included; 0.2 to 0.5 GB of state
 
 Size = tuple[int, int]
