@@ -78,7 +78,7 @@ def _compiled(
         torch.get_num_threads(),
     )
     if library().lmf_upsample(ctypes.byref(job)):
-        raise MemoryError("no memory for a line of pixels")
+        raise MemoryError("no memory for the axes of the grid")
 
 
 def _relative_to(axis: Float[Tensor, " n"], cell: float, p: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
