@@ -348,8 +348,6 @@ def main(arguments: Sequence[str]) -> int:
     for name in options.decoders:
         model = build(decoder=name).to("cuda").eval()
         assert isinstance(model.decoder, Conversion)
-        for layer in model.decoder.render_mlp.linears:
-            layer.weight *= 2  # fresh weights make an almost grey picture
         once = decoder_macs(model, lr_size, plain=False).once
         for scale in options.scales:
             settings = [setting(model.decoder, model.encoder.out_dim, p, scale, lr_size) for p in PRECISIONS]
