@@ -94,6 +94,17 @@ def test_the_model_is_differentiable(model: Model) -> None:
     model.zero_grad(set_to_none=True)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("decoder", ["liif", "lte", "ciaosr", "lm-liif", "lm-lte", "lm-ciaosr"])
+def test_a_model_of_16_bits(decoder: str, dtype: torch.dtype, picture: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    model = lmf_sr.build(TINY, decoder).eval()
+    expected = model.encode(picture).render(20, 31)
+    found = model.to(dtype).encode(picture).render(20, 31)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.float(), expected, atol=2 * torch.finfo(dtype).eps, rtol=0)
+
+
 def test_sample_names_a_batch_that_does_not_fit(model: Model, picture: torch.Tensor) -> None:
     with pytest.raises(InputError, match="coords are for 3 pictures, but 2"):
         model.encode(picture).sample(torch.zeros(3, 4, 2), torch.tensor([0.1, 0.1]))

@@ -108,7 +108,7 @@ def attend(
     z = weights[..., :1] * value(0)
     for t in (1, 2, 3):
         z = z + weights[..., t : t + 1] * value(t)
-    return z
+    return z.to(query)
 
 
 def gather3x3(padded: Float[Tensor, "B H W C"], at: Int[Tensor, "B Q"]) -> Float[Tensor, "B Q 9*C"]:

@@ -51,7 +51,7 @@ class CrossScaleAttention(nn.Module):
         keys = F.normalize(keys, dim=1, eps=1e-4)
         patches = F.unfold(self.embed(features), kernel_size=6, stride=2, padding=2)
         attention = softmax(10 * (keys.transpose(1, 2) @ queries), dim=1)
-        enlarged = F.fold(patches @ attention, (2 * H, 2 * W), kernel_size=6, stride=2, padding=2)
+        enlarged = F.fold(patches @ attention.to(patches), (2 * H, 2 * W), kernel_size=6, stride=2, padding=2)
         return self.down(enlarged)[..., :h, :w] / 6
 
 
