@@ -32,8 +32,10 @@ def main() -> None:
     parser.add_argument("--scales", type=float, nargs="+", default=[8, 12])
     parser.add_argument("--thresholds", type=float, nargs="+", default=[2e-5, 1e-4])
     parser.add_argument("--images", type=int, default=4)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    model, calibration = lmf_sr.load(options.checkpoint), Calibration.load(options.calibration)
+    model = lmf_sr.load(options.checkpoint).to(options.device)
+    calibration = Calibration.load(options.calibration)
     (images,) = Folder(options.pictures).evaluation()
     taken = PairedImages("LR", evenly_spread(images.images, options.images))
     pictures = [model.encode(pair.lr / 255) for pair in taken.pairs(scale=1)]
@@ -60,6 +62,8 @@ def measured(model: Model, table: Scale2Mod, image: ContinuousImage, scale: floa
             fresh = ContinuousImage(model, image.lr, image.features)
             begin = time.perf_counter()
             fresh.render(height, width, cmsr=taken)
+            if image.lr.is_cuda:
+                torch.cuda.synchronize()
             seconds[name].append(time.perf_counter() - begin)
     fastest = {name: 1000 * min(times) for name, times in seconds.items()}
     return SavingMeter(model, table, repeats=0).measure(image, height, width) | fastest

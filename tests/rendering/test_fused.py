@@ -13,13 +13,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lmf_sr
 from lmf_sr.geometry import Grid, axis_corners
+from lmf_sr.lmf.cmsr import Scale2Mod
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.lmf.lm_ciaosr import LMCiaoSR
 from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
-from lmf_sr.rendering import fused
+from lmf_sr.rendering import direct, fused
+from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.direct import render_direct
+from lmf_sr.rendering.values import NORMALISED, Values
 
 CONVERSIONS: list[type[Conversion]] = [LMLIIF, LMLTE, LMCiaoSR]
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -109,6 +113,39 @@ def test_16_bit_latents(conversion: type[Conversion], dtype: torch.dtype, device
 
 
 @needs_triton
+@pytest.mark.parametrize("conversion", CONVERSIONS)
+@pytest.mark.parametrize("values", [NORMALISED, Values(0.5, 0.5, 0.3, 0.6)])
+def test_chosen_pixels_alone(conversion: type[Conversion], values: Values, device: torch.device) -> None:
+    """As CMSR asks for them: with another cell than the state's, within something larger, the others left as they are."""
+    decoder, state, lr = drawn(conversion, (2, 2, 5), device)
+    cell = torch.tensor([[0.2, 0.3], [0.1, 0.25]], device=device)
+    some = torch.zeros(2, 2, 5, dtype=torch.bool, device=device)
+    some[0, 1, 1:3] = some[1, 0, 4] = True
+    whole = torch.full((2, 3, 7, 20), torch.nan, device=device)
+    expected, out = (whole.clone()[:, :, 1:-1] for _ in range(2))
+    with torch.inference_mode():
+        for render_chosen, to in ((direct.render_chosen, expected), (fused.render_chosen, out)):
+            render_chosen(decoder, state, lr)(cell, Chosen(some, Grid.over(5, 20)), to, values)
+    torch.testing.assert_close(out, expected, atol=EXACT, rtol=0, equal_nan=True)
+    assert out.isnan().any()
+    assert not out.isnan().all()
+
+
+@needs_triton
+def test_cmsr(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole picture, in levels."""
+    torch.manual_seed(0)
+    model = lmf_sr.build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}, "lm-liif").eval().to(device)
+    image = model.encode(torch.rand(3, 3, 4, device=device))
+    limits = image.intensity(18, 24).flatten().sort().values[[4, 8]].tolist()
+    table = Scale2Mod.of({6: {2: limits[0], 4: limits[1], 6: 1}})
+    expected = image.render(18, 24, cmsr=table, renderer="direct")
+    monkeypatch.setattr(fused, "supports", lambda decoder, device: True)
+    found = image.render(18, 24, cmsr=table, renderer="triton")
+    torch.testing.assert_close(found, expected, atol=EXACT, rtol=0)
+
+
+@needs_triton
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")  # from the interpreter's numpy
 def test_values_beyond_float16_are_nan_not_wrong(device: torch.device) -> None:
     decoder, state, lr = drawn(LMLIIF, (1, 1, 1), device)
@@ -126,16 +163,18 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from lmf_sr.rendering.fused_kernel import render_blocks as kernel
 
-for waves, dtype in ((False, "fp32"), (True, "fp32"), (True, "bf16")):
+for waves, dtype, cmsr in ((False, "fp32", False), (False, "fp32", True), (True, "fp32", True), (True, "bf16", False)):
     constants = dict(L=8, WAVES=waves, SKIP=True, SPLIT=dtype == "fp32", TILE=16, STRIP=4)
-    constants |= {} if waves else {"phase": None}
-    types = dict.fromkeys(("out", "latents", "lr", "weights", "phase"), "*" + dtype)
+    constants |= {"shift": None} if waves else {"phase": None}
+    constants |= {} if cmsr else {"shift": None, "chosen": None}
+    types = dict.fromkeys(("out", "latents", "lr", "weights", "phase", "shift"), "*" + dtype) | {"chosen": "*i1"}
     types |= {"row_runs": "*i32", "col_runs": "*i32", "row_pixels": "*fp32", "col_pixels": "*fp32"}
+    types |= dict.fromkeys(("gain", "offset", "low", "high"), "fp32")
     signature = {name: "constexpr" if name in constants else types.get(name, "i32") for name in kernel.arg_names}
     source = ASTSource(kernel, signature, constexprs=constants)
     compiled = triton.compile(source, GPUTarget("cuda", 90, 32), {"num_warps": 1, "num_stages": 1})
-    assert compiled.asm["cubin"], (waves, dtype)
-    assert ".local" not in compiled.asm["ptx"], (waves, dtype)
+    assert compiled.asm["cubin"], (waves, dtype, cmsr)
+    assert ".local" not in compiled.asm["ptx"], (waves, dtype, cmsr)
 """
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=600)

@@ -50,6 +50,11 @@ class Axis:
         return Between.of(self.at, self.n)
 
     @property
+    def nearest(self) -> Int[Tensor, " N"]:
+        """The latent nearest to each pixel; of two as near the later."""
+        return axis_corners(self.at, self.n, offset=0.0).at[:, 0] - self.first
+
+    @property
     def span(self) -> tuple[int, int]:
         """The first latent that any pixel needs, and the one after the last."""
         return int(self.corners.at.min()), int(self.corners.at.max()) + 1
@@ -64,10 +69,9 @@ class Axis:
 
 
 def nearest_latents(grid: Grid, lr_size: tuple[int, ...]) -> tuple[Int[Tensor, " H"], Int[Tensor, " W"]]:
-    """The row of latents nearest to each row of pixels, and the column to each column; of two as near the later."""
+    """The row of latents nearest to each row of pixels, and the column to each column."""
     h, w = lr_size
-    rows, cols = (axis_corners(p, n, offset=0.0).at[:, 0] for p, n in ((grid.rows, h), (grid.cols, w)))
-    return rows.contiguous(), cols.contiguous()
+    return Axis(grid.rows, h).nearest, Axis(grid.cols, w).nearest
 
 
 class Chosen(NamedTuple):

@@ -70,7 +70,7 @@ def renderers(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> Iterator[
         form = _blocked_form(decoder, features, with_features)
         yield Renderer("blocked", form, blocked.render_blocked, blocked.render_chosen, *from_features)
     if fused.supports(decoder, features.device):
-        yield Renderer("triton", "one fused kernel", fused.render_triton, direct.render_chosen)
+        yield Renderer("triton", "one fused kernel", fused.render_triton, fused.render_chosen)
 
 
 def _blocked_form(decoder: Decoder, features: Float[Tensor, "B C h w"], from_features: bool) -> str:

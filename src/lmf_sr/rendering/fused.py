@@ -2,7 +2,8 @@
 
 Along each axis of a regular grid the pixels between the same two latents are neighbours: the axis falls into *runs*, and
 the plane into blocks, a run of rows by a run of columns. Long runs are cut so that a block fills one tile of the kernel.
-Runs and pixels are described once per row and column, in float64, and kept for the next picture of that size.
+Runs and pixels are described once per row and column, in float64, and kept for the next picture of that size. For CMSR,
+blocks without a pixel to render are passed over.
 """
 
 from functools import lru_cache
@@ -11,14 +12,16 @@ from math import ceil
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from lmf_sr.decoders import Decoder
-from lmf_sr.geometry import Grid
+from lmf_sr.geometry import Grid, relative_cell
 from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
 from lmf_sr.lmf.lm_lte import LMLTE
-from lmf_sr.rendering.axes import Axis
+from lmf_sr.rendering.axes import Axis, Chosen
+from lmf_sr.rendering.direct import RenderChosen
+from lmf_sr.rendering.values import NORMALISED, Values
 
 WIDTH = 16  # of the render MLP: the kernel's matrices are 16 x 16
 TILES = (16, 32)  # pixels of a block, padded
@@ -58,21 +61,48 @@ def render_triton(
     is within 1e-2 of the largest value of what float32 arithmetic makes of the same latents and weights. The pixels have
     the type of `lr`.
     """
+    out = lr.new_empty(lr.shape[0], 3, *grid.size)
+    _render(decoder, state.rows, state.cell, lr, grid, out, NORMALISED)
+    return out
+
+
+def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
+    """As `direct.render_chosen`."""
+
+    def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
+        cell = relative_cell(cell, lr.shape[-2:])
+        _render(decoder, state.rows, cell, lr, chosen.grid, out, values, chosen.latents, decoder.shift_to(state, cell))
+
+    return render
+
+
+def _render(
+    decoder: Conversion,
+    latents: Float[Tensor, "B h w C"],
+    cell: Float[Tensor, "B 2"],
+    lr: Float[Tensor, "B 3 h w"],
+    grid: Grid,
+    out: Float[Tensor, "B 3 H W"],
+    values: Values,
+    chosen: Bool[Tensor, "B h w"] | None = None,
+    shift: Float[Tensor, "B D"] | None = None,
+) -> None:
+    """Into `out`, contiguous along a row. `cell` is relative; `shift` is what it adds (`Conversion.shift_to`)."""
     from lmf_sr.rendering.fused_kernel import render_blocks
 
-    B, h, w, _ = state.rows.shape
-    H, W = grid.size
-    out = lr.new_empty(B, 3, H, W)
+    B, h, w, _ = latents.shape
     blocks = blocks_of(grid.rows.numpy().tobytes(), grid.cols.numpy().tobytes(), (h, w), out.device)
     n_rows, n_cols = blocks.row_runs.shape[1], blocks.col_runs.shape[1]
     parameters = [*decoder.render_weights, decoder.render_mlp.linears[-1].bias]
     with torch.cuda.device_of(out):
         render_blocks[(B * n_rows * ceil(n_cols / STRIP),)](
             out,
-            state.rows.contiguous(),
+            latents.contiguous(),
             lr.contiguous(),
             torch.cat([x.flatten() for x in parameters]),
-            decoder.render_phase(state.cell) if isinstance(decoder, LMLTE) else None,
+            decoder.render_phase(cell) if isinstance(decoder, LMLTE) else None,
+            shift,
+            None if chosen is None else chosen.contiguous(),
             blocks.row_runs,
             blocks.row_pixels,
             blocks.col_runs,
@@ -81,26 +111,26 @@ def render_triton(
             n_cols,
             h,
             w,
-            H,
-            W,
+            *out.shape[2:],
+            *out.stride()[:3],
+            *values,
             L=decoder.depth,
             WAVES=isinstance(decoder, LMLTE),
             SKIP=decoder.lr_skip,
-            SPLIT=state.rows.dtype == torch.float32,
+            SPLIT=latents.dtype == torch.float32,
             TILE=blocks.tile,
             STRIP=STRIP,
             **LAUNCH,
         )
-    return out
 
 
 class Blocks(NamedTuple):
     """A grid as the kernel sees it."""
 
     row_runs: Int[Tensor, "4 R"]
-    row_pixels: Float[Tensor, "6 H"]
+    row_pixels: Float[Tensor, "7 H"]
     col_runs: Int[Tensor, "4 C"]
-    col_pixels: Float[Tensor, "6 W"]
+    col_pixels: Float[Tensor, "7 W"]
     tile: int
 
 
@@ -145,7 +175,8 @@ def runs(at: Int[Tensor, "n 2"], most: int) -> Int[Tensor, "4 R"]:
     return torch.stack([start, stop, *at[start].T]).int()
 
 
-def pixel_table(axis: Axis) -> Float[Tensor, "6 n"]:
-    """What the kernel reads of a pixel along one axis: rel and weight of both corners, and its place in the LR image."""
+def pixel_table(axis: Axis) -> Float[Tensor, "7 n"]:
+    """What the kernel reads of a pixel along one axis: rel and weight of both corners, its place in the LR image, and its
+    nearest latent."""
     rel, weight = axis.corners.rel.T, axis.corners.weight.T
-    return torch.stack([*rel, *weight, axis.lr.low, axis.lr.share]).float()
+    return torch.stack([*rel, *weight, axis.lr.low, axis.lr.share, axis.nearest]).float()

@@ -12,6 +12,8 @@ For each of the four corners t, with y living in registers from the first layer 
 
 and then, once per pixel, rgb = W_L mean + b_L, plus the bilinear LR image where the method has it.
 
+Where only some pixels are wanted, those whose nearest latent is *chosen* (CMSR), a block without any is passed over.
+
 *Arithmetic.* The products W_l y run on the tensor cores, whose float16 result tiles are laid out as their next operands:
 between two layers nothing leaves a thread's registers. float16 carries 11 bits, so where the latents are float32 (SPLIT)
 both operands are split into two halves, x = high + low, and x y = high high + high low + low high: 22 bits, the missing
@@ -36,19 +38,22 @@ import triton
 import triton.language as tl
 
 D = tl.constexpr(16)  # width of the render MLP
+SIZES = ["n_row_runs", "n_col_runs", "h", "w", "H", "W", "image_size", "plane_size", "line_size"]
 
 
 @no_type_check
-@triton.jit(do_not_specialize=["n_row_runs", "n_col_runs", "h", "w", "H", "W"])  # one compilation for all sizes
+@triton.jit(do_not_specialize=SIZES)  # one compilation for all sizes
 def render_blocks(
     # pointers
-    out,  # (B, 3, H, W)
+    out,  # (B, 3, H, W), contiguous along a row
     latents,  # (B, h, w, C): [gain (L*D), offset (L*D)], and [coef (D), freq (D)] if WAVES
     lr,  # (B, 3, h, w)
     weights,  # [W_0, ..., W_L, b_L], row-major one after the other
     phase,  # (B, D/2) if WAVES
+    shift,  # (B, D), added to W_0 input, or None
+    chosen,  # (B, h, w), which latents are; None for all
     row_runs,  # (4, n_row_runs): first pixel, last + 1, low latent, high latent
-    row_pixels,  # (6, H): rel to low, rel to high, weight of low, of high; LR pixel above, fraction of the way to the next
+    row_pixels,  # (7, H): rel to low, to high, weight of low, of high; LR pixel above, share of the next; nearest latent
     col_runs,  # likewise
     col_pixels,
     # sizes
@@ -58,6 +63,14 @@ def render_blocks(
     w,
     H,
     W,
+    image_size,  # of `out`
+    plane_size,
+    line_size,
+    # what is written of a value, as in `values.py`
+    gain,
+    offset,
+    low,
+    high,
     L: tl.constexpr,
     WAVES: tl.constexpr,  # y_0 is LM-LTE's Fourier features of rel, not rel itself
     SKIP: tl.constexpr,  # add the bilinear LR image
@@ -82,10 +95,12 @@ def render_blocks(
         first = halves(tl.load(weights + transposed).to(tl.float32), SPLIT)
         k = channel % (D // 2)
         # cos(pi f) = sin(pi (f + 1/2))
-        shift = tl.load(phase + b * (D // 2) + k).to(tl.float32) + tl.where(channel < D // 2, 0.5, 0.0)
+        turn = tl.load(phase + b * (D // 2) + k).to(tl.float32) + tl.where(channel < D // 2, 0.5, 0.0)
     else:
         first_row = tl.load(weights + 2 * channel).to(tl.float32)
         first_col = tl.load(weights + 2 * channel + 1).to(tl.float32)
+    if shift is not None:
+        first_shift = tl.load(shift + b * D + channel).to(tl.float32)
     hidden = ()
     for l in tl.static_range(L - 1):
         hidden = hidden + (halves(tl.load(weights + R * D + l * D * D + transposed).to(tl.float32), SPLIT),)
@@ -104,9 +119,15 @@ def render_blocks(
         row_pixel = row_pixels + i
         col_pixel = col_pixels + j
 
+        corner = 0
+        if chosen is not None:
+            line = tl.load(row_pixel + 6 * H, mask=inside, other=0.0).to(tl.int64)
+            column = tl.load(col_pixel + 6 * W, mask=inside, other=0.0).to(tl.int32)
+            inside &= tl.load(chosen + (b * h + line) * w + column, mask=inside, other=0) != 0
+            corner = 4 - 4 * tl.max(inside.to(tl.int32), 0)  # none left to do if no pixel is wanted
+
         # The ensemble of the last hidden layer
         mean = tl.full([TILE, D], 0.0, tl.float32)
-        corner = 0
         while corner < 4:
             s = corner // 2
             t = corner % 2
@@ -122,10 +143,12 @@ def render_blocks(
                 coef = tl.load(code + channel).to(tl.float32)
                 freq_row = tl.load(code + D + 2 * k).to(tl.float32)
                 freq_col = tl.load(code + D + 2 * k + 1).to(tl.float32)
-                f = freq_row[None, :] * rel_row + freq_col[None, :] * rel_col + shift[None, :]
+                f = freq_row[None, :] * rel_row + freq_col[None, :] * rel_col + turn[None, :]
                 y = linear(coef[None, :] * sin_pi(f), first, SPLIT)
             else:
                 y = first_row[None, :] * rel_row + first_col[None, :] * rel_col
+            if shift is not None:
+                y += first_shift[None, :]
             y = modulate(y, latent, 0, L)
             for l in tl.static_range(1, L):
                 y = modulate(linear(y, hidden[l - 1], SPLIT), latent, l, L)
@@ -144,11 +167,14 @@ def render_blocks(
             W_c = tl.load(last + c * D + channel).to(tl.float32)
             value = tl.reduce(mean * W_c[None, :], 1, add) + tl.load(last + 3 * D + c).to(tl.float32)
             if SKIP:
-                plane = lr + (b * 3 + c).to(tl.int64) * h * w
-                upper = between(plane + top * w, left, right, across, inside)
-                lower = between(plane + bottom * w, left, right, across, inside)
+                of_lr = lr + (b * 3 + c).to(tl.int64) * h * w
+                upper = between(of_lr + top * w, left, right, across, inside)
+                lower = between(of_lr + bottom * w, left, right, across, inside)
                 value += upper + down * (lower - upper)
-            tl.store(out + (b * 3 + c).to(tl.int64) * H * W + i.to(tl.int64) * W + j, value, mask=inside)
+            value = tl.maximum(gain * value + offset, low, propagate_nan=tl.PropagateNan.ALL)
+            value = tl.minimum(value, high, propagate_nan=tl.PropagateNan.ALL)
+            plane = out + b.to(tl.int64) * image_size + c * plane_size.to(tl.int64)
+            tl.store(plane + i.to(tl.int64) * line_size + j, value, mask=inside)
         col_run += 1
 
 
