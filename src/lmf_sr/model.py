@@ -22,7 +22,7 @@ from lmf_sr.decoders import Decoder
 from lmf_sr.encoders import Encoder, compiled
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import Grid, Region, clip_cell, relative_cell, sample_bilinear
-from lmf_sr.lmf.cmsr import Scale2Mod, check_intensity, contrast
+from lmf_sr.lmf.cmsr import AROUND, Scale2Mod, check_intensity, contrast
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.rendering import direct
 from lmf_sr.rendering.choice import AUTO, Renderer, choose
@@ -85,18 +85,24 @@ class Model(nn.Module):
         return ContinuousImage(self, lr, self._encoded(lr, Window.whole(_size(lr))))
 
     @torch.inference_mode()
-    def stream(self, image: Tensor, height: int, width: int, clamp: bool = True) -> Iterator[Float[Tensor, "B 3 n W"]]:
+    def stream(
+        self, image: Tensor, height: int, width: int, clamp: bool = True, cmsr: Scale2Mod | None = None
+    ) -> Iterator[Float[Tensor, "B 3 n W"]]:
         """What `encode(image).render(height, width)` gives, as bands of rows from top to bottom.
 
         Memory grows with neither the height of the picture nor the size of the rendering: the LR picture is held, and the
         features, the state and the pixels of some of its rows. That holds for encoders that state a `receptive_halo`.
+        `cmsr` as for `ContinuousImage.render`.
         """
         lr = self._normalised(image)
         grid, size = Grid.over(height, width), _size(lr)
         for rows, window in strips(grid, size, HELD_AT_ONCE // len(lr)):
+            strip = grid.band(rows.start, rows.stop)
+            if cmsr is not None:
+                window = Plan.of(cmsr, strip, size).read(size).joined(window)
             held = window.grown(self.decoder.receptive_halo, self.decoder.tile_multiple, size)
             part = ContinuousImage(self, lr, self._encoded(lr, held), held)
-            for _, rgb in part._bands(grid.band(rows.start, rows.stop), part.renderer(), _values(clamp)):
+            for _, rgb in part._bands(strip, part.renderer(), _values(clamp), cmsr=cmsr):
                 yield rgb
 
     def _normalised(self, image: Tensor) -> Float[Tensor, "B 3 h w"]:
@@ -184,11 +190,8 @@ class ContinuousImage:
         """
         grid, chosen = Grid.over(height, width, region), self.renderer(renderer)
         out = self.lr.new_empty(len(self.lr), 3, height, width)
-        if cmsr is not None and self._conversion(cmsr) and within_picture(grid):
-            self._render_cmsr(grid, chosen, cmsr, _values(clamp), out)
-        else:
-            for _ in self._bands(grid, chosen, _values(clamp), out):
-                pass
+        for _ in self._bands(grid, chosen, _values(clamp), out, cmsr):
+            pass
         return out
 
     def renderer(self, name: str = AUTO) -> Renderer:
@@ -196,9 +199,17 @@ class ContinuousImage:
         return choose(name, self.model.decoder, self.features)
 
     def _bands(
-        self, grid: Grid, renderer: Renderer, values: Values, out: Float[Tensor, "B 3 H W"] | None = None
+        self,
+        grid: Grid,
+        renderer: Renderer,
+        values: Values,
+        out: Float[Tensor, "B 3 H W"] | None = None,
+        cmsr: Scale2Mod | None = None,
     ) -> Iterator[tuple[slice, Float[Tensor, "B 3 n W"]]]:
         """The pixels of a grid in bands of rows; in `out`, if given."""
+        if cmsr is not None and self._conversion(cmsr) and within_picture(grid):
+            yield from self._cmsr_bands(grid, renderer, values, out, cmsr)
+            return
         decoder, cell = self.model.decoder, self._cell(grid)
         if renderer.render_features is not None:
             relative = relative_cell(clip_cell(cell[:, 0], self.size), self.size)
@@ -211,12 +222,11 @@ class ContinuousImage:
                 rgb = values.of(renderer.render(decoder, self._state(cell, window), window.of(self.lr), band))
                 yield rows, rgb if out is None else out[:, :, rows].copy_(rgb)
 
-    def _render_cmsr(
-        self, grid: Grid, renderer: Renderer, table: Scale2Mod, values: Values, out: Float[Tensor, "B 3 H W"]
-    ) -> None:
-        """The same with CMSR, into `out`. The coarser grids read a little more than the latents around a band's pixels."""
+    def _cmsr_bands(
+        self, grid: Grid, renderer: Renderer, values: Values, out: Float[Tensor, "B 3 H W"] | None, table: Scale2Mod
+    ) -> Iterator[tuple[slice, Float[Tensor, "B 3 n W"]]]:
+        """The same with CMSR. The coarser grids read a little more than the latents around a band's pixels."""
         decoder, cell = self._conversion(table), self._cell(grid)
-        around = contrast(self.lr)[:, None] if table.intensity == "contrast" else None
         of_state, *of_levels = (Memory(self.lr) for _ in range(3))
         prepare, at_once = direct.prepare, PREPARED_AT_ONCE
         if renderer.prepare is not None:
@@ -226,11 +236,14 @@ class ContinuousImage:
                 read = Plan.of(table, grid.band(strip.start, strip.stop), self.size).read(self.size).joined(read)
             window = read.grown(decoder.receptive_halo, decoder.tile_multiple, self.size)
             state, lr = self._state(cell, window, prepare), window.of(self.lr)
-            if around is not None:
-                state = state._replace(intensity=window.of(around)[:, 0])
+            if table.intensity == "contrast":
+                seen = window.grown(AROUND, 1, self.size)
+                state = state._replace(intensity=window.within(seen).of(contrast(seen.of(self.lr))[:, None])[:, 0])
             for rows in self._rows_at_once(strip, grid):
                 plan = Plan.of(table, grid.band(rows.start, rows.stop), self.size).framed(window, self.size)
-                render_cmsr(decoder, state, lr, plan, renderer, (of_levels[0], of_levels[1]), out[:, :, rows], values)
+                rgb = self.lr.new_empty(len(self.lr), 3, *plan.target.size) if out is None else out[:, :, rows]
+                render_cmsr(decoder, state, lr, plan, renderer, (of_levels[0], of_levels[1]), rgb, values)
+                yield rows, rgb
 
     def _rows_at_once(self, strip: slice, grid: Grid) -> Iterator[slice]:
         count = max(PIXELS_PER_BAND // (len(self.lr) * len(grid.cols)), 1)

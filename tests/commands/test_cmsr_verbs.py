@@ -107,7 +107,7 @@ def test_by_contrast(run: Run, tmp_path: Path, ckpt: Path) -> None:
     inspect = ("inspect", "photos/a.png", "--scale", "8", "--model", ckpt, "--intensity", "contrast")
     assert "levels: " in run(*inspect).out
     other = run(*evaluate, "cmsr=mse1e-4", "cmsr.table=model.cmsr-contrast.json").error
-    assert "made for cmsr.intensity=contrast, not shift" in other
+    assert "made for the intensity contrast, not shift" in other
     output = f"output={tmp_path / 'model.cmsr-contrast.json'}"
     assert "calibration for cmsr.intensity=contrast" in run("calibrate", f"ckpt={ckpt}", *SMALL, output).error
     assert "no intensity 'busy'" in run(*evaluate, "cmsr=mse1e-4", "cmsr.intensity=busy").error

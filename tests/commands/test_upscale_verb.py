@@ -12,6 +12,8 @@ from command_line import Run
 
 from lmf_sr.checkpoints import load
 from lmf_sr.commands import upscale
+from lmf_sr.commands.configuration import calibration_of
+from lmf_sr.evaluation.calibration import Calibration
 from lmf_sr.images import Picture, imresize, read_picture, write_picture
 
 
@@ -50,7 +52,7 @@ def test_a_size(run: Run, tmp_path: Path, checkpoint: Path, size: str, height: i
 def test_rendering_in_bands_changes_nothing(checkpoint: Path, small_bands: None) -> None:
     model, shares = load(checkpoint), []
     lr = picture(alpha=torch.rand(1, 12, 16))
-    bands = list(upscale._bands(model, lr, 31, 41, shares.append))
+    bands = list(upscale._bands(model, None, lr, 31, 41, shares.append))
     rgb, alpha = torch.cat([band.rgb for band in bands], dim=1), torch.cat([band.alpha for band in bands], dim=1)
     torch.testing.assert_close(rgb, model.encode(lr.rgb).render(31, 41)[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(alpha, imresize(lr.alpha, 31, 41).clamp(0, 1), atol=1e-5, rtol=0)
@@ -76,9 +78,45 @@ def test_a_large_picture_is_written_as_it_is_rendered(
         torch.testing.assert_close(written.alpha, imresize(lr.alpha, 44, 59).clamp(0, 1), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("asked", [["--intensity", "contrast"], ["--aggregation", "pooled"]])
+def test_cmsr(run: Run, tmp_path: Path, asked: list[str]) -> None:
+    """By the calibration that ships with a model."""
+    name = "edsr-tiny-lm-liif"
+    write_picture(tmp_path / "photo.png", Picture(picture().rgb * torch.linspace(0, 1, 16) ** 4))
+    assert run("upscale", "photo.png", "--scale", "6", "--model", name, "--mse-threshold", "1e-4", *asked).status == 0
+    lr, written = (read_picture(tmp_path / f"photo{mark}.png").rgb for mark in ("", "_x6"))
+    intensity, aggregation = ("contrast", "minimum") if "contrast" in asked else ("shift", "pooled")
+    image, calibration = load(name).encode(lr), Calibration.load(calibration_of(name, intensity))
+    full, expected = (image.render(72, 96, cmsr=table)[0] for table in (None, calibration.table(1e-4, aggregation)))
+    assert (written - expected).abs().max() <= 0.5 / 255 + 1e-6
+    assert (written - full).abs().max() > 1 / 255
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "error"),
+    [
+        (
+            "edsr-tiny-lte",
+            ["--mse-threshold", "1e-4"],
+            "CMSR is for the LMF conversions (lm-...), not for decoder 'lte'",
+        ),
+        ("edsr-tiny-lm-lte", ["--mse-threshold", "0"], "an MSE threshold of 0 allows no saving: it must be positive"),
+        ("edsr-tiny-lm-lte", ["--table", "none.json"], "cannot read none.json"),
+    ],
+)
+def test_cmsr_that_cannot_be(run: Run, tmp_path: Path, model: str, asked: list[str], error: str) -> None:
+    write_picture(tmp_path / "photo.png", picture())
+    outcome = run("upscale", "photo.png", "--scale", "6", "--model", model, *asked)
+    assert outcome.status == 2
+    assert error in outcome.error
+    assert not (tmp_path / "photo_x6.png").exists()
+
+
 KILLED = """
 import sys
 from lmf_sr.commands import upscale
+from lmf_sr.commands.configuration import calibration_of
+from lmf_sr.evaluation.calibration import Calibration
 from lmf_sr.images import streaming
 from lmf_sr.rendering import blocked
 from lmf_sr import model

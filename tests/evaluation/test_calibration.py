@@ -186,9 +186,9 @@ def test_table_from_either_file(tmp_path: Path) -> None:
     table.save(tmp_path / "table.yaml")
     assert table_from(tmp_path / "table.yaml", 2e-5, "pooled") == table
     assert table_from(tmp_path / "table.yaml", None, "pooled") == table
-    with pytest.raises(InputError, match=r"made for cmsr.intensity=shift, not contrast"):
+    with pytest.raises(InputError, match=r"made for the intensity shift, not contrast"):
         table_from(tmp_path / "table.yaml", 2e-5, "pooled", "contrast")
-    with pytest.raises(InputError, match=r"made for cmsr.intensity=shift, not contrast"):
+    with pytest.raises(InputError, match=r"made for the intensity shift, not contrast"):
         table_from(tmp_path / "calibration.json", 2e-5, "pooled", "contrast")
     with pytest.raises(InputError, match=r"made for an MSE threshold of 2e-05, not 1e-06"):
         table_from(tmp_path / "table.yaml", 1e-6, "pooled")
@@ -208,7 +208,7 @@ def test_what_makes_no_table_is_refused(model: Model, tmp_path: Path) -> None:
         Calibration.of(model, "tiny", [6.0], [1], "busy")
     with pytest.raises(InputError, match="without pictures"):
         calibration.table(2e-5)
-    with pytest.raises(InputError, match="mse_threshold=0 allows no saving"):
+    with pytest.raises(InputError, match="an MSE threshold of 0 allows no saving"):
         calibration.table(0.0)
     with pytest.raises(InputError, match="no aggregation 'mean'"):
         calibration.table(2e-5, "mean")

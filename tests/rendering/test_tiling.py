@@ -14,6 +14,7 @@ from lmf_sr.encoders.edsr import EDSR
 from lmf_sr.encoders.rdn import RDN
 from lmf_sr.encoders.swinir import SwinIR
 from lmf_sr.geometry import Grid, axis_corners
+from lmf_sr.lmf.cmsr import INTENSITIES, Scale2Mod
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.rendering import tiling
@@ -82,6 +83,24 @@ def test_a_large_picture_is_rendered_as_a_small_one(
         bands = list(m.stream(lr, H, W, clamp=False))
         assert len(bands) > 2
         close(torch.cat(bands, dim=2), whole)
+
+
+@pytest.mark.parametrize("intensity", INTENSITIES)
+@pytest.mark.parametrize("decoder", ["lm-liif", "lm-lte", "lm-ciaosr"])
+def test_a_large_picture_with_cmsr(small: Small, decoder: str, intensity: str) -> None:
+    """In strips, and streamed."""
+    m, lr, (H, W) = model(decoder), picture(197, 13), (1003, 79)
+    image = m.encode(lr)
+    ranked = image.intensity(H, W, intensity).flatten().sort().values
+    limits = [float(ranked[i : i + 2].mean()) for i in (len(ranked) // 3, len(ranked) // 2)]
+    table = Scale2Mod.of({6: {1.5: limits[0], 4: limits[1], 6: 1}}, intensity=intensity)
+    whole = image.render(H, W, clamp=False, cmsr=table)
+    assert not torch.allclose(whole, image.render(H, W, clamp=False), atol=1e-3)
+    small()
+    close(m.encode(lr).render(H, W, clamp=False, cmsr=table), whole)
+    bands = list(m.stream(lr, H, W, clamp=False, cmsr=table))
+    assert len(bands) > 2
+    close(torch.cat(bands, dim=2), whole)
 
 
 @pytest.mark.parametrize("decoder", ["liif", "lm-ciaosr"])

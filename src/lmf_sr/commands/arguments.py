@@ -2,9 +2,33 @@
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
+from lmf_sr.evaluation.calibration import AGGREGATIONS
+from lmf_sr.lmf.cmsr import INTENSITIES
+
 
 def parser_for(verb: str, description: str, epilog: str) -> ArgumentParser:
     """Of `lmf-sr VERB`; the epilog, its examples, stands as it is written."""
     return ArgumentParser(
         f"lmf-sr {verb}", description=description, epilog=epilog, formatter_class=RawDescriptionHelpFormatter
+    )
+
+
+def add_cmsr(parser: ArgumentParser, threshold: str) -> None:
+    """The keys of `conf/cmsr` as arguments; `threshold` says what it means where none is given."""
+    group = parser.add_argument_group("CMSR")
+    group.add_argument(
+        "--mse-threshold", type=float, metavar="MSE", help=f"MSE allowed, as 2e-5 (default: {threshold})"
+    )
+    group.add_argument("--table", help="calibration or Scale2Mod table, or authors (default: the model's calibration)")
+    group.add_argument(
+        "--intensity",
+        choices=INTENSITIES,
+        default="shift",
+        help="what tells busy places (default: %(default)s, the paper's)",
+    )
+    group.add_argument(
+        "--aggregation",
+        choices=AGGREGATIONS,
+        default="minimum",
+        help="of a calibration's pictures (default: %(default)s)",
     )

@@ -1,6 +1,7 @@
 """What several verbs ask of a configuration: the model, its Scale2Mod table, scales, sizes, protocol and device."""
 
 import math
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -60,27 +61,27 @@ def calibration_of(checkpoint: str, intensity: str) -> Path:
     return checkpoint_file(checkpoint).with_suffix(suffix)
 
 
-def scale2mod(cfg: DictConfig, model: Model) -> Scale2Mod | None:
-    """The table that `cmsr` asks for; None where it is off.
+def scale2mod(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> Scale2Mod | None:
+    """The table that the keys of `cmsr`, or arguments of these names, ask for; None where CMSR is off.
+
+    The model is of `checkpoint`, a file or a shipped name.
 
     Raises:
         InputError: a missing or unfit file, a table of other weights or another threshold, or a decoder that has none.
     """
-    asked = cfg.cmsr
     if asked.mse_threshold is None and asked.table is None:
         return None
     check_intensity(asked.intensity)
     decoder = model.config["decoder"]["name"]
     if not isinstance(model.decoder, Conversion):
-        raise InputError(f"CMSR is for the LMF conversions (lm-...), not for decoder {decoder!r}: choose cmsr=off")
+        raise InputError(f"CMSR is for the LMF conversions (lm-...), not for decoder {decoder!r}: leave it off")
     if asked.table == "authors":
         path = authors_file(decoder)
     else:
-        path = Path(asked.table or calibration_of(checkpoint_named(cfg), asked.intensity))
+        path = Path(asked.table or calibration_of(checkpoint, asked.intensity))
         if asked.table is None and not path.is_file():
             raise InputError(
-                f"there is no calibration {path} for this model: make it with lmf-sr calibrate, or name one as "
-                "cmsr.table=FILE"
+                f"there is no calibration {path} for this model: make it with lmf-sr calibrate, or name another table"
             )
     table = table_from(path, asked.mse_threshold, asked.aggregation, asked.intensity)
     table.check(model)

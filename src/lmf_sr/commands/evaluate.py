@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 from lmf_sr.commands import hydra_app
 from lmf_sr.commands.configuration import (
+    checkpoint_named,
     device_named,
     name_of,
     protocol_named,
@@ -55,7 +56,7 @@ def _upscaler(cfg: DictConfig) -> tuple[str, Upscaler, SavingMeter | None]:
     if cfg.ckpt == "bicubic":
         return "bicubic", Bicubic(), None
     model = trained_model(cfg).to(device_named(cfg.device))
-    table = scale2mod(cfg, model)
+    table = scale2mod(cfg.cmsr, checkpoint_named(cfg), model)
     if table is None:
         return name_of(model), model, None
     label = "cmsr" if table.mse_threshold is None else f"cmsr {table.mse_threshold:g}"

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
-from lmf_sr.commands.arguments import parser_for
+from lmf_sr.commands.arguments import add_cmsr, parser_for
 from lmf_sr.commands.configuration import calibration_of, device_named
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.calibration import AGGREGATIONS, table_from
+from lmf_sr.evaluation.calibration import table_from
 from lmf_sr.evaluation.figures import modulation_maps
 from lmf_sr.geometry import Grid
 from lmf_sr.images import read_picture
-from lmf_sr.lmf.cmsr import INTENSITIES, authors_file, level_map
+from lmf_sr.lmf.cmsr import authors_file, level_map
 from lmf_sr.model import Model
 from lmf_sr.rendering.cmsr import Plan
 
@@ -68,10 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("picture", metavar="IMAGE", type=Path, help="the picture that would be upscaled")
     parser.add_argument("--scale", type=float, required=True, help="by how much; CMSR is for more than 4")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="shipped name or checkpoint file (default: %(default)s)")
-    parser.add_argument("--table", help="calibration or Scale2Mod table, or authors (default: the model's calibration)")
-    parser.add_argument("--mse-threshold", type=float, help="MSE allowed (default: the table's, or 2e-5)")
-    parser.add_argument("--intensity", choices=INTENSITIES, default="shift", help="(default: %(default)s, the paper's)")
-    parser.add_argument("--aggregation", choices=AGGREGATIONS, default="minimum", help="(default: %(default)s)")
+    add_cmsr(parser, threshold="the table's, or 2e-5")
     parser.add_argument("--output", "-o", type=Path, help="file to draw (default: IMAGE_x8_cmsr.png beside IMAGE)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: %(default)s)")
     return parser

@@ -19,11 +19,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
-from lmf_sr.commands.arguments import parser_for
-from lmf_sr.commands.configuration import device_named
+from lmf_sr.commands.arguments import add_cmsr, parser_for
+from lmf_sr.commands.configuration import device_named, scale2mod
 from lmf_sr.errors import InputError
 from lmf_sr.images import IMAGE_SUFFIXES, Picture, check_size, imresize_rows, list_images, read_picture, write_bands
 from lmf_sr.images.encoding import FORMATS
+from lmf_sr.lmf.cmsr import Scale2Mod
 from lmf_sr.model import Model
 
 REMEDY = "write .tif or .png, which are streamed, or ask for fewer pixels"
@@ -38,10 +39,15 @@ photos_x3.7/. Formats that are read but not written become PNG.
 Pictures of any size are written as .tif (from 34 megapixels on a tiled BigTIFF) or .png, in bounded memory. JPEG ends at
 65535 and WebP at 16383 pixels a side, and both take 3 bytes of memory a pixel.
 
+With --mse-threshold, beyond scale 4, each place is rendered only as finely as this mean squared error from the full
+rendering asks for (CMSR; of values in [-1, 1]): faster, the more so the larger the factor. For LMF models (lm-...) with a
+calibration: those that ship have one, lmf-sr calibrate makes it for others.
+
 examples:
   lmf-sr upscale photo.jpg --scale 3.7
   lmf-sr upscale photo.jpg --size 1920x1080 --output large.png --model last.ckpt
   lmf-sr upscale photos/ more/cat.webp --size x2160 --output large/
+  lmf-sr upscale photo.jpg --scale 12 --mse-threshold 2e-5
 """
 
 
@@ -64,6 +70,7 @@ def main(arguments: Sequence[str]) -> None:
         options.pictures, options.output, options.format, label=options.size or f"x{options.scale:g}"
     )
     model = load(options.model).to(device_named(options.device))
+    cmsr = scale2mod(options, options.model, model)
 
     done = 0
     with Progress(console=Console(stderr=True)) as progress:
@@ -71,7 +78,7 @@ def main(arguments: Sequence[str]) -> None:
         for task in tasks:
             progress.update(bar, description=task.source.name)
             try:
-                _upscale(model, task, options, lambda share: progress.advance(bar, share))
+                _upscale(model, cmsr, task, options, lambda share: progress.advance(bar, share))
                 done += 1
             except InputError as error:
                 failures.append(error)
@@ -112,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", "-o", type=Path, help="folder to write to or, for a single picture, file")
     parser.add_argument("--format", choices=("png", "jpg", "tif", "webp"), help="format to write (default: as read)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: %(default)s)")
+    add_cmsr(parser, threshold="the table's; without one, all is rendered in full")
     return parser
 
 
@@ -163,7 +171,9 @@ def _name(file: Path, mark: str, written_format: str | None) -> str:
     return f"{file.stem}{mark}{suffix}"
 
 
-def _upscale(model: Model, task: Task, options: argparse.Namespace, advance: Callable[[float], None]) -> None:
+def _upscale(
+    model: Model, cmsr: Scale2Mod | None, task: Task, options: argparse.Namespace, advance: Callable[[float], None]
+) -> None:
     """One picture; `advance` is told each share of it that is done."""
     picture = read_picture(task.source)
     h, w = picture.rgb.shape[1:]
@@ -177,7 +187,7 @@ def _upscale(model: Model, task: Task, options: argparse.Namespace, advance: Cal
         task.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {task.output.parent}: {error.strerror}") from error
-    write_bands(task.output, height, width, _bands(model, picture, height, width, advance))
+    write_bands(task.output, height, width, _bands(model, cmsr, picture, height, width, advance))
 
 
 def _target_size(h: int, w: int, scale: float | None, size: str | None) -> tuple[int, int]:
@@ -190,11 +200,11 @@ def _target_size(h: int, w: int, scale: float | None, size: str | None) -> tuple
 
 
 def _bands(
-    model: Model, picture: Picture, height: int, width: int, advance: Callable[[float], None]
+    model: Model, cmsr: Scale2Mod | None, picture: Picture, height: int, width: int, advance: Callable[[float], None]
 ) -> Iterator[Picture]:
     """The upscaled picture in bands of rows."""
     top = 0
-    for rgb in model.stream(picture.rgb, height, width):
+    for rgb in model.stream(picture.rgb, height, width, cmsr=cmsr):
         rows = slice(top, top + rgb.shape[2])
         alpha = None if picture.alpha is None else imresize_rows(picture.alpha, height, width, rows).clamp(0, 1)
         yield replace(picture, rgb=rgb[0].cpu(), alpha=alpha)

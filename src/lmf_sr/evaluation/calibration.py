@@ -158,7 +158,7 @@ class Calibration:
             InputError: a threshold that is not positive, an unknown aggregation, or no picture taken in.
         """
         if not mse_threshold > 0:
-            raise InputError(f"cmsr.mse_threshold={mse_threshold:g} allows no saving: it must be positive, as in 2e-5")
+            raise InputError(f"an MSE threshold of {mse_threshold:g} allows no saving: it must be positive, as in 2e-5")
         if aggregation not in AGGREGATIONS:
             raise InputError(f"there is no aggregation {aggregation!r}; choose one of {', '.join(AGGREGATIONS)}")
         if not self.images:
@@ -290,13 +290,13 @@ def table_from(path: str | Path, mse_threshold: float | None, aggregation: str, 
     check_intensity(intensity)
     if table.intensity != intensity:
         raise InputError(
-            f"{path} was made for cmsr.intensity={table.intensity}, not {intensity}: calibrate for that, or ask for "
+            f"{path} was made for the intensity {table.intensity}, not {intensity}: calibrate for that, or ask for "
             f"{table.intensity}"
         )
     if mse_threshold is not None and table.mse_threshold is not None and table.mse_threshold != mse_threshold:
         raise InputError(
             f"{path} was made for an MSE threshold of {table.mse_threshold:g}, not {mse_threshold:g}: "
-            "leave cmsr.mse_threshold out, or use a calibration, which serves any"
+            "leave the threshold out, or use a calibration, which serves any"
         )
     return table
 
