@@ -1,6 +1,6 @@
 """Time and multiply-accumulates that CMSR saves on LR pictures of natural size; see README.md.
 
-python experiments/02-cmsr/timing.py CHECKPOINT CALIBRATION PICTURES OUTPUT [--scales 8 12] [--thresholds 2e-5 1e-4]
+python experiments/02-cmsr/timing.py CHECKPOINT CALIBRATION PICTURES OUTPUT [--scales 8] [--thresholds 2e-5] [--device cuda]
 
 The pictures themselves are taken as LR pictures. Full rendering and CMSR's take turns, on the same path; of each the fastest
 of several is taken, from features to pixels.
@@ -47,7 +47,7 @@ def main() -> None:
             found = overall([measured(model, table, image, scale) for image in pictures])
             macs, saved = found["macs_saved"], found["time_saved"]
             figures = f"x{scale:g}", f"{threshold:.0e}", f"{found['cmsr_mse']:.1e}", f"{100 * macs:.0f}"
-            lines.append((*figures, f"{found['full_ms'] / 1000:.2f}", f"{100 * saved:.0f}", f"{saved / macs:.2f}"))
+            lines.append((*figures, f"{found['full_ms'] / 1000:.3g}", f"{100 * saved:.0f}", f"{saved / macs:.2f}"))
             print(*lines[-1], flush=True)
     with replacing(Path(options.output)) as file:
         file.write("".join(f"| {' | '.join(line)} |\n" for line in lines).encode())

@@ -1,12 +1,12 @@
 """What CMSR saves on a picture and what it loses, against rendering the same picture in full on the same path.
 
     share_x2 ..., share_full          fraction of the LR positions rendered at each level; the last, at the target scale
-    full_macs,   cmsr_macs            multiply-accumulates of the decoder as run (`prepare` included)
+    full_macs,   cmsr_macs            multiply-accumulates of the decoder as run (`prepare` included), for the pixels wanted
     full_macs_plain, cmsr_macs_plain  the same in the paper's count: the whole render MLP at four corners of each pixel
     full_ms,     cmsr_ms              time of the decoder (`prepare` included), the median of a few runs
     cmsr_mse                          mean squared difference from the full rendering, values in [-1, 1]
 
-Of a set, the means are taken, and of these
+The fused kernel does whole blocks; that is not counted. Of a set, the means are taken, and of these
 
     macs_saved = 1 - cmsr_macs / full_macs,       macs_saved_plain,       time_saved
 """

@@ -1,6 +1,6 @@
 /* A picture read bilinearly at the points of a grid: for `rendering/upsampling.py`.
 
-   Each pixel is made in one pass from the two lines of the picture, and of those the two columns, that it lies between. */
+   Each pixel is made in one pass from the four pixels of the picture around it. */
 
 #include "grid.h"
 #include "vectors.h"
@@ -21,13 +21,21 @@ static void along(
     const float *restrict above, const float *restrict below, float share, const between *cols, int32_t begin, int32_t end,
     const values *written, float *restrict out)
 {
-    int32_t i = begin;
-#ifdef __AVX512F__
-    /* Neighbours read neighbours: out of two registers, with nothing gathered from memory. Masks keep to the lines' ends. */
-    while (i < end) {
-        const int32_t after = i + LANES < end ? i + LANES : end;
+    for (int32_t i = begin, after; i < end; i = after) {
+        after = i + LANES < end ? i + LANES : end;
         const int32_t first = cols->low[i], count = cols->high[after - 1] + 1 - first;
-        if (count > 2 * LANES) break;
+        if (count > 2 * LANES) { /* far smaller than the picture */
+            for (int32_t j = i; j < after; j++) {
+                const int32_t low = cols->low[j], high = cols->high[j];
+                const float left = above[low] + share * (below[low] - above[low]);
+                const float right = above[high] + share * (below[high] - above[high]);
+                out[j] = left + cols->share_of_high[j] * (right - left);
+            }
+            continue;
+        }
+        /* Neighbours read neighbours: few columns, each interpolated once. */
+#ifdef __AVX512F__
+        /* In two registers; masked, so as not to read past a line or write past the stretch. */
         const uint32_t read = ~0u >> (2 * LANES - count);
         __m512 line[2];
         for (int k = 0; k < 2; k++) {
@@ -43,14 +51,14 @@ static void along(
         const vector right = (vector)_mm512_permutex2var_ps(line[0], high, line[1]);
         const vector pixels = left + (vector)_mm512_maskz_loadu_ps(made, cols->share_of_high + i) * (right - left);
         _mm512_mask_storeu_ps(out + i, made, (__m512)pixels);
-        i = after;
-    }
+#else
+        float line[2 * LANES];
+        for (int32_t j = 0; j < count; j++) line[j] = above[first + j] + share * (below[first + j] - above[first + j]);
+        for (int32_t j = i; j < after; j++) {
+            const float left = line[cols->low[j] - first];
+            out[j] = left + cols->share_of_high[j] * (line[cols->high[j] - first] - left);
+        }
 #endif
-    for (; i < end; i++) {
-        const int32_t low = cols->low[i], high = cols->high[i];
-        const float left = above[low] + share * (below[low] - above[low]);
-        const float right = above[high] + share * (below[high] - above[high]);
-        out[i] = left + cols->share_of_high[i] * (right - left);
     }
     finish(written, out + begin, end - begin);
 }

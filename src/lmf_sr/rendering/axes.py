@@ -1,8 +1,8 @@
 """What the row of a pixel alone says about it, and its column alone: the two axes of a regular grid.
 
-Along an axis every pixel has its two latents, with their relative coordinates and ensemble weights, and its place between
-two pixels of the LR image. All of it is computed in float64, once per row and once per column; for the compiled kernels, by
-`kernels/grid.h`.
+Along an axis every pixel has its two latents, with their relative coordinates and ensemble weights, its nearest latent, and
+its place between two pixels of the LR image. All of it is computed in float64, once per row and once per column; for the
+compiled kernels, by `kernels/grid.h`.
 """
 
 from __future__ import annotations

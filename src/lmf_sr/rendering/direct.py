@@ -20,8 +20,8 @@ QUERIES_PER_CHUNK = 16384
 
 
 RenderChosen = Callable[[Tensor, Chosen, Tensor, Values], None]
-"""(cell, chosen, out, values): renders the chosen pixels of a grid into `out`, (B, 3, H, W), and leaves the others. The
-cell, (B, 2), is that which the render input is to have, whatever the state's."""
+"""(cell, chosen, out, values): renders the chosen pixels of a grid into `out`, (B, 3, H, W), rows one after the other, and
+leaves the others. The cell, (B, 2), is that which the render input is to have, whatever the state's."""
 
 
 def prepare(

@@ -2,8 +2,7 @@
 
 Along each axis of a regular grid the pixels between the same two latents are neighbours: the axis falls into *runs*, and
 the plane into blocks, a run of rows by a run of columns. Long runs are cut so that a block fills one tile of the kernel.
-Runs and pixels are described once per row and column, in float64, and kept for the next picture of that size. For CMSR,
-blocks without a pixel to render are passed over.
+Runs and pixels are described once per row and column, in float64, and kept for the next picture of that size.
 """
 
 from functools import lru_cache
@@ -87,7 +86,7 @@ def _render(
     chosen: Bool[Tensor, "B h w"] | None = None,
     shift: Float[Tensor, "B D"] | None = None,
 ) -> None:
-    """Into `out`, contiguous along a row. `cell` is relative; `shift` is what it adds (`Conversion.shift_to`)."""
+    """Into `out`, of rows one after the other, for a relative cell. `shift` is added to the first layer's product."""
     from lmf_sr.rendering.fused_kernel import render_blocks
 
     B, h, w, _ = latents.shape
@@ -112,7 +111,7 @@ def _render(
             h,
             w,
             *out.shape[2:],
-            *out.stride()[:3],
+            *out.stride()[:2],
             *values,
             L=decoder.depth,
             WAVES=isinstance(decoder, LMLTE),
@@ -134,7 +133,7 @@ class Blocks(NamedTuple):
     tile: int
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=256)  # a picture with CMSR has as many as it has levels in all its bands
 def blocks_of(rows: bytes, cols: bytes, lr_size: tuple[int, int], device: torch.device) -> Blocks:
     """The blocks of a grid, whose rows and columns are given as the bytes of their float64 coordinates."""
     axes = [
@@ -160,8 +159,9 @@ def block_shape(tall: int, wide: int) -> tuple[int, int, int]:
 
 def longest_run(at: Int[Tensor, "n 2"]) -> int:
     """The most pixels between two latents; where there are none (all pixels beyond the border), the longest run."""
-    pairs, lengths = torch.unique_consecutive(at, dim=0, return_counts=True)
-    inner = lengths[pairs[:, 0] != pairs[:, 1]]
+    # Both latents have one number, or one the next: the sum tells which, and is faster found to change than the pair.
+    sums, lengths = torch.unique_consecutive(at.sum(-1), return_counts=True)
+    inner = lengths[sums % 2 == 1]
     return int((inner if len(inner) else lengths).max())
 
 

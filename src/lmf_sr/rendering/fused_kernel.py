@@ -12,7 +12,8 @@ For each of the four corners t, with y living in registers from the first layer 
 
 and then, once per pixel, rgb = W_L mean + b_L, plus the bilinear LR image where the method has it.
 
-Where only some pixels are wanted, those whose nearest latent is *chosen* (CMSR), a block without any is passed over.
+Where only some pixels are wanted, those whose nearest latent is *chosen* (CMSR), a block without any does none of the hidden
+layers; one with some does all its pixels and writes those.
 
 *Arithmetic.* The products W_l y run on the tensor cores, whose float16 result tiles are laid out as their next operands:
 between two layers nothing leaves a thread's registers. float16 carries 11 bits, so where the latents are float32 (SPLIT)
@@ -38,14 +39,16 @@ import triton
 import triton.language as tl
 
 D = tl.constexpr(16)  # width of the render MLP
-SIZES = ["n_row_runs", "n_col_runs", "h", "w", "H", "W", "image_size", "plane_size", "line_size"]
+SIZES = ["n_row_runs", "n_col_runs", "h", "w", "H", "W", "image_size", "plane_size"]
 
 
 @no_type_check
-@triton.jit(do_not_specialize=SIZES)  # one compilation for all sizes
+@triton.jit(
+    do_not_specialize=SIZES, do_not_specialize_on_alignment=["out"]
+)  # one compilation for all sizes and windows
 def render_blocks(
     # pointers
-    out,  # (B, 3, H, W), contiguous along a row
+    out,  # (B, 3, H, W), rows one after the other
     latents,  # (B, h, w, C): [gain (L*D), offset (L*D)], and [coef (D), freq (D)] if WAVES
     lr,  # (B, 3, h, w)
     weights,  # [W_0, ..., W_L, b_L], row-major one after the other
@@ -65,7 +68,6 @@ def render_blocks(
     W,
     image_size,  # of `out`
     plane_size,
-    line_size,
     # what is written of a value, as in `values.py`
     gain,
     offset,
@@ -174,7 +176,7 @@ def render_blocks(
             value = tl.maximum(gain * value + offset, low, propagate_nan=tl.PropagateNan.ALL)
             value = tl.minimum(value, high, propagate_nan=tl.PropagateNan.ALL)
             plane = out + b.to(tl.int64) * image_size + c * plane_size.to(tl.int64)
-            tl.store(plane + i.to(tl.int64) * line_size + j, value, mask=inside)
+            tl.store(plane + i.to(tl.int64) * W + j, value, mask=inside)
         col_run += 1
 
 

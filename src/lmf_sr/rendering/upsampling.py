@@ -7,13 +7,12 @@ import ctypes
 from ctypes import Structure, c_int64, c_void_p
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.geometry import Grid, sample_bilinear
+from lmf_sr.geometry import Grid
 from lmf_sr.kernels.library import library, why_not_compiled
-from lmf_sr.rendering.axes import Axis, Chosen
+from lmf_sr.rendering.axes import Axis, Between, Chosen
 from lmf_sr.rendering.structures import CAxis, CChosen, CValues
 from lmf_sr.rendering.values import NORMALISED, Values
 
@@ -33,15 +32,20 @@ def upsample(
         needed: which pixels of `target`; what becomes of the others is not said. All, if not given.
         values: what to write of the picture's.
     """
-    rows = _relative_to(source.rows, source.cell[0], target.rows)
-    cols = _relative_to(source.cols, source.cell[1], target.cols)
+    rows = Axis(_relative_to(source.rows, source.cell[0], target.rows), len(source.rows))
+    cols = Axis(_relative_to(source.cols, source.cell[1], target.cols), len(source.cols))
     if picture.device.type == "cpu" and picture.dtype == torch.float32 and why_not_compiled() is None:
-        _compiled(picture, (Axis(rows, len(source.rows)), Axis(cols, len(source.cols))), needed, values, out)
-    elif _is_regular(rows) and _is_regular(cols):
-        out.copy_(values.of(F.interpolate(picture, size=target.size, mode="bilinear", align_corners=False)))
+        _compiled(picture, (rows, cols), needed, values, out)
     else:
-        coords = torch.cartesian_prod(rows, cols).to(picture.device).expand(picture.shape[0], -1, -1)
-        out.copy_(values.of(sample_bilinear(picture, coords)).transpose(1, 2).unflatten(-1, target.size))
+        lines = _along(picture, rows.lr, axis=-2)
+        out.copy_(values.of(_along(lines, cols.lr, axis=-1)))
+
+
+def _along(picture: Float[Tensor, "B C h w"], at: Between, axis: int) -> Float[Tensor, "B C H W"]:
+    """A picture read between its rows, or its columns."""
+    low, high = (picture.index_select(axis, pixel.to(picture.device)) for pixel in (at.low, at.high))
+    share = at.share.to(picture)
+    return low.lerp_(high, share[:, None] if axis == -2 else share)
 
 
 class _Job(Structure):
@@ -85,8 +89,3 @@ def _relative_to(axis: Float[Tensor, " n"], cell: float, p: Float[Tensor, " N"])
     """Coordinates `p` of the image plane, where the pixels `axis`, of size `cell`, alone cover [-1, 1]."""
     begin, end = float(axis[0]) - cell / 2, float(axis[-1]) + cell / 2
     return (2 * p - begin - end) / (end - begin)
-
-
-def _is_regular(axis: Float[Tensor, " N"]) -> bool:
-    """Whether these are the pixel centres of the whole of [-1, 1]."""
-    return abs(float(axis[0]) + 1 - 1 / len(axis)) < 1e-9 and abs(float(axis[-1]) - 1 + 1 / len(axis)) < 1e-9
