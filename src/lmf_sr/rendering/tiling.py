@@ -46,8 +46,9 @@ class Window(NamedTuple):
     @classmethod
     def read_by(cls, grid: Grid, size: Size) -> Window:
         """The latents around the pixels of a grid."""
-        rows, cols = axis_corners(grid.rows, size[0]).at, axis_corners(grid.cols, size[1]).at
-        return cls(int(rows.min()), int(rows.max()) + 1, int(cols.min()), int(cols.max()) + 1)
+        ends = (axis_corners(p[[0, -1]], n).at for p, n in zip((grid.rows, grid.cols), size, strict=True))
+        (top, bottom), (left, right) = ((int(at[0, 0]), int(at[-1, 1]) + 1) for at in ends)
+        return cls(top, bottom, left, right)
 
     @property
     def size(self) -> Size:
