@@ -126,7 +126,7 @@ def render_blocks(
             line = tl.load(row_pixel + 6 * H, mask=inside, other=0.0).to(tl.int64)
             column = tl.load(col_pixel + 6 * W, mask=inside, other=0.0).to(tl.int32)
             inside &= tl.load(chosen + (b * h + line) * w + column, mask=inside, other=0) != 0
-            corner = 4 - 4 * tl.max(inside.to(tl.int32), 0)  # none left to do if no pixel is wanted
+            corner = tl.where(tl.reduce(inside.to(tl.int32), 0, add) > 0, 0, 4)  # none left to do if no pixel is wanted
 
         # The ensemble of the last hidden layer
         mean = tl.full([TILE, D], 0.0, tl.float32)
