@@ -115,8 +115,6 @@ def test_cmsr_that_cannot_be(run: Run, tmp_path: Path, model: str, asked: list[s
 KILLED = """
 import sys
 from lmf_sr.commands import upscale
-from lmf_sr.commands.configuration import calibration_of
-from lmf_sr.evaluation.calibration import Calibration
 from lmf_sr.images import streaming
 from lmf_sr.rendering import blocked
 from lmf_sr import model

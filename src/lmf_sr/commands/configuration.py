@@ -61,6 +61,13 @@ def calibration_of(checkpoint: str, intensity: str) -> Path:
     return checkpoint_file(checkpoint).with_suffix(suffix)
 
 
+def table_file(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> Path:
+    """The file that `asked.table` names; without one, the calibration beside the checkpoint, be it there or not."""
+    if asked.table == "authors":
+        return authors_file(model.config["decoder"]["name"])
+    return Path(asked.table or calibration_of(checkpoint, asked.intensity))
+
+
 def scale2mod(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> Scale2Mod | None:
     """The table that the keys of `cmsr`, or arguments of these names, ask for; None where CMSR is off.
 
@@ -75,14 +82,11 @@ def scale2mod(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> S
     decoder = model.config["decoder"]["name"]
     if not isinstance(model.decoder, Conversion):
         raise InputError(f"CMSR is for the LMF conversions (lm-...), not for decoder {decoder!r}: leave it off")
-    if asked.table == "authors":
-        path = authors_file(decoder)
-    else:
-        path = Path(asked.table or calibration_of(checkpoint, asked.intensity))
-        if asked.table is None and not path.is_file():
-            raise InputError(
-                f"there is no calibration {path} for this model: make it with lmf-sr calibrate, or name another table"
-            )
+    path = table_file(asked, checkpoint, model)
+    if asked.table is None and not path.is_file():
+        raise InputError(
+            f"there is no calibration {path} for this model: make it with lmf-sr calibrate, or name another table"
+        )
     table = table_from(path, asked.mse_threshold, asked.aggregation, asked.intensity)
     table.check(model)
     return table

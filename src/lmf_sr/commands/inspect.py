@@ -7,14 +7,13 @@ from pathlib import Path
 
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
 from lmf_sr.commands.arguments import add_cmsr, parser_for
-from lmf_sr.commands.configuration import calibration_of, device_named
+from lmf_sr.commands.configuration import device_named, table_file
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.calibration import table_from
 from lmf_sr.evaluation.figures import modulation_maps
 from lmf_sr.geometry import Grid
 from lmf_sr.images import read_picture
-from lmf_sr.lmf.cmsr import authors_file, level_map
-from lmf_sr.model import Model
+from lmf_sr.lmf.cmsr import level_map
 from lmf_sr.rendering.cmsr import Plan
 
 EPILOG = """\
@@ -42,8 +41,8 @@ def main(arguments: Sequence[str]) -> None:
     height, width = (round(side * options.scale) for side in image.size)
     intensity = image.intensity(height, width, options.intensity)
 
-    path = _table_file(options, model)
-    if path is None:
+    path = table_file(options, options.model, model)
+    if options.table is None and not path.is_file():
         modulation_maps(picture, intensity[0], None, [], output)
     else:
         table = table_from(path, options.mse_threshold, options.aggregation, options.intensity)
@@ -72,13 +71,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", "-o", type=Path, help="file to draw (default: IMAGE_x8_cmsr.png beside IMAGE)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: %(default)s)")
     return parser
-
-
-def _table_file(options: argparse.Namespace, model: Model) -> Path | None:
-    """The file asked for, or the calibration beside the checkpoint, or nothing."""
-    if options.table == "authors":
-        return authors_file(model.config["decoder"]["name"])
-    if options.table is not None:
-        return Path(options.table)
-    path = calibration_of(options.model, options.intensity)
-    return path if path.is_file() else None

@@ -39,13 +39,12 @@ import triton
 import triton.language as tl
 
 D = tl.constexpr(16)  # width of the render MLP
+# One compilation serves all of them, and any window of a picture.
 SIZES = ["n_row_runs", "n_col_runs", "h", "w", "H", "W", "image_size", "plane_size"]
 
 
 @no_type_check
-@triton.jit(
-    do_not_specialize=SIZES, do_not_specialize_on_alignment=["out"]
-)  # one compilation for all sizes and windows
+@triton.jit(do_not_specialize=SIZES, do_not_specialize_on_alignment=["out"])
 def render_blocks(
     # pointers
     out,  # (B, 3, H, W), rows one after the other
