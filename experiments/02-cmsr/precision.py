@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--thresholds", type=float, nargs="+", required=True)
     parser.add_argument("--scales", type=float, nargs="+", default=[8.0, 12.0, 18.0])
-    parser.add_argument("--aggregation", default="pooled")
+    parser.add_argument("--aggregation", default="overall")
     options = parser.parse_args()
     model, calibration = lmf_sr.load(options.checkpoint), Calibration.load(options.calibration)
     (images,) = Folder(options.photographs).evaluation()

@@ -42,7 +42,7 @@ def test_calibrate_writes_a_calibration_and_a_table(run: Run, tmp_path: Path, ck
     assert calibration.images == ["a.png", "c.png"]
     assert calibration.fingerprint == fingerprint(load(ckpt))
     table = Scale2Mod.load(tmp_path / "model.cmsr-0.0001.yaml")
-    assert table == calibration.table(1e-4, "minimum")
+    assert table == calibration.table(1e-4, "overall")
     assert "model.cmsr-0.0001.yaml" in outcome.out
 
 

@@ -85,7 +85,7 @@ def test_cmsr(run: Run, tmp_path: Path, asked: list[str]) -> None:
     write_picture(tmp_path / "photo.png", Picture(picture().rgb * torch.linspace(0, 1, 16) ** 4))
     assert run("upscale", "photo.png", "--scale", "6", "--model", name, "--mse-threshold", "1e-4", *asked).status == 0
     lr, written = (read_picture(tmp_path / f"photo{mark}.png").rgb for mark in ("", "_x6"))
-    intensity, aggregation = ("contrast", "minimum") if "contrast" in asked else ("shift", "pooled")
+    intensity, aggregation = ("contrast", "overall") if "contrast" in asked else ("shift", "pooled")
     image, calibration = load(name).encode(lr), Calibration.load(calibration_of(name, intensity))
     full, expected = (image.render(72, 96, cmsr=table)[0] for table in (None, calibration.table(1e-4, aggregation)))
     assert (written - expected).abs().max() <= 0.5 / 255 + 1e-6

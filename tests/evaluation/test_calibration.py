@@ -11,6 +11,7 @@ import lmf_sr
 from lmf_sr.data import PairedImages
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.calibration import (
+    AGGREGATIONS,
     BINS,
     LOWEST,
     MARGIN,
@@ -99,7 +100,7 @@ def test_a_looser_threshold_never_renders_finer(errors: list[list[float]], first
     statistics = Statistics.empty([1.0])
     for error in errors:
         statistics.add(bins(b0=1, b1=1, b2=1, b3=1), bins(**{f"b{b}": e for b, e in enumerate(error)})[None])
-    for aggregation in ("minimum", "pooled"):
+    for aggregation in AGGREGATIONS:
         assert statistics.limits(min(first, second), aggregation) <= statistics.limits(max(first, second), aggregation)
 
 
@@ -111,12 +112,47 @@ def test_a_table_drops_levels_that_would_render_nothing() -> None:
     }
 
 
-def test_pooled_keeps_a_margin_for_the_borders_between_levels() -> None:
+def test_overall_counts_the_pixels_rendered_in_full_too() -> None:
+    statistics = Statistics.empty([1.0])
+    statistics.add(bins(b2=2, b3=2, b4=2), bins(b3=6, b4=18)[None])
+    assert statistics.limits(0.99, "overall") == [upper_edge(2)]
+    assert statistics.limits(1.0, "overall") == [upper_edge(3)]  # 6 of squared error on 6 values
+    assert statistics.limits(4.0, "overall") == [upper_edge(4)]
+    assert Statistics.empty([1.0, 2.0]).limits(1.0, "overall") == [0.0, 0.0]
+
+
+def test_overall_takes_the_scales_together() -> None:
+    statistics = Statistics.empty([1.0, 2.0])
+    statistics.add(bins(b2=1, b3=1, b4=1), torch.stack([bins(b3=4, b4=9), bins(b3=1, b4=2)]))
+    assert statistics.limits(0.5, "overall") == [upper_edge(2), upper_edge(3)]
+    assert statistics.limits(1.0, "overall") == [upper_edge(2), upper_edge(4)]
+    assert statistics.limits(2.0, "overall") == [upper_edge(3), upper_edge(4)]
+
+
+@given(errors=st.lists(st.tuples(*[st.floats(0, 9)] * 5), min_size=1, max_size=3), threshold=st.floats(0.01, 9))
+def test_overall_keeps_to_the_threshold_and_is_no_finer_than_pooled(
+    errors: list[tuple[float, ...]], threshold: float
+) -> None:
+    statistics = Statistics.empty([float(scale + 1) for scale in range(len(errors))])
+    squared = torch.stack([bins(**{f"b{b}": e for b, e in enumerate(error)}) for error in errors])
+    statistics.add(bins(b0=1, b1=1, b2=1, b3=1, b4=1), squared)
+    limits = statistics.limits(threshold, "overall")
+    levels = [next((i for i, limit in enumerate(limits) if upper_edge(b) <= limit), None) for b in range(5)]
+    assert sum(errors[i][b] for b, i in enumerate(levels) if i is not None) / 5 <= threshold * (1 + 1e-9)
+    assert all(found >= pooled for found, pooled in zip(limits, statistics.limits(threshold, "pooled"), strict=True))
+
+
+def test_overall_keeps_a_margin_for_other_pictures() -> None:
     calibration = Calibration("f", "m", {8.0: Statistics.empty([2.0])}, ["a"])
     calibration.targets[8.0].add(bins(b2=1, b3=1), bins(b2=1, b3=2)[None])
-    for threshold, last in ((MARGIN, 2), (2 * MARGIN, 3)):
-        assert calibration.table(threshold, "pooled").levels(8.0)[0] == Level(2.0, upper_edge(last))
-    assert calibration.table(2.0, "minimum").levels(8.0)[0] == Level(2.0, upper_edge(3))
+    for threshold, last in ((0.5, 2), (1.5, 3)):
+        assert calibration.table(threshold * MARGIN, "overall").levels(8.0)[0] == Level(2.0, upper_edge(last))
+    assert calibration.table(2.0, "pooled").levels(8.0)[0] == Level(2.0, upper_edge(3))
+
+
+def test_the_authors_tables_are_chained_as_theirs() -> None:
+    calibration = Calibration("f", "m", {8.0: Statistics.empty([2.0])}, ["a"])
+    assert [calibration.table(1.0, aggregation).chained for aggregation in AGGREGATIONS] == [False, False, True]
 
 
 def test_photographs_of_one_name_in_two_folders_are_two() -> None:

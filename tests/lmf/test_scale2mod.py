@@ -85,12 +85,15 @@ def test_a_table_survives_its_file(tmp_path: Path, name: str) -> None:
         images=24,
         fingerprint="0123456789abcdef",
         model="edsr-baseline-lm-liif",
+        chained=False,
     )
     table.save(tmp_path / name)
     assert Scale2Mod.load(tmp_path / name) == table
 
 
 def test_the_authors_files() -> None:
+    """They say nothing of how levels meet: as the paper has it."""
+    assert Scale2Mod.load(authors_file("lm-liif")).chained
     assert Scale2Mod.load(authors_file("lm-liif")).levels(8.0) == (
         Level(1, 0.33),
         Level(2, 0.38),

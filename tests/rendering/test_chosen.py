@@ -1,10 +1,12 @@
 """Rendering some of the latents only: their pixels are those of the whole, and the others are left alone."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lmf_sr
@@ -43,21 +45,25 @@ def scene(decoder: str, size: tuple[int, int], grid: Grid) -> tuple[Conversion, 
 
 
 def pixels_of(chosen: Chosen) -> torch.Tensor:
-    """Of each image, which pixels."""
-    rows, cols = chosen.nearest()
-    return chosen.latents[:, rows][:, :, cols]
+    """Of each image, which pixels: by the definition."""
+    (h, w), grid = chosen.latents.shape[1:], chosen.grid
+    coords = torch.stack([grid.rows[:, None].expand(grid.size), grid.cols.expand(grid.size)], dim=-1) + 1e-6
+    pixels = chosen.latents.flatten(1)[:, nearest(coords, (h, w))]
+    return F.max_pool2d(pixels.float()[:, None], 3, 1, 1)[:, 0] > 0 if chosen.around else pixels
 
 
+@pytest.mark.parametrize("around", [False, True])
 @pytest.mark.parametrize("decoder", ["lm-liif", "lm-lte", "lm-ciaosr"])
 @pytest.mark.parametrize(
     ("size", "values"), [((9, 11), NORMALISED), ((18, 22), PIXELS), ((25, 61), UNCLAMPED), ((72, 88), PIXELS)]
 )
 def test_chosen_pixels_are_those_of_the_whole(
-    decoder: str, size: tuple[int, int], values: Values, render_chosen: Callable[..., RenderChosen]
+    decoder: str, size: tuple[int, int], values: Values, around: bool, render_chosen: Callable[..., RenderChosen]
 ) -> None:
     grid = Grid.over(*size)
     conversion, state, lr = scene(decoder, (9, 11), grid)
-    chosen = Chosen(torch.rand(2, 9, 11, generator=torch.Generator().manual_seed(1)) < 0.4, grid)
+    share = 0.1 if around else 0.4
+    chosen = Chosen(torch.rand(2, 9, 11, generator=torch.Generator().manual_seed(1)) < share, grid, around)
     out = torch.full((2, 3, *size), LEFT_ALONE)
     with torch.inference_mode():
         whole = direct.render_direct(conversion, conversion.at_cell(state, CELL), lr, grid)
@@ -82,18 +88,36 @@ def test_all_and_none(everything: bool, render_chosen: Callable[..., RenderChose
 sizes = st.tuples(st.integers(1, 7), st.integers(1, 7), st.integers(1, 30), st.integers(1, 30))
 
 
-@given(sizes=sizes, seed=st.integers(0, 99))
-def test_the_pixels_are_counted(sizes: tuple[int, int, int, int], seed: int) -> None:
+@given(sizes=sizes, seed=st.integers(0, 99), around=st.booleans())
+def test_the_pixels_are_those_nearest(sizes: tuple[int, int, int, int], seed: int, around: bool) -> None:
+    """To a chosen latent, of two as near the later; and those around them."""
     h, w, H, W = sizes
-    chosen = Chosen(torch.rand(2, h, w, generator=torch.Generator().manual_seed(seed)) < 0.5, Grid.over(H, W))
+    chosen = Chosen(torch.rand(2, h, w, generator=torch.Generator().manual_seed(seed)) < 0.3, Grid.over(H, W), around)
+    assert torch.equal(chosen.pixels(), pixels_of(chosen))
     assert chosen.pixel_count() == pixels_of(chosen).sum()
 
 
-@given(sizes=sizes)
-def test_the_nearest_latent_is_the_nearest(sizes: tuple[int, int, int, int]) -> None:
-    """Of two as near, the later."""
-    h, w, H, W = sizes
-    grid = Grid.over(H, W)
-    chosen = Chosen(torch.ones(1, h, w, dtype=torch.bool), grid)
-    rows, cols = chosen.nearest()
-    assert torch.equal((rows[:, None] * w + cols).flatten(), nearest(grid.coords() + 1e-6, (h, w)))
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    size=st.tuples(st.integers(1, 7), st.integers(1, 40)),
+    scale=st.floats(1.0, 9.0),
+    window=st.tuples(st.floats(0, 0.8), st.floats(0, 0.8)),
+    seed=st.integers(0, 99),
+)
+def test_around_in_any_window(
+    size: tuple[int, int],
+    scale: float,
+    window: tuple[float, float],
+    seed: int,
+    render_chosen: Callable[..., RenderChosen],
+) -> None:
+    """The pixels beyond a window's edge are no one's neighbours."""
+    whole = Grid.over(*(int(scale * side) for side in size))
+    first_row, first_col = (int(share * side) for share, side in zip(window, whole.size, strict=True))
+    grid = replace(whole, rows=whole.rows[first_row:], cols=whole.cols[first_col:])
+    conversion, state, lr = scene("lm-liif", size, grid)
+    chosen = Chosen(torch.rand(2, *size, generator=torch.Generator().manual_seed(seed)) < 0.3, grid, around=True)
+    out = torch.full((2, 3, *grid.size), LEFT_ALONE)
+    with torch.inference_mode():
+        render_chosen(conversion, state, lr)(CELL, chosen, out, NORMALISED)
+    assert torch.equal((out != LEFT_ALONE).all(1), pixels_of(chosen))

@@ -16,8 +16,9 @@ from lmf_sr.errors import InputError
 from lmf_sr.geometry import FourCorners, Grid, four_corners
 from lmf_sr.lmf.cmsr import Scale2Mod, level_map
 from lmf_sr.model import ContinuousImage
-from lmf_sr.rendering.axes import Chosen
+from lmf_sr.rendering.axes import Chosen, nearest_latents
 from lmf_sr.rendering.cmsr import Plan
+from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.upsampling import upsample
 from lmf_sr.rendering.values import NORMALISED, Values
 
@@ -75,12 +76,17 @@ def continuous_image(decoder: str, size: tuple[int, int] = (7, 11)) -> Continuou
     return lmf_sr.build(TINY, decoder).eval().encode(picture)
 
 
-def spread(image: ContinuousImage, scale: float, *decode_scales: float) -> Scale2Mod:
+@pytest.fixture(params=[True, False], ids=["chained", "by themselves"])
+def chained(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+def spread(image: ContinuousImage, scale: float, *decode_scales: float, chained: bool) -> Scale2Mod:
     """A table that gives about as many latents to each of the scales and the target, and has no limit close to one."""
     ranked = intensity(image).flatten().sort().values
     first = torch.linspace(0, len(ranked), len(decode_scales) + 2).long()[1:-1]
     limits = ((ranked[first - 1] + ranked[first]) / 2).tolist()
-    return Scale2Mod.of({scale: dict(zip(decode_scales, limits, strict=True))})
+    return Scale2Mod.of({scale: dict(zip(decode_scales, limits, strict=True))}, chained=chained)
 
 
 def intensity(image: ContinuousImage) -> torch.Tensor:
@@ -107,9 +113,9 @@ def test_one_coarse_level_for_all_is_that_rendering_upsampled() -> None:
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
-def test_the_busiest_latents_are_rendered_at_the_target_scale(image: ContinuousImage) -> None:
+def test_the_busiest_latents_are_rendered_at_the_target_scale(image: ContinuousImage, chained: bool) -> None:
     """Their pixels are those of the full rendering, bit for bit or nearly; the others' are not."""
-    table = spread(image, 6.0, 1.0, 2.0, 4.0)
+    table = spread(image, 6.0, 1.0, 2.0, 4.0, chained=chained)
     finest = level_map(intensity(image), table.levels(6.0)) == 3
     finest = finest.repeat_interleave(6, 1).repeat_interleave(6, 2)[:, None].expand(-1, 3, -1, -1)
     found, full = image.render(42, 66, clamp=False, cmsr=table), image.render(42, 66, clamp=False)
@@ -117,18 +123,37 @@ def test_the_busiest_latents_are_rendered_at_the_target_scale(image: ContinuousI
     assert not torch.allclose(found[~finest], full[~finest], atol=1e-4)
 
 
+@pytest.mark.parametrize("renderer", ["auto", "direct"])
 @pytest.mark.parametrize("size", [(42, 66), (51, 80), (49, 99)])
-def test_pictures_of_a_batch_do_not_touch(image: ContinuousImage, size: tuple[int, int]) -> None:
+def test_levels_by_themselves(image: ContinuousImage, size: tuple[int, int], renderer: str) -> None:
+    """Each pixel is that of the whole picture rendered at the level of its latent and upsampled: no more, no less."""
+    table = spread(image, 9.0, 1.0, 1.5, 4.0, chained=False)
+    grid = Grid.over(*size)
+    levels = table.levels(math.sqrt(size[0] * size[1] / 77))
+    rows, cols = nearest_latents(grid, image.size)
+    of_pixels = level_map(image.intensity(*size), levels)[:, rows][:, :, cols]
+    expected = torch.empty(2, 3, *size)
+    for number, level in enumerate(levels):
+        alone = image.render(*size, clamp=False, cmsr=Scale2Mod.of({9.0: {level.scale: 1}}))
+        expected = torch.where(of_pixels[:, None] == number, alone, expected)
+    found = image.render(*size, clamp=False, cmsr=table, renderer=renderer)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(42, 66), (51, 80), (49, 99)])
+def test_pictures_of_a_batch_do_not_touch(image: ContinuousImage, size: tuple[int, int], chained: bool) -> None:
     """Also at scales that are no integers, or differ between the axes."""
-    table = spread(image, 9.0, 1.5, 4.0)
+    table = spread(image, 9.0, 1.5, 4.0, chained=chained)
     second = ContinuousImage(image.model, image.lr[1:], image.features[1:])
     torch.testing.assert_close(image.render(*size, cmsr=table)[1:], second.render(*size, cmsr=table), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("size", [(56, 88), (61, 80)])
-def test_bands_do_not_show(image: ContinuousImage, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bands_do_not_show(
+    image: ContinuousImage, size: tuple[int, int], chained: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither those of LR rows whose states are made at once, nor those of pixels."""
-    table = spread(image, 9.0, 1.0, 2.5, 4.0)
+    table = spread(image, 9.0, 1.0, 2.5, 4.0, chained=chained)
     whole = image.render(*size, cmsr=table)
     monkeypatch.setattr("lmf_sr.model.PREPARED_AT_ONCE", 2 * 2 * 11)
     monkeypatch.setattr("lmf_sr.model.PREPARED_IN_PLACE", 2 * 2 * 11)
@@ -140,7 +165,7 @@ def test_bands_do_not_show(image: ContinuousImage, size: tuple[int, int], monkey
 @given(data=st.data())
 def test_a_region_is_a_window_of_the_whole(data: st.DataObject) -> None:
     image = continuous_image("lm-liif", (5, 6))
-    table = spread(image, 9.0, 1.0, 2.5, 4.0)
+    table = spread(image, 9.0, 1.0, 2.5, 4.0, chained=data.draw(st.booleans()))
     height, width = data.draw(st.integers(24, 46)), data.draw(st.integers(26, 55))
     top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     bottom, right = data.draw(st.integers(top + 1, height)), data.draw(st.integers(left + 1, width))
@@ -156,7 +181,7 @@ def test_what_is_not_interpolated_is_not_missed(seed: int, scale: float) -> None
     """All of a picture's pixels come out the same whatever stands where no interpolation is said to be needed."""
     image = continuous_image("lm-liif")
     torch.manual_seed(seed)
-    table = spread(image, 9.0, scale, 2.5, 4.0)
+    table = spread(image, 9.0, scale, 2.5, 4.0, chained=True)
 
     def spoiling(
         picture: torch.Tensor,
@@ -168,8 +193,7 @@ def test_what_is_not_interpolated_is_not_missed(seed: int, scale: float) -> None
     ) -> None:
         upsample(picture, source, target, out, values=values)
         if needed is not None:
-            rows, cols = needed.nearest()
-            out.masked_fill_(~needed.latents[:, rows][:, :, cols][:, None], torch.nan)
+            out.masked_fill_(~needed.pixels()[:, None], torch.nan)
 
     other = image.model.encode(image.lr[..., torch.randperm(11)] * 0.5 + 0.5)
     whole = other.render(56, 88, cmsr=table)
@@ -178,12 +202,33 @@ def test_what_is_not_interpolated_is_not_missed(seed: int, scale: float) -> None
         torch.testing.assert_close(other.render(56, 88, cmsr=table), whole, atol=1e-6, rtol=0)
 
 
-def test_by_contrast(image: ContinuousImage) -> None:
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 1000), scale=st.floats(1.0, 2.4), sides=st.tuples(st.integers(1, 9), st.integers(1, 12)))
+def test_what_is_not_rendered_is_not_read(seed: int, scale: float, sides: tuple[int, int]) -> None:
+    """Where levels stand by themselves: whatever stands in a level's picture beside what is rendered."""
+
+    class Spoiling(Memory):
+        def tensor(self, *shape: int) -> torch.Tensor:
+            return super().tensor(*shape).fill_(torch.nan)
+
+    torch.manual_seed(seed)
+    image = continuous_image("lm-liif", sides)
+    table = spread(image, 9.0, scale, 2.5, 4.0, chained=False)
+    size = tuple(round(side * 6.3) for side in sides)
+    whole = image.render(*size, clamp=False, cmsr=table)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lmf_sr.model.Memory", Spoiling)
+        patch.setattr("lmf_sr.model.PIXELS_PER_BAND", 2 * 4 * size[1])
+        found = image.render(*size, clamp=False, cmsr=table)
+    torch.testing.assert_close(found, whole, atol=2e-5, rtol=0)
+
+
+def test_by_contrast(image: ContinuousImage, chained: bool) -> None:
     """Every path, in bands too, renders flat places coarsely and others in full; and a region is a window of the whole."""
     lr = image.lr.clone()
     lr[..., :5] = 0.1
     picture = image.model.encode(lr * 0.5 + 0.5)
-    table = replace(Scale2Mod.of({8: {1: 0.01}}), intensity="contrast")
+    table = Scale2Mod.of({8: {1: 0.01}}, intensity="contrast", chained=chained)
     assert torch.equal(picture.intensity(56, 88, "contrast") < 0.01, torch.arange(11).expand(2, 7, 11) < 3)
     full, found = picture.render(56, 88, clamp=False), picture.render(56, 88, clamp=False, cmsr=table)
     torch.testing.assert_close(found[..., 24:], full[..., 24:], atol=1e-5, rtol=0)
@@ -197,23 +242,29 @@ def test_by_contrast(image: ContinuousImage) -> None:
 
 
 def test_a_window_over_the_border_is_rendered_in_full(image: ContinuousImage) -> None:
-    table, region = spread(image, 6.0, 1.0, 4.0), (-0.1, 0.2, 0.5, 0.5)
+    table, region = spread(image, 6.0, 1.0, 4.0, chained=True), (-0.1, 0.2, 0.5, 0.5)
     torch.testing.assert_close(image.render(30, 30, region, cmsr=table), image.render(30, 30, region))
 
 
-def test_chunks_do_not_show(image: ContinuousImage, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = spread(image, 6.0, 1.0, 4.0)
+def test_chunks_do_not_show(image: ContinuousImage, chained: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = spread(image, 6.0, 1.0, 4.0, chained=chained)
     whole = image.render(42, 66, cmsr=table)
     monkeypatch.setattr("lmf_sr.rendering.direct.QUERIES_PER_CHUNK", 50)
     torch.testing.assert_close(image.render(42, 66, cmsr=table), whole, atol=1e-6, rtol=0)
 
 
 def test_the_chosen_pixels_of_each_level() -> None:
-    plan = Plan.of(Scale2Mod.of({8: {1: 0.2, 4: 0.4}}), Grid.over(56, 88), (7, 11))
+    """By themselves, levels read one pixel of their grid beyond their latents' pixels, but for the target's."""
+    table = Scale2Mod.of({8: {1: 0.2, 4: 0.4}})
     intensity = torch.zeros(1, 7, 11)
     intensity[0, 0, :4] = 0.3
     intensity[0, 1, :2] = 0.4
-    assert [chosen.pixel_count() for chosen in plan.chosen(intensity)] == [77 - 6, 4 * 16, 2 * 64]
+
+    def pixels(table: Scale2Mod) -> list[int]:
+        return [some.pixel_count() for some in Plan.of(table, Grid.over(56, 88), (7, 11)).chosen(intensity)]
+
+    assert pixels(table) == [77 - 6, 4 * 16, 2 * 64]
+    assert pixels(replace(table, chained=False)) == [77 - 1, 17 * 5, 2 * 64]
 
 
 def test_a_decoder_without_modulations_is_refused() -> None:

@@ -171,8 +171,8 @@ cuobjdump = Path(nvidia.__file__).parent / "bin" / "cuobjdump"
 for waves, dtype, cmsr in ((False, "fp32", False), (False, "fp32", True), (True, "fp32", True), (True, "bf16", False)):
     constants = dict(L=8, WAVES=waves, SKIP=True, SPLIT=dtype == "fp32", TILE=16, STRIP=4)
     constants |= {"shift": None} if waves else {"phase": None}
-    constants |= {} if cmsr else {"shift": None, "chosen": None}
-    types = dict.fromkeys(("out", "latents", "lr", "weights", "phase", "shift"), "*" + dtype) | {"chosen": "*i1"}
+    constants |= {} if cmsr else {"shift": None, "wanted": None}
+    types = dict.fromkeys(("out", "latents", "lr", "weights", "phase", "shift"), "*" + dtype) | {"wanted": "*i1"}
     types |= {"row_runs": "*i32", "col_runs": "*i32", "row_pixels": "*fp32", "col_pixels": "*fp32"}
     types |= dict.fromkeys(("gain", "offset", "low", "high"), "fp32")
     signature = {name: "constexpr" if name in constants else types.get(name, "i32") for name in kernel.arg_names}

@@ -29,6 +29,7 @@ def add_cmsr(parser: ArgumentParser, threshold: str) -> None:
     group.add_argument(
         "--aggregation",
         choices=AGGREGATIONS,
-        default="minimum",
-        help="of a calibration's pictures (default: %(default)s)",
+        default=AGGREGATIONS[0],
+        help="what keeps to the MSE among a calibration's pictures: all of them, each bin of intensity, or each bin of each "
+        "picture, the paper's CMSR (default: %(default)s)",
     )

@@ -5,12 +5,15 @@ is upsampled bilinearly to S. Pixels fall into bins b by the intensity of their 
 
     E_i(b) = mean over the pixels of bin b of (upsampled_i - rendered)^2,      values in [-1, 1]
 
-The limit of s_i for an MSE threshold is the upper edge of the last bin seen up to which E_i stays within the threshold, and
-not above the limits of the finer scales. E_i is
+The limit of s_i for an MSE threshold is the upper edge of the last bin seen up to which E_i stays within a bound, and not
+above the limits of the finer scales. By *aggregation* of the pictures, bound and E_i are
 
-    minimum    of each picture by itself: the smallest of the pictures' limits (the authors' rule)
-    pooled     of all pictures together, to a third of the threshold: at the borders of levels, where interpolation reads
-               places of coarser ones, up to twice as much error is added as there is within (`MARGIN`)
+    overall    the bound with which all pixels of all pictures, those rendered in full too, together keep to the threshold
+    pooled     the threshold, for E_i of all pictures together
+    minimum    the threshold, for E_i of each picture by itself: the smallest of the pictures' limits (the authors' rule)
+
+The first two make tables whose levels stand by themselves (`rendering/cmsr.py`): what they err by is what was measured here.
+"minimum" makes chained ones, as the authors', which err more, at the borders of levels.
 
 What is kept are sums and maxima per bin (`Statistics`), from which a table for any threshold follows.
 """
@@ -26,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from lmf_sr.atomic import replacing
@@ -40,9 +44,9 @@ from lmf_sr.rendering.axes import nearest_latents
 
 FORMAT = "lmf-sr calibration 2"
 LOWEST, RATIO, BINS = 0.001, 1.02, 465  # bins of intensity up to 10, each 2 % wide; above, all is rendered in full
-AGGREGATIONS = ("minimum", "pooled")
+AGGREGATIONS = ("overall", "pooled", "minimum")
 THRESHOLD = 2e-5  # the paper's MSE
-MARGIN = 3.0  # by experiments/02-cmsr
+MARGIN = 1.5  # of "overall", for pictures with more places of middling intensity than the calibration's
 
 
 @dataclass
@@ -72,13 +76,24 @@ class Statistics:
 
     def limits(self, mse_threshold: float, aggregation: str) -> list[float]:
         """The largest intensity for each decode scale; 0 where it is good for none."""
-        error = (
-            self.worst if aggregation == "minimum" else torch.where(self.values > 0, self.squared / self.values, 0.0)
-        )
-        up_to_here: Bool[Tensor, "s b"] = (error <= mse_threshold).cummin(-1).values
-        seen = up_to_here & (self.values > 0)  # an empty bin is evidence of nothing
-        limits = [upper_edge(int(bins.nonzero().max())) if bins.any() else 0.0 for bins in seen]
-        return [min(limits[i:]) for i in range(len(limits))]
+        pooled = torch.where(self.values > 0, self.squared / self.values, 0.0)
+        if aggregation == "overall":
+            bins = self._good_bins(pooled, F.pad(pooled.unique(), (1, 0), value=-1.0))  # at first none is good
+            sums = F.pad(self.squared.cumsum(-1), (1, 0))
+            of_scales = sums.gather(1, bins) - sums.gather(1, F.pad(bins[:-1], (0, 0, 1, 0)))
+            overall = of_scales.sum(0) / self.values.sum().clamp(min=1)
+            bins = bins[:, (overall.cummax(0).values <= mse_threshold).sum() - 1]
+        else:
+            error = self.worst if aggregation == "minimum" else pooled
+            bins = self._good_bins(error, error.new_tensor([mse_threshold]))[:, 0]
+        return [upper_edge(count - 1) if count else 0.0 for count in bins.tolist()]
+
+    def _good_bins(self, error: Float[Tensor, "s b"], bounds: Float[Tensor, " n"]) -> Int[Tensor, "s n"]:
+        """How many bins each decode scale is good for, where errors up to the bound are."""
+        first_bad = torch.searchsorted(error.cummax(-1).values, bounds.expand(len(error), -1).contiguous(), right=True)
+        seen = torch.where(self.values > 0, torch.arange(1, BINS + 1), 0)  # an empty bin is evidence of nothing
+        up_to_seen = F.pad(seen.cummax(0).values, (1, 0))
+        return up_to_seen[first_bad].flip(0).cummin(0).values.flip(0)
 
 
 @dataclass
@@ -151,7 +166,7 @@ class Calibration:
             self.targets[scale].add(values, squared)
         self.images.append(name)
 
-    def table(self, mse_threshold: float, aggregation: str = "minimum") -> Scale2Mod:
+    def table(self, mse_threshold: float, aggregation: str = AGGREGATIONS[0]) -> Scale2Mod:
         """The Scale2Mod table for a threshold (MSE of values in [-1, 1]).
 
         Raises:
@@ -163,7 +178,7 @@ class Calibration:
             raise InputError(f"there is no aggregation {aggregation!r}; choose one of {', '.join(AGGREGATIONS)}")
         if not self.images:
             raise InputError("a calibration without pictures makes no table")
-        margin = MARGIN if aggregation == "pooled" else 1.0
+        margin = MARGIN if aggregation == "overall" else 1.0
         targets: dict[float, dict[float, float]] = {}
         for target, statistics in self.targets.items():
             levels: dict[float, float] = {}
@@ -180,6 +195,7 @@ class Calibration:
             images=len(self.images),
             fingerprint=self.fingerprint,
             model=self.model,
+            chained=aggregation == "minimum",
         )
 
     def save(self, path: str | Path) -> None:

@@ -12,10 +12,11 @@ typedef struct {
     double tie; /* so much before a tie, in numbers of latents, a pixel already goes to the later latent */
 } axis;
 
-/* Some pixels of a grid: those whose nearest latent is chosen. */
+/* Some pixels of a grid: those whose nearest latent is chosen and, if `around`, those next to them. */
 typedef struct {
     const uint8_t *latents; /* for each image, line and column; NULL for all */
     axis rows, cols;
+    int64_t around;
 } chosen;
 
 /* The two pixels of a picture that each pixel of an axis lies between, and how much of the higher it takes. */
@@ -100,19 +101,26 @@ static inline places find_places(const chosen *pixels, arrays *from)
 }
 
 /* The next stretch of chosen neighbours in a row, from *begin up to *end, none perhaps; 0 if there is no more.
-   *column is where to look on, at first 0. */
+   *column is where to look on, at first 0. With `around`, two stretches may share a pixel. */
 static inline int next_stretch(const chosen *pixels, const places *at, int64_t image, int64_t row, int64_t *column, int64_t *begin, int64_t *end)
 {
-    const int64_t columns = pixels->cols.latents;
+    const int64_t columns = pixels->cols.latents, width = pixels->cols.pixels;
     if (!pixels->latents) {
-        *begin = 0, *end = pixels->cols.pixels;
+        *begin = 0, *end = width;
         return !(*column)++;
     }
-    const uint8_t *line = pixels->latents + (image * pixels->rows.latents + at->line[row]) * columns;
-    while (*column < columns && !line[*column]) ++*column;
+    const int64_t before = row - (pixels->around && row > 0);
+    const int64_t after = row + (pixels->around && row + 1 < pixels->rows.pixels);
+    const uint8_t *latents = pixels->latents + image * pixels->rows.latents * columns;
+    const uint8_t *line = latents + at->line[row] * columns;
+    const uint8_t *above = latents + at->line[before] * columns, *below = latents + at->line[after] * columns;
+#define CHOSEN(c) (line[c] | above[c] | below[c])
+    while (*column < columns && !CHOSEN(*column)) ++*column;
     if (*column == columns) return 0;
     *begin = at->first_pixel[*column];
-    while (*column < columns && line[*column]) ++*column;
+    while (*column < columns && CHOSEN(*column)) ++*column;
     *end = at->first_pixel[*column];
+    if (pixels->around && *begin < *end) *begin -= *begin > 0, *end += *end < width;
+#undef CHOSEN
     return 1;
 }

@@ -61,9 +61,10 @@ class Scale2Mod:
     """A Scale2Mod table.
 
     targets: for each target scale its levels, coarse to fine.
+    chained: whether a level builds on the coarser ones, as in the paper, or stands by itself (`rendering/cmsr.py`).
     intensity: which of `INTENSITIES` its limits are for.
     mse_threshold: the MSE it was made for, of values in [-1, 1].
-    aggregation: over calibration images, "minimum" (the authors': each image's MSE) or "pooled" (the MSE of all).
+    aggregation: over calibration images, "minimum" (the authors') or another (`evaluation/calibration.py`).
     images: how many images it was made from.
     fingerprint: of the weights it was made for; None for a table that is bound to none, such as the authors'.
     model: the name of what it was made for, for people.
@@ -76,6 +77,7 @@ class Scale2Mod:
     images: int | None = None
     fingerprint: str | None = None
     model: str | None = None
+    chained: bool = True
 
     def __post_init__(self) -> None:
         """Raises InputError for a table that makes no sense, naming the entry."""
@@ -125,6 +127,7 @@ class Scale2Mod:
             "mse_threshold": self.mse_threshold,
             "aggregation": self.aggregation,
             "images": self.images,
+            "chained": self.chained,
             "targets": {
                 _plain(target): {
                     _plain(level.scale): NO_LIMIT if level.up_to == math.inf else level.up_to for level in levels
@@ -151,6 +154,7 @@ class Scale2Mod:
                 content["targets"],
                 intensity=content.get("intensity", "shift"),
                 mse_threshold=None if threshold is None else float(threshold),
+                chained=bool(content.get("chained", True)),
                 **{key: content.get(key) for key in ("aggregation", "images", "fingerprint", "model")},
             )
         except InputError as error:

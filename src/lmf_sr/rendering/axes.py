@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -75,10 +76,14 @@ def nearest_latents(grid: Grid, lr_size: tuple[int, ...]) -> tuple[Int[Tensor, "
 
 
 class Chosen(NamedTuple):
-    """Some of a grid's pixels: those whose nearest latent is chosen."""
+    """Some of a grid's pixels: those whose nearest latent is chosen and, if `around`, the eight around each of these.
+
+    The latter are what bilinear interpolation reads, wherever nearest to a chosen latent.
+    """
 
     latents: Bool[Tensor, "B h w"]
     grid: Grid
+    around: bool = False
 
     @property
     def axes(self) -> tuple[Axis, Axis]:
@@ -86,13 +91,21 @@ class Chosen(NamedTuple):
         h, w = self.latents.shape[1:]
         return Axis(self.grid.rows, h), Axis(self.grid.cols, w)
 
-    def nearest(self) -> tuple[Int[Tensor, " H"], Int[Tensor, " W"]]:
-        """The row of latents nearest to each row of pixels, and the column to each column, where the latents are."""
-        rows, cols = nearest_latents(self.grid, self.latents.shape[1:])
-        return rows.to(self.latents.device), cols.to(self.latents.device)
+    def deciding(self) -> tuple[Int[Tensor, "H k"], Int[Tensor, "W k"]]:
+        """The rows of latents, one of which must be chosen for a row of pixels to be, and the columns: the nearest and, if
+        `around`, those nearest to the pixels before and after."""
+        rows, cols = (axis.nearest[:, None] for axis in self.axes)
+        if not self.around:
+            return rows, cols
+        before_and_after = ((torch.cat([at[:1], at[:-1]]), at, torch.cat([at[1:], at[-1:]])) for at in (rows, cols))
+        rows, cols = (torch.cat(three, dim=1) for three in before_and_after)
+        return rows, cols
+
+    def pixels(self) -> Bool[Tensor, "B H W"]:
+        """Whether each pixel is one."""
+        rows, cols = (at.to(self.latents.device) for at in self.deciding())
+        return self.latents[:, rows].any(2)[:, :, cols].any(3)
 
     def pixel_count(self) -> int:
-        """How many pixels."""
-        h, w = self.latents.shape[1:]
-        rows, cols = self.nearest()
-        return int((rows.bincount(minlength=h)[:, None] * cols.bincount(minlength=w) * self.latents).sum())
+        """How many."""
+        return int(self.pixels().sum())

@@ -1,12 +1,19 @@
 """Rendering with a Scale2Mod table: each latent's pixels only as finely as its modulation intensity asks for.
 
-For the levels s_0 < s_1 < ... of a target grid (`lmf/cmsr.py`), starting from the LR image:
+For the levels s_0 < s_1 < ... of a target grid (`lmf/cmsr.py`) there are two ways. *Chained*, as in the paper, they build on
+one another, starting from the LR image:
 
     picture <- picture, upsampled bilinearly to floor(h s_i) x floor(w s_i) pixels
     picture <- rendered there, where the nearest latent is of level i, with the cell of that grid
 
-and at last to the target grid. The modulations stay those of the target's cell. A level at the target scale is rendered on
-the target grid itself.
+and at last to the target grid. Beside a place of a finer level, interpolation then reads pixels that are rendered as finely
+as they ask for only later. Else each level stands *by itself*:
+
+    picture_i <- rendered on floor(h s_i) x floor(w s_i) pixels, where the target's pixels of level i read them
+    picture   <- picture_i, upsampled bilinearly, where the nearest latent is of level i
+
+which is exactly what calibration measures. Either way the modulations stay those of the target's cell, and a level at the
+target scale is rendered on the target grid itself.
 
 A window of the picture needs a window of each level: that which bilinear interpolation to the next one reads, so that a
 window costs in proportion to its pixels and equals the same window of the whole. Windows that reach over the border are
@@ -31,6 +38,7 @@ from lmf_sr.lmf.cmsr import Level, Scale2Mod, level_map
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.choice import Renderer
+from lmf_sr.rendering.direct import RenderChosen
 from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.tiling import Window
 from lmf_sr.rendering.upsampling import upsample
@@ -43,6 +51,7 @@ class Plan(NamedTuple):
     levels: tuple[Level, ...]
     grids: tuple[Grid, ...]
     target: Grid
+    chained: bool
 
     @classmethod
     def of(cls, table: Scale2Mod, target: Grid, lr_size: tuple[int, int]) -> Plan:
@@ -54,8 +63,8 @@ class Plan(NamedTuple):
         for level in reversed(levels):
             is_target = level.scale == scale
             whole = Grid.over(math.floor(h * level.scale), math.floor(w * level.scale))
-            grids.append(target if is_target else _read_by(grids[-1], whole))
-        return cls(levels, tuple(reversed(grids[1:])), target)
+            grids.append(target if is_target else _read_by(grids[-1] if table.chained else target, whole))
+        return cls(levels, tuple(reversed(grids[1:])), target, table.chained)
 
     @property
     def is_full(self) -> bool:
@@ -70,12 +79,15 @@ class Plan(NamedTuple):
         """The same where the window is the whole picture."""
         target = window.frame(self.target, lr_size)
         grids = (target if grid is self.target else window.frame(grid, lr_size) for grid in self.grids)
-        return Plan(self.levels, tuple(grids), target)
+        return Plan(self.levels, tuple(grids), target, self.chained)
 
     def chosen(self, intensity: Float[Tensor, "B h w"]) -> tuple[Chosen, ...]:
         """The pixels rendered on each level's grid."""
         levels = level_map(intensity, self.levels)
-        return tuple(Chosen(levels == number, grid) for number, grid in enumerate(self.grids))
+        return tuple(
+            Chosen(levels == number, grid, around=not self.chained and grid is not self.target)
+            for number, grid in enumerate(self.grids)
+        )
 
 
 def render_cmsr(
@@ -103,19 +115,54 @@ def render_cmsr(
     if plan.is_full:
         out.copy_(values.of(renderer.render(decoder, state, lr, plan.target)))
         return
-    picture, over = lr, Grid.over(*lr.shape[-2:])
-    render_chosen = renderer.render_chosen(decoder, state, lr)
-    cells = clip_cell(lr.new_tensor([grid.cell for grid in plan.grids]), lr.shape[-2:])
+    render = renderer.render_chosen(decoder, state, lr)
+    cells = clip_cell(lr.new_tensor([grid.cell for grid in plan.grids]), lr.shape[-2:])[:, None].expand(-1, len(lr), 2)
     all_chosen = plan.chosen(state.intensity)
-    levels = zip(plan.grids, cells, all_chosen, interpolated(all_chosen), cycle(memory), strict=False)
-    for grid, cell, chosen, between, free in levels:
-        is_last = grid is plan.target
-        finer, written = (out, values) if is_last else (free.tensor(len(lr), 3, *grid.size), NORMALISED)
-        upsample(picture, over, grid, finer, between, written)
-        render_chosen(cell.expand(len(lr), 2), chosen, finer, written)
-        picture, over = finer, grid
+    if plan.chained:
+        _chained(render, all_chosen, cells, lr, plan.target, memory, out, values)
+    else:
+        _by_themselves(render, all_chosen, cells, plan.target, memory[0], out, values)
+
+
+def _chained(
+    render: RenderChosen,
+    all_chosen: Sequence[Chosen],
+    cells: Float[Tensor, "levels B 2"],
+    lr: Float[Tensor, "B 3 h w"],
+    target: Grid,
+    memory: tuple[Memory, Memory],
+    out: Float[Tensor, "B 3 H W"],
+    values: Values,
+) -> None:
+    picture, over = lr, Grid.over(*lr.shape[-2:])
+    for chosen, cell, between, free in zip(all_chosen, cells, interpolated(all_chosen), cycle(memory), strict=False):
+        is_last = chosen.grid is target
+        finer, written = (out, values) if is_last else (free.tensor(len(lr), 3, *chosen.grid.size), NORMALISED)
+        upsample(picture, over, chosen.grid, finer, between, written)
+        render(cell, chosen, finer, written)
+        picture, over = finer, chosen.grid
     if picture is not out:
-        upsample(picture, over, plan.target, out, values=values)
+        upsample(picture, over, target, out, values=values)
+
+
+def _by_themselves(
+    render: RenderChosen,
+    all_chosen: Sequence[Chosen],
+    cells: Float[Tensor, "levels B 2"],
+    target: Grid,
+    memory: Memory,
+    out: Float[Tensor, "B 3 H W"],
+    values: Values,
+) -> None:
+    for chosen, cell in zip(all_chosen, cells, strict=True):
+        if not chosen.latents.any():
+            continue
+        if chosen.grid is target:
+            render(cell, chosen, out, values)
+        else:
+            picture = memory.tensor(len(out), 3, *chosen.grid.size)
+            render(cell, chosen, picture, NORMALISED)
+            upsample(picture, chosen.grid, target, out, Chosen(chosen.latents, target), values)
 
 
 def interpolated(all_chosen: Sequence[Chosen]) -> list[Chosen]:

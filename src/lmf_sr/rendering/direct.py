@@ -70,10 +70,10 @@ def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h
     def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
         of_cell, grid = decoder.at_cell(state, cell), chosen.grid
         rows, cols, W = grid.rows.to(lr.device), grid.cols.to(lr.device), len(grid.cols)
-        line, column = chosen.nearest()
+        of_images = chosen.pixels()
         for b, flat in enumerate(out.flatten(2)):
             one = LMFState(*(part[b : b + 1] for part in of_cell))
-            wanted = chosen.latents[b][line][:, column].flatten().nonzero()[:, 0]
+            wanted = of_images[b].flatten().nonzero()[:, 0]
             for pixels in wanted.split(QUERIES_PER_CHUNK):
                 coords = torch.stack([rows[pixels // W], cols[pixels % W]], dim=-1)[None]
                 rgb = decoder.query(one, coords)

@@ -70,7 +70,7 @@ def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h
 
     def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
         cell = relative_cell(cell, lr.shape[-2:])
-        _render(decoder, state.rows, cell, lr, chosen.grid, out, values, chosen.latents, decoder.shift_to(state, cell))
+        _render(decoder, state.rows, cell, lr, chosen.grid, out, values, chosen.pixels(), decoder.shift_to(state, cell))
 
     return render
 
@@ -83,7 +83,7 @@ def _render(
     grid: Grid,
     out: Float[Tensor, "B 3 H W"],
     values: Values,
-    chosen: Bool[Tensor, "B h w"] | None = None,
+    wanted: Bool[Tensor, "B H W"] | None = None,
     shift: Float[Tensor, "B D"] | None = None,
 ) -> None:
     """Into `out`, of rows one after the other, for a relative cell. `shift` is added to the first layer's product."""
@@ -101,7 +101,7 @@ def _render(
             torch.cat([x.flatten() for x in parameters]),
             decoder.render_phase(cell) if isinstance(decoder, LMLTE) else None,
             shift,
-            None if chosen is None else chosen.contiguous(),
+            wanted,
             blocks.row_runs,
             blocks.row_pixels,
             blocks.col_runs,
@@ -127,9 +127,9 @@ class Blocks(NamedTuple):
     """A grid as the kernel sees it."""
 
     row_runs: Int[Tensor, "4 R"]
-    row_pixels: Float[Tensor, "7 H"]
+    row_pixels: Float[Tensor, "6 H"]
     col_runs: Int[Tensor, "4 C"]
-    col_pixels: Float[Tensor, "7 W"]
+    col_pixels: Float[Tensor, "6 W"]
     tile: int
 
 
@@ -175,8 +175,7 @@ def runs(at: Int[Tensor, "n 2"], most: int) -> Int[Tensor, "4 R"]:
     return torch.stack([start, stop, *at[start].T]).int()
 
 
-def pixel_table(axis: Axis) -> Float[Tensor, "7 n"]:
-    """What the kernel reads of a pixel along one axis: rel and weight of both corners, its place in the LR image, and its
-    nearest latent."""
+def pixel_table(axis: Axis) -> Float[Tensor, "6 n"]:
+    """What the kernel reads of a pixel along one axis: rel and weight of both corners, and its place in the LR image."""
     rel, weight = axis.corners.rel.T, axis.corners.weight.T
-    return torch.stack([*rel, *weight, axis.lr.low, axis.lr.share, axis.nearest]).float()
+    return torch.stack([*rel, *weight, axis.lr.low, axis.lr.share]).float()

@@ -12,8 +12,8 @@ For each of the four corners t, with y living in registers from the first layer 
 
 and then, once per pixel, rgb = W_L mean + b_L, plus the bilinear LR image where the method has it.
 
-Where only some pixels are wanted, those whose nearest latent is *chosen* (CMSR), a block without any does none of the hidden
-layers; one with some does all its pixels and writes those.
+Where only some pixels are wanted (CMSR), a block without any does none of the hidden layers; one with some does all its
+pixels and writes those.
 
 *Arithmetic.* The products W_l y run on the tensor cores, whose float16 result tiles are laid out as their next operands:
 between two layers nothing leaves a thread's registers. float16 carries 11 bits, so where the latents are float32 (SPLIT)
@@ -53,9 +53,9 @@ def render_blocks(
     weights,  # [W_0, ..., W_L, b_L], row-major one after the other
     phase,  # (B, D/2) if WAVES
     shift,  # (B, D), added to W_0 input, or None
-    chosen,  # (B, h, w), which latents are; None for all
+    wanted,  # (B, H, W), whether each pixel is; None for all
     row_runs,  # (4, n_row_runs): first pixel, last + 1, low latent, high latent
-    row_pixels,  # (7, H): rel to low, to high, weight of low, of high; LR pixel above, share of the next; nearest latent
+    row_pixels,  # (6, H): rel to low, to high, weight of low, of high; LR pixel above, share of the next
     col_runs,  # likewise
     col_pixels,
     # sizes
@@ -121,10 +121,8 @@ def render_blocks(
         col_pixel = col_pixels + j
 
         corner = 0
-        if chosen is not None:
-            line = tl.load(row_pixel + 6 * H, mask=inside, other=0.0).to(tl.int64)
-            column = tl.load(col_pixel + 6 * W, mask=inside, other=0.0).to(tl.int32)
-            inside &= tl.load(chosen + (b * h + line) * w + column, mask=inside, other=0) != 0
+        if wanted is not None:
+            inside &= tl.load(wanted + (b * H + i).to(tl.int64) * W + j, mask=inside, other=0) != 0
             corner = tl.where(tl.reduce(inside.to(tl.int32), 0, add) > 0, 0, 4)  # none left to do if no pixel is wanted
 
         # The ensemble of the last hidden layer

@@ -23,13 +23,13 @@ class CAxis(Structure):
 
 
 class CChosen(Structure):
-    _fields_ = [("latents", c_void_p), ("rows", CAxis), ("cols", CAxis)]
+    _fields_ = [("latents", c_void_p), ("rows", CAxis), ("cols", CAxis), ("around", c_int64)]
 
     @classmethod
     def of(cls, chosen: Chosen | None, rows: Axis, cols: Axis, held: list[Tensor]) -> CChosen:
         """As `CAxis.of`; rows and columns are those of the grid. All pixels are, if none are given."""
         latents = None if chosen is None else pointer(chosen.latents, torch.bool, held)
-        return cls(latents, CAxis.of(rows, held), CAxis.of(cols, held))
+        return cls(latents, CAxis.of(rows, held), CAxis.of(cols, held), chosen is not None and chosen.around)
 
 
 class CValues(Structure):

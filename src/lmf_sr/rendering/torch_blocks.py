@@ -40,14 +40,13 @@ class Rendering:
         values: Values = NORMALISED,
     ) -> None:
         """As `compiled.Rendering.render`, but for a state of that cell."""
-        nearest = chosen.nearest() if chosen else None
+        decides, pixels = (None, None) if chosen is None else (chosen.deciding(), chosen.pixels())
         for image in range(len(out)):
-            for row_runs in runs(rows.corners.at, nearest and nearest[0]):
-                for col_runs in runs(cols.corners.at, nearest and nearest[1]):
+            for row_runs in runs(rows.corners.at, decides and decides[0]):
+                for col_runs in runs(cols.corners.at, decides and decides[1]):
                     of_block = torch.ones(len(row_runs), len(col_runs), dtype=torch.bool)
-                    if chosen and nearest:
-                        line, column = nearest
-                        of_block = chosen.latents[image][line[row_runs[:, 0]]][:, column[col_runs[:, 0]]]
+                    if pixels is not None:
+                        of_block = pixels[image, row_runs[:, 0]][:, col_runs[:, 0]]
                     blocks = max(PIXELS_PER_TILE // (row_runs.shape[1] * col_runs.shape[1]), 1)
                     for tile in of_block.nonzero().split(blocks):
                         r, c = row_runs[tile[:, 0]], col_runs[tile[:, 1]]
@@ -106,9 +105,10 @@ class Rendering:
         return torch.lerp(above, below, down)
 
 
-def runs(at: Int[Tensor, "N 2"], nearest: Int[Tensor, " N"] | None = None) -> Iterator[Int[Tensor, "n a"]]:
-    """The pixels of an axis in runs, those of the same length together; in runs with the same nearest latent, if given."""
-    keys = at if nearest is None else torch.cat([at, nearest[:, None]], dim=1)
+def runs(at: Int[Tensor, "N 2"], decides: Int[Tensor, "N k"] | None = None) -> Iterator[Int[Tensor, "n a"]]:
+    """The pixels of an axis in runs, those of the same length together; in runs that the same latents decide about, if
+    given."""
+    keys = at if decides is None else torch.cat([at, decides], dim=1)
     _, lengths = torch.unique_consecutive(keys, dim=0, return_counts=True)
     pieces = [piece for run in torch.arange(len(at)).split(lengths.tolist()) for piece in run.split(LONGEST_RUN)]
     for length in sorted({len(piece) for piece in pieces}):

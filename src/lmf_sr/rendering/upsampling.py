@@ -29,16 +29,26 @@ def upsample(
 
     Args:
         out: where to; contiguous along a row.
-        needed: which pixels of `target`; what becomes of the others is not said. All, if not given.
+        needed: which pixels of `target`, the others being left as they are. All, if not given.
         values: what to write of the picture's.
     """
     rows = Axis(_relative_to(source.rows, source.cell[0], target.rows), len(source.rows))
     cols = Axis(_relative_to(source.cols, source.cell[1], target.cols), len(source.cols))
     if picture.device.type == "cpu" and picture.dtype == torch.float32 and why_not_compiled() is None:
         _compiled(picture, (rows, cols), needed, values, out)
-    else:
+    elif needed is None:
         lines = _along(picture, rows.lr, axis=-2)
         out.copy_(values.of(_along(lines, cols.lr, axis=-1)))
+    else:
+        image, row, col = needed.pixels().nonzero(as_tuple=True)
+        (top, bottom, down), (left, right, across) = (
+            (axis.low.to(at.device)[at], axis.high.to(at.device)[at], axis.share.to(picture)[at][:, None])
+            for axis, at in ((rows.lr, row), (cols.lr, col))
+        )
+        low, high = (
+            torch.lerp(picture[image, :, top, side], picture[image, :, bottom, side], down) for side in (left, right)
+        )
+        out[image, :, row, col] = values.of(low.lerp_(high, across)).to(out.dtype)
 
 
 def _along(picture: Float[Tensor, "B C h w"], at: Between, axis: int) -> Float[Tensor, "B C H W"]:

@@ -31,7 +31,7 @@ class Cmsr(Callback):
 
     Args:
         mse_threshold: the error allowed, MSE from the full rendering of values in [-1, 1].
-        aggregation: of the calibration's images, "minimum" or "pooled".
+        aggregation: of the calibration's images, one of `evaluation.calibration.AGGREGATIONS`.
         intensity: what CMSR goes by, "shift" (the paper's) or "contrast".
         images: how many training images to calibrate on.
         decode_scales: to choose from.
@@ -41,7 +41,7 @@ class Cmsr(Callback):
     def __init__(
         self,
         mse_threshold: float = 2e-5,
-        aggregation: str = "minimum",
+        aggregation: str = "overall",
         intensity: str = "shift",
         images: int = 4,
         decode_scales: Sequence[float] = (1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0),
