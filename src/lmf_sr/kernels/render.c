@@ -253,7 +253,7 @@ int lmf_render(const job *d)
     find_taps(&d->pixels.cols, g.cols, &from);
     g.lr_rows = find_between(&d->pixels.rows, &from), g.lr_cols = find_between(&d->pixels.cols, &from);
     g.chosen = find_places(&d->pixels, &from);
-#pragma omp parallel for collapse(2) schedule(dynamic, 4) num_threads(d->threads)
+#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(d->threads)
     for (int64_t image = 0; image < d->images; image++)
         for (int64_t row = 0; row < d->pixels.rows.pixels; row++)
             for (int64_t column = 0, left, end; next_stretch(&d->pixels, &g.chosen, image, row, &column, &left, &end);)
