@@ -4,6 +4,7 @@ python experiments/02-cmsr/precision.py CHECKPOINT CALIBRATION PHOTOGRAPHS --thr
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import lmf_sr
@@ -22,10 +23,13 @@ def main() -> None:
     parser.add_argument("--thresholds", type=float, nargs="+", required=True)
     parser.add_argument("--scales", type=float, nargs="+", default=[8.0, 12.0, 18.0])
     parser.add_argument("--aggregation", default="overall")
+    parser.add_argument("--chained", action="store_true", help="levels that build on one another, as in the paper")
     options = parser.parse_args()
     model, calibration = lmf_sr.load(options.checkpoint), Calibration.load(options.calibration)
     (images,) = Folder(options.photographs).evaluation()
     tables = {threshold: calibration.table(threshold, options.aggregation) for threshold in options.thresholds}
+    if options.chained:
+        tables = {threshold: replace(table, chained=True) for threshold, table in tables.items()}
     for scale in options.scales:
         values, squared, rendered = 0, dict.fromkeys(tables, 0.0), dict.fromkeys(tables, 0)
         for name in images.names():

@@ -43,7 +43,7 @@ def main() -> None:
     lines = [HEADER, ("---:",) * len(HEADER)]
     for scale in options.scales:
         for threshold in options.thresholds:
-            table = calibration.table(threshold, "pooled")
+            table = calibration.table(threshold)
             found = overall([measured(model, table, image, scale) for image in pictures])
             macs, saved = found["macs_saved"], found["time_saved"]
             figures = f"x{scale:g}", f"{threshold:.0e}", f"{found['cmsr_mse']:.1e}", f"{100 * macs:.0f}"

@@ -1,5 +1,6 @@
 """Calibration: from errors per bin of intensity to tables; the measurement; files."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,20 @@ def test_overall_takes_the_scales_together() -> None:
     assert statistics.limits(2.0, "overall") == [upper_edge(3), upper_edge(4)]
 
 
+def test_overall_goes_no_further_than_the_first_excess() -> None:
+    """A bound of 3 makes the error 2 overall. One of 4 makes it 4/3, where the coarser scale's only error is."""
+    statistics = Statistics.empty([1.0, 2.0])
+    statistics.add(bins(b0=1, b1=1, b2=1), torch.stack([bins(b0=4), bins(b1=3, b2=3)]))
+    assert statistics.limits(1.4, "overall") == [0.0, upper_edge(0)]
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+def test_an_error_that_is_no_number_is_no_good(aggregation: str) -> None:
+    statistics = Statistics.empty([1.0])
+    statistics.add(bins(b3=10, b4=10, b5=10), bins(b4=math.nan)[None])
+    assert statistics.limits(1.0, aggregation) == [upper_edge(3)]
+
+
 @given(errors=st.lists(st.tuples(*[st.floats(0, 9)] * 5), min_size=1, max_size=3), threshold=st.floats(0.01, 9))
 def test_overall_keeps_to_the_threshold_and_is_no_finer_than_pooled(
     errors: list[tuple[float, ...]], threshold: float
@@ -145,8 +160,13 @@ def test_overall_keeps_to_the_threshold_and_is_no_finer_than_pooled(
 def test_overall_keeps_a_margin_for_other_pictures() -> None:
     calibration = Calibration("f", "m", {8.0: Statistics.empty([2.0])}, ["a"])
     calibration.targets[8.0].add(bins(b2=1, b3=1), bins(b2=1, b3=2)[None])
-    for threshold, last in ((0.5, 2), (1.5, 3)):
-        assert calibration.table(threshold * MARGIN, "overall").levels(8.0)[0] == Level(2.0, upper_edge(last))
+    for threshold, first in (
+        (0.49, Level(8.0, math.inf)),
+        (0.5, Level(2.0, upper_edge(2))),
+        (1.49, Level(2.0, upper_edge(2))),
+        (1.5, Level(2.0, upper_edge(3))),
+    ):
+        assert calibration.table(threshold * MARGIN, "overall").levels(8.0)[0] == first
     assert calibration.table(2.0, "pooled").levels(8.0)[0] == Level(2.0, upper_edge(3))
 
 

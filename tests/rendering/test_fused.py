@@ -114,8 +114,8 @@ def test_16_bit_latents(conversion: type[Conversion], dtype: torch.dtype, device
 
 @needs_triton
 @pytest.mark.parametrize("conversion", CONVERSIONS)
-@pytest.mark.parametrize("values", [NORMALISED, Values(0.5, 0.5, 0.3, 0.6)])
-def test_chosen_pixels_alone(conversion: type[Conversion], values: Values, device: torch.device) -> None:
+@pytest.mark.parametrize(("values", "around"), [(NORMALISED, True), (Values(0.5, 0.5, 0.3, 0.6), False)])
+def test_chosen_pixels_alone(conversion: type[Conversion], values: Values, around: bool, device: torch.device) -> None:
     """As CMSR asks for them: with another cell than the state's, within something larger, the others left as they are."""
     decoder, state, lr = drawn(conversion, (2, 2, 5), device)
     cell = torch.tensor([[0.2, 0.3], [0.1, 0.25]], device=device)
@@ -124,20 +124,21 @@ def test_chosen_pixels_alone(conversion: type[Conversion], values: Values, devic
     expected, out = torch.full((2, 2, 3, 7, 20), torch.nan, device=device)
     with torch.inference_mode():
         for render_chosen, to in ((direct.render_chosen, expected), (fused.render_chosen, out)):
-            render_chosen(decoder, state, lr)(cell, Chosen(some, Grid.over(5, 20)), to[:, :, 1:-1], values)
+            render_chosen(decoder, state, lr)(cell, Chosen(some, Grid.over(5, 20), around), to[:, :, 1:-1], values)
     torch.testing.assert_close(out, expected, atol=EXACT, rtol=0, equal_nan=True)
     assert out.isnan().any()
     assert not out.isnan().all()
 
 
 @needs_triton
-def test_cmsr(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("chained", [True, False])
+def test_cmsr(chained: bool, device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole picture, in levels."""
     torch.manual_seed(0)
     model = lmf_sr.build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}, "lm-liif").eval().to(device)
     image = model.encode(torch.rand(3, 3, 4, device=device))
     limits = image.intensity(18, 24).flatten().sort().values[[4, 8]].tolist()
-    table = Scale2Mod.of({6: {2: limits[0], 4: limits[1], 6: 1}})
+    table = Scale2Mod.of({6: {2: limits[0], 4: limits[1], 6: 1}}, chained=chained)
     expected = image.render(18, 24, cmsr=table, renderer="direct")
     monkeypatch.setattr(fused, "supports", lambda decoder, device: True)
     assert image.renderer("triton").render_chosen is fused.render_chosen

@@ -30,6 +30,6 @@ def add_cmsr(parser: ArgumentParser, threshold: str) -> None:
         "--aggregation",
         choices=AGGREGATIONS,
         default=AGGREGATIONS[0],
-        help="what keeps to the MSE among a calibration's pictures: all of them, each bin of intensity, or each bin of each "
+        help="what keeps to the MSE: of a calibration all pictures together, each bin of intensity, or each bin of each "
         "picture, the paper's CMSR (default: %(default)s)",
     )

@@ -40,8 +40,9 @@ Pictures of any size are written as .tif (from 34 megapixels on a tiled BigTIFF)
 65535 and WebP at 16383 pixels a side, and both take 3 bytes of memory a pixel.
 
 With --mse-threshold, beyond scale 4, each place is rendered only as finely as this mean squared error from the full
-rendering asks for (CMSR; of values in [-1, 1]). Rendering then takes less time, the more so the larger the factor; encoding
-and writing take the same. For LMF models (lm-...) with a calibration: those that ship have one, lmf-sr calibrate makes it.
+rendering asks for (CMSR; of values in [-1, 1]; photographs taken together keep to it). Rendering then takes less time, the
+more so the larger the factor; encoding and writing take the same. For LMF models (lm-...) with a calibration: those that
+ship have one, lmf-sr calibrate makes it.
 
 examples:
   lmf-sr upscale photo.jpg --scale 3.7

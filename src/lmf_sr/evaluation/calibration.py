@@ -76,15 +76,17 @@ class Statistics:
 
     def limits(self, mse_threshold: float, aggregation: str) -> list[float]:
         """The largest intensity for each decode scale; 0 where it is good for none."""
-        pooled = torch.where(self.values > 0, self.squared / self.values, 0.0)
+        error = (
+            self.worst if aggregation == "minimum" else torch.where(self.values > 0, self.squared / self.values, 0.0)
+        )
+        error = error.where(~error.isnan(), torch.inf)
         if aggregation == "overall":
-            bins = self._good_bins(pooled, F.pad(pooled.unique(), (1, 0), value=-1.0))  # at first none is good
+            bins = self._good_bins(error, F.pad(error.unique(), (1, 0), value=-1.0))  # at first none is good
             sums = F.pad(self.squared.cumsum(-1), (1, 0))
             of_scales = sums.gather(1, bins) - sums.gather(1, F.pad(bins[:-1], (0, 0, 1, 0)))
             overall = of_scales.sum(0) / self.values.sum().clamp(min=1)
             bins = bins[:, (overall.cummax(0).values <= mse_threshold).sum() - 1]
         else:
-            error = self.worst if aggregation == "minimum" else pooled
             bins = self._good_bins(error, error.new_tensor([mse_threshold]))[:, 0]
         return [upper_edge(count - 1) if count else 0.0 for count in bins.tolist()]
 

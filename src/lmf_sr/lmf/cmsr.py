@@ -10,8 +10,8 @@ A *Scale2Mod table* holds, for a target scale S, decode scales with the largest 
     s_0 < s_1 < ... <= S,       m_1 <= m_2 <= ... <= no limit
     level i, rendered at s_i:   the latents of intensity in [m_i, m_{i+1}),   m_0 = 0
 
-chosen so that rendering at s_i and upsampling stays within an MSE (of values in [-1, 1]) of rendering at S. Tables come from
-`evaluation/calibration.py` and are used by `rendering/cmsr.py`.
+chosen so that, on the pictures of a calibration, rendering at s_i and upsampling stays within an MSE (of values in [-1, 1])
+of rendering at S. Tables come from `evaluation/calibration.py` and are used by `rendering/cmsr.py`.
 
 *Scales that are not tabulated.* Beyond the training scales the cell is clipped, so that all scales sample the same
 continuous picture, and the error of interpolating samples at s_i grows with S towards a limit. Hence the nearest tabulated

@@ -97,8 +97,9 @@ class Chosen(NamedTuple):
         rows, cols = (axis.nearest[:, None] for axis in self.axes)
         if not self.around:
             return rows, cols
-        before_and_after = ((torch.cat([at[:1], at[:-1]]), at, torch.cat([at[1:], at[-1:]])) for at in (rows, cols))
-        rows, cols = (torch.cat(three, dim=1) for three in before_and_after)
+        rows, cols = (
+            torch.cat([torch.cat([at[:1], at[:-1]]), at, torch.cat([at[1:], at[-1:]])], dim=1) for at in (rows, cols)
+        )
         return rows, cols
 
     def pixels(self) -> Bool[Tensor, "B H W"]:

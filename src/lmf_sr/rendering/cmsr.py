@@ -15,9 +15,9 @@ as they ask for only later. Else each level stands *by itself*:
 which is exactly what calibration measures. Either way the modulations stay those of the target's cell, and a level at the
 target scale is rendered on the target grid itself.
 
-A window of the picture needs a window of each level: that which bilinear interpolation to the next one reads, so that a
-window costs in proportion to its pixels and equals the same window of the whole. Windows that reach over the border are
-rendered in full, since out there is nothing to interpolate.
+A window of the picture needs a window of each level: that which bilinear interpolation (to the next level, or to the target)
+reads, so that a window costs in proportion to its pixels and equals the same window of the whole. Windows that reach over
+the border are rendered in full, since out there is nothing to interpolate.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bilinear upsampling between grids: what CMSR puts where nothing finer is rendered.
+"""Bilinear upsampling between grids: what CMSR makes of a level that is coarser than the target.
 
 On the CPU by `kernels/upsample.c`, where there is a compiler: PyTorch takes several times as long.
 """
