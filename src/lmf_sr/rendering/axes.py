@@ -94,12 +94,10 @@ class Chosen(NamedTuple):
     def deciding(self) -> tuple[Int[Tensor, "H k"], Int[Tensor, "W k"]]:
         """The rows of latents, one of which must be chosen for a row of pixels to be, and the columns: the nearest and, if
         `around`, those nearest to the pixels before and after."""
-        rows, cols = (axis.nearest[:, None] for axis in self.axes)
+        rows, cols = (axis.nearest for axis in self.axes)
         if not self.around:
-            return rows, cols
-        rows, cols = (
-            torch.cat([torch.cat([at[:1], at[:-1]]), at, torch.cat([at[1:], at[-1:]])], dim=1) for at in (rows, cols)
-        )
+            return rows[:, None], cols[:, None]
+        rows, cols = (torch.cat([at[:1], at, at[-1:]]).unfold(0, 3, 1) for at in (rows, cols))
         return rows, cols
 
     def pixels(self) -> Bool[Tensor, "B H W"]:
