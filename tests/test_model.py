@@ -33,7 +33,7 @@ def test_render_is_the_model_on_a_grid(model: Model, picture: torch.Tensor) -> N
 def test_chunks_do_not_show(model: Model, picture: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     image = model.encode(picture)
     whole = image.render(20, 31)
-    monkeypatch.setattr("lmf_sr.rendering.direct.QUERIES_PER_CHUNK", 7)
+    monkeypatch.setattr("lmf_sr.rendering.direct.QUERIES_ON_CPU", 7)
     torch.testing.assert_close(image.render(20, 31), whole, atol=1e-6, rtol=0)
 
 
@@ -119,7 +119,7 @@ def test_sampling_in_chunks_does_not_show(decoder: str, picture: torch.Tensor, m
     for cell in (torch.tensor([0.1, 0.2]), torch.rand(2, 1, 2) * 0.2, torch.rand(2, 30, 2) * 0.2):
         with monkeypatch.context() as patch:
             whole = image.sample(coords, cell)
-            patch.setattr("lmf_sr.rendering.direct.QUERIES_PER_CHUNK", 14)
+            patch.setattr("lmf_sr.rendering.direct.QUERIES_ON_CPU", 14)
             torch.testing.assert_close(image.sample(coords, cell), whole, atol=1e-6, rtol=0)
 
 

@@ -263,7 +263,7 @@ class ContinuousImage:
         cell, coords = cell.to(self.lr), coords.to(self.lr.device)
         decoder, state = self.model.decoder, self._state(cell if cell.ndim == 3 else cell.expand(len(self.lr), 1, 2))
         out = self.lr.new_empty(*coords.shape[:2], 3)
-        count = max(direct.QUERIES_PER_CHUNK // len(self.lr), 1)
+        count = direct.queries_at_once(self.lr)
         for start in range(0, coords.shape[1], count):
             some = slice(start, start + count)
             out[:, some] = decoder.query(decoder.of_queries(state, some), coords[:, some])

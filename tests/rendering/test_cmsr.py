@@ -249,7 +249,7 @@ def test_a_window_over_the_border_is_rendered_in_full(image: ContinuousImage) ->
 def test_chunks_do_not_show(image: ContinuousImage, chained: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     table = spread(image, 6.0, 1.0, 4.0, chained=chained)
     whole = image.render(42, 66, cmsr=table)
-    monkeypatch.setattr("lmf_sr.rendering.direct.QUERIES_PER_CHUNK", 50)
+    monkeypatch.setattr("lmf_sr.rendering.direct.QUERIES_ON_CPU", 50)
     torch.testing.assert_close(image.render(42, 66, cmsr=table), whole, atol=1e-6, rtol=0)
 
 

@@ -24,6 +24,7 @@ from lmf_sr.building import CONF
 from lmf_sr.commands import names
 from lmf_sr.commands.hydra_errors import explained
 from lmf_sr.commands.jobs import Job, job_folder, overrides, perform, unfinished, written
+from lmf_sr.commands.memory import keep_freed
 from lmf_sr.errors import InputError
 
 
@@ -124,6 +125,7 @@ def _performing(verb: str, job: Job, failures: list[str], program: str) -> TaskF
         config: Any = HydraConfig.get()
         with read_write(config):
             config.run.dir = str(job_folder())
+        keep_freed()
         try:
             failure = perform(verb, job, cfg)
         except InputError as refused:

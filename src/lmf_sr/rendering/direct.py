@@ -1,6 +1,6 @@
 """The direct renderer: every pixel of a grid is a query, in chunks, for any decoder. The reference for all faster paths.
 
-Memory beyond the output is bounded by `QUERIES_PER_CHUNK`, whatever the size of the output.
+Memory beyond the output is bounded by `queries_at_once`, whatever the size of the output.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,19 @@ from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.values import Values
 
-QUERIES_PER_CHUNK = 16384
-
+QUERIES_ON_GPU = 16384
+# A layer 256 wide is then 8 MB at the four corners, which malloc keeps for the next: beyond 32 MB all is given back to the
+# system, and cleared anew, page by page, when written. LIIF takes 1.7 times as long with 16384.
+QUERIES_ON_CPU = 2048
 
 RenderChosen = Callable[[Tensor, Chosen, Tensor, Values], None]
 """(cell, chosen, out, values): renders the chosen pixels of a grid into `out`, (B, 3, H, W), rows one after the other, and
 leaves the others. The cell, (B, 2), is that which the render input is to have, whatever the state's."""
+
+
+def queries_at_once(lr: Float[Tensor, "B 3 h w"]) -> int:
+    """How many pixels of each picture make a chunk."""
+    return max((QUERIES_ON_CPU if lr.device.type == "cpu" else QUERIES_ON_GPU) // len(lr), 1)
 
 
 def prepare(
@@ -48,8 +55,9 @@ def render_direct(decoder: Decoder, state: tuple, lr: Float[Tensor, "B 3 h w"], 
     out = lr.new_empty(B, 3, H * W)
     cols = grid.cols.to(lr.device)
     rows = grid.rows.to(lr.device)
-    for start in range(0, H * W, QUERIES_PER_CHUNK):
-        pixels = torch.arange(start, min(start + QUERIES_PER_CHUNK, H * W), device=lr.device)
+    count = queries_at_once(lr)
+    for start in range(0, H * W, count):
+        pixels = torch.arange(start, min(start + count, H * W), device=lr.device)
         coords = torch.stack([rows[pixels // W], cols[pixels % W]], dim=-1).expand(B, -1, -1)
         rgb = decoder.query(state, coords)
         if decoder.lr_skip:
@@ -74,7 +82,7 @@ def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h
         for b, flat in enumerate(out.flatten(2)):
             one = LMFState(*(part[b : b + 1] for part in of_cell))
             wanted = of_images[b].flatten().nonzero()[:, 0]
-            for pixels in wanted.split(QUERIES_PER_CHUNK):
+            for pixels in wanted.split(queries_at_once(lr[:1])):
                 coords = torch.stack([rows[pixels // W], cols[pixels % W]], dim=-1)[None]
                 rgb = decoder.query(one, coords)
                 if decoder.lr_skip:
