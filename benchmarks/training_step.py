@@ -22,6 +22,7 @@ from torch import Tensor
 
 from benchmarks.record import RESULTS, begun, write
 from lmf_sr import build
+from lmf_sr.commands.memory import keep_freed
 from lmf_sr.decoders import Decoder
 from lmf_sr.plain import plain_form
 
@@ -92,6 +93,7 @@ def report(record: dict[str, Any]) -> str:
 
 
 def main() -> None:
+    keep_freed()  # as `lmf-sr train` does
     record = {
         **begun(command="python -m benchmarks.training_step"),
         "seconds": measure(),
