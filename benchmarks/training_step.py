@@ -22,7 +22,7 @@ from torch import Tensor
 
 from benchmarks.record import RESULTS, begun, write
 from lmf_sr import build
-from lmf_sr.commands.memory import keep_freed
+from lmf_sr.commands.malloc import keep_freed
 from lmf_sr.decoders import Decoder
 from lmf_sr.plain import plain_form
 

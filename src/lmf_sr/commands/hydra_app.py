@@ -24,7 +24,7 @@ from lmf_sr.building import CONF
 from lmf_sr.commands import names
 from lmf_sr.commands.hydra_errors import explained
 from lmf_sr.commands.jobs import Job, job_folder, overrides, perform, unfinished, written
-from lmf_sr.commands.memory import keep_freed
+from lmf_sr.commands.malloc import keep_freed
 from lmf_sr.errors import InputError
 
 
