@@ -27,6 +27,7 @@ from lmf_sr.decoders import Decoder, in_window, some
 from lmf_sr.decoders.cross_scale import BLOCK, CrossScaleAttention
 from lmf_sr.decoders.layers import MLP, CornerMLP, linear_on_unfold, softmax
 from lmf_sr.geometry import four_corners, gather, nearest, relative_cell
+from lmf_sr.linear import linear
 
 
 class CiaoSRState(NamedTuple):
@@ -61,7 +62,7 @@ class CiaoSR(Decoder):
             nonlocal_=nonlocal_,
             first_key=linear_on_unfold(features, of_key, self.key_mlp.first_bias),
             first_value=linear_on_unfold(features, of_value[:, : 9 * C], self.value_mlp.first_bias)
-            + F.linear(nonlocal_, of_value[:, 9 * C :]),
+            + linear(nonlocal_, of_value[:, 9 * C :]),
             cell=relative_cell(cell, (h, w)),
             reach=corner_reach(cell[:, 0], (h, w)),
         )

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lmf_sr.linear import Linear, linear
+
 
 class MLP(nn.Module):
     """Linear layers with ReLU between them, over the last axis.
@@ -19,16 +21,16 @@ class MLP(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for width in hidden:
-            layers += [nn.Linear(in_dim, width), nn.ReLU(inplace=True)]
+            layers += [Linear(in_dim, width), nn.ReLU(inplace=True)]
             in_dim = width
-        self.layers = nn.Sequential(*layers, nn.Linear(in_dim, out_dim))
+        self.layers = nn.Sequential(*layers, Linear(in_dim, out_dim))
         for layer in self.linears[:-1]:
             nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
 
     @property
-    def linears(self) -> list[nn.Linear]:
-        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+    def linears(self) -> list[Linear]:
+        return [layer for layer in self.layers if isinstance(layer, Linear)]
 
     def forward(self, x: Float[Tensor, "*N i"]) -> Float[Tensor, "*N o"]:
         return over_last_axis(self.layers, x)
@@ -63,8 +65,8 @@ class CornerMLP(MLP):
         self, first: Float[Tensor, "*N d"], rel: Float[Tensor, "*#N 2"], cell: Float[Tensor, "*#N 2"]
     ) -> Float[Tensor, "*N d"]:
         """The last hidden layer's output, given `first_weight x + first_bias`."""
-        of_rel, of_cell = self.linears[0].weight[:, -4:].split(2, dim=1)
-        y = (first + F.linear(rel, of_rel) + F.linear(cell, of_cell)).relu_()
+        corner = torch.cat(torch.broadcast_tensors(rel, cell), dim=-1)
+        y = (first + linear(corner, self.linears[0].weight[:, -4:])).relu_()
         return over_last_axis(self.layers[2:-1], y)
 
     def forward_from(

@@ -18,6 +18,7 @@ from lmf_sr.decoders.ciaosr import attend
 from lmf_sr.decoders.cross_scale import BLOCK, CrossScaleAttention
 from lmf_sr.decoders.layers import MLP, CornerMLP, unfold3x3
 from lmf_sr.geometry import relative_cell
+from lmf_sr.linear import linear
 from lmf_sr.lmf.conversion import LinearFirst, LMFState
 
 CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
@@ -91,7 +92,7 @@ class LMCiaoSR(LinearFirst):
             return block[..., row : row + 2, col : col + 2, :].flatten(-3)
 
         def modulated(mlp: CornerMLP, x: Float[Tensor, "B n w k"], t: int) -> Float[Tensor, "B n w k"]:
-            first = F.linear(x, mlp.first_weight, mlp.first_bias)
+            first = linear(x, mlp.first_weight, mlp.first_bias)
             return mlp.forward_from(first, rel[t], cell[:, None, None]) * x
 
         return attend(

@@ -1,0 +1,73 @@
+"""`linear` is `F.linear`, and who computes it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from lmf_sr.linear import Linear, linear
+
+
+class Operators(TorchDispatchMode):
+    """The names of what is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called: list[str] = []
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.called.append(str(func))
+        return func(*args, **kwargs or {})
+
+
+def by_onednn(run: Callable[[], Any]) -> bool:
+    with Operators() as operators:
+        run()
+    return any("_linear_pointwise" in name for name in operators.called)
+
+
+@given(st.lists(st.integers(0, 5), max_size=3), st.integers(1, 40), st.integers(1, 40), st.booleans())
+@settings(deadline=None)
+def test_equals_pytorch(shape: list[int], i: int, o: int, biased: bool) -> None:
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(*shape, i), torch.randn(o, i), torch.randn(o) if biased else None
+    torch.testing.assert_close(linear(x, weight, bias), F.linear(x, weight, bias), atol=1e-5, rtol=1e-5)
+
+
+def test_strided_operands() -> None:
+    x, weight = torch.randn(9, 30, 4).permute(1, 2, 0), torch.randn(12, 20)[::2, 3:12]
+    torch.testing.assert_close(linear(x, weight), F.linear(x, weight), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="PyTorch has no oneDNN here")
+def test_onednn_computes_it_where_no_gradient_is_asked() -> None:
+    x, layer = torch.randn(5, 8), Linear(8, 3)
+    assert not by_onednn(lambda: layer(x))
+    with torch.no_grad():
+        assert by_onednn(lambda: layer(x))
+        assert not by_onednn(lambda: linear(x.double(), layer.weight.double()))
+        with torch.autocast("cpu", torch.bfloat16):
+            assert layer(x).dtype == torch.bfloat16
+
+
+def test_gradients() -> None:
+    x, layer = torch.randn(4, 5, 8, requires_grad=True), Linear(8, 3)
+    found = torch.autograd.grad(layer(x).square().sum(), [x, *layer.parameters()])
+    expected = torch.autograd.grad(F.linear(x, layer.weight, layer.bias).square().sum(), [x, *layer.parameters()])
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_layers_of_a_module_that_has_moved() -> None:
+    layer: Linear = Linear(4, 2).to(torch.float64)
+    x: Tensor = torch.randn(3, 4, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), x @ layer.weight.T + layer.bias)
