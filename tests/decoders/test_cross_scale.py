@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lmf_sr.decoders.cross_scale import CrossScaleAttention, blocks
+from lmf_sr.decoders.cross_scale import CrossScaleAttention, along_diagonals, blocks
 
 
 def attention(dim: int = 4) -> CrossScaleAttention:
@@ -50,6 +50,25 @@ def test_patches_of_almost_no_norm_are_not_blown_up() -> None:
         net.reference[0].bias.zero_()
         net.match[0].weight *= 100
         torch.testing.assert_close(net(features), by_definition(net, features))
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3))
+@settings(deadline=None)
+def test_sums_along_diagonals(H: int, W: int, h: int, w: int) -> None:
+    x = torch.randn(H, W, h, w, dtype=torch.float64)
+    padded = F.pad(x, 8 * [1])
+    near = [(a, b) for a in (0, 1, 2) for b in (0, 1, 2)]
+    expected = sum(padded[a : a + H, b : b + W, a : a + h, b : b + w] for a, b in near)
+    torch.testing.assert_close(along_diagonals(x), expected)
+
+
+def test_an_image_of_one_colour_has_gradients() -> None:
+    net, features = attention(), torch.zeros(1, 4, 6, 4, dtype=torch.float64, requires_grad=True)
+    with torch.no_grad():
+        net.reference[0].bias.zero_()
+    net(features).sum().backward()
+    assert features.grad is not None
+    assert features.grad.isfinite().all()
 
 
 def test_odd_sizes_are_padded_by_reflection() -> None:

@@ -7,8 +7,17 @@ Features look for similar patches in their own halved copy, and take what stands
     A   = softmax_j(10 <3x3 patch of m, P_j>)
     N   = conv3x3, stride 2 (the overlapping sum of sum_j A_j E_j, placed every 2 pixels) / 6
 
+No patch is ever made (`plain.py` does). Patches overlap, and what is common to them is a sum along diagonals, zero outside:
+
+    X+[p, j] = sum over d in {-1, 0, 1}^2 of X[p + d, j + d]
+
+The product of two 3x3 patches is the M+ of M[p, j] = <m[p], r[j]>; and a patch of 6x6 is 3x3 cells of 2x2, so that the cell
+at p of the overlapping sum is sum_j A+[p, j] e[j], e[j] the cell at j. The products are a ninth of those of patches.
+
 The attention of n positions costs n^2 / 4 memory, so larger images are attended in blocks of 48 x 48, one after the other.
 """
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lmf_sr.decoders.layers import softmax
+from lmf_sr.linear import linear
 
 BLOCK = 48
 
@@ -29,30 +39,62 @@ class CrossScaleAttention(nn.Module):
         self.down = nn.Conv2d(dim, dim, 3, stride=2, padding=1)
 
     def forward(self, features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
-        h, w = features.shape[-2:]
-        if h * w <= BLOCK * BLOCK:
-            return self.attend(features)
-        rows = [torch.cat([self.block(features, r, c) for c in blocks(w)], dim=-1) for r in blocks(h)]
-        return torch.cat(rows, dim=-2)
-
-    def block(self, features: Float[Tensor, "B C h w"], rows: slice, cols: slice) -> Float[Tensor, "B C bh bw"]:
-        """N(F) of a block, which sees one more pixel on each side where the image has one."""
-        top, left = max(rows.start - 1, 0), max(cols.start - 1, 0)
-        seen = self.attend(features[..., top : rows.stop + 1, left : cols.stop + 1])
-        return seen[..., rows.start - top : rows.stop - top, cols.start - left : cols.stop - left]
+        return in_blocks(features, self.attend)
 
     def attend(self, features: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
         """N(F), every position attending to all."""
         h, w = features.shape[-2:]
         features = pad_to_even(features)
-        H, W = features.shape[-2:]
-        queries = F.unfold(self.match(features), kernel_size=3, padding=1)
-        keys = F.unfold(self.reference(F.avg_pool2d(features, 2)), kernel_size=3, padding=1)
-        keys = F.normalize(keys, dim=1, eps=1e-4)
-        patches = F.unfold(self.embed(features), kernel_size=6, stride=2, padding=2)
-        attention = softmax(10 * (keys.transpose(1, 2) @ queries), dim=1)
-        enlarged = F.fold(patches @ attention.to(patches), (2 * H, 2 * W), kernel_size=6, stride=2, padding=2)
-        return self.down(enlarged)[..., :h, :w] / 6
+        match, reference = self.match(features), self.reference(F.avg_pool2d(features, 2))
+        cells = F.pixel_unshuffle(self.embed(features), 2)
+        enlarged = torch.stack([weighted(*image) for image in zip(match, reference, cells, strict=True)])
+        return self.down(F.pixel_shuffle(enlarged, 2))[..., :h, :w] / 6
+
+
+def weighted(
+    match: Float[Tensor, "k H W"], reference: Float[Tensor, "k h w"], cells: Float[Tensor, "c h w"]
+) -> Float[Tensor, "c H W"]:
+    """The cells of the overlapping sum."""
+    H, W, h, w = *match.shape[1:], *reference.shape[1:]
+    norms = patch_norms(reference)
+    products = linear(match.flatten(1).T, reference.flatten(1).T).view(H, W, h, w)
+    logits = along_diagonals(products.to(norms)) * (10 / norms)
+    attention = softmax(logits.view(H * W, h * w), dim=-1).view(H, W, h, w)
+    weights = along_diagonals(attention).to(cells).view(H * W, h * w)
+    return linear(cells.flatten(1), weights).unflatten(1, (H, W))
+
+
+def patch_norms(x: Float[Tensor, "k h w"]) -> Float[Tensor, "h w"]:
+    """The norm of each 3x3 patch, 1e-4 at least; in float32 at least."""
+    squares = x.to(torch.promote_types(x.dtype, torch.float32)).square().sum(0, keepdim=True)
+    return F.avg_pool2d(squares, 3, stride=1, padding=1, divisor_override=1)[0].clamp(min=1e-8).sqrt()
+
+
+def along_diagonals(x: Float[Tensor, "H W h w"]) -> Float[Tensor, "H W h w"]:
+    """The sum of `x[p + d, j + d]` over d in {-1, 0, 1}^2: axis by axis."""
+    for p, j in ((0, 2), (1, 3)):
+        (n, m), summed = (x.shape[p] - 1, x.shape[j] - 1), x.clone()
+        summed.narrow(p, 1, n).narrow(j, 1, m).add_(x.narrow(p, 0, n).narrow(j, 0, m))
+        summed.narrow(p, 0, n).narrow(j, 0, m).add_(x.narrow(p, 1, n).narrow(j, 1, m))
+        x = summed
+    return x
+
+
+def in_blocks(
+    features: Float[Tensor, "B C h w"], attend: Callable[[Float[Tensor, "B C n m"]], Float[Tensor, "B C n m"]]
+) -> Float[Tensor, "B C h w"]:
+    """The whole image attended at once; where it is large, blocks, each of which sees one more pixel on each side where the
+    image has one."""
+    h, w = features.shape[-2:]
+    if h * w <= BLOCK * BLOCK:
+        return attend(features)
+
+    def block(rows: slice, cols: slice) -> Float[Tensor, "B C n m"]:
+        top, left = max(rows.start - 1, 0), max(cols.start - 1, 0)
+        seen = attend(features[..., top : rows.stop + 1, left : cols.stop + 1])
+        return seen[..., rows.start - top : rows.stop - top, cols.start - left : cols.stop - left]
+
+    return torch.cat([torch.cat([block(r, c) for c in blocks(w)], dim=-1) for r in blocks(h)], dim=-2)
 
 
 def blocks(n: int) -> list[slice]:
@@ -61,7 +103,7 @@ def blocks(n: int) -> list[slice]:
     return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], n], strict=True)]
 
 
-def pad_to_even(x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C H W"]:
+def pad_to_even(x: Float[Tensor, "*B h w"]) -> Float[Tensor, "*B H W"]:
     """Pads by reflection at the bottom and the right; a single row or column is repeated."""
     for axis in (-2, -1):
         n = x.shape[axis]
