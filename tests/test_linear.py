@@ -48,22 +48,38 @@ def test_strided_operands() -> None:
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="PyTorch has no oneDNN here")
-def test_onednn_computes_it_where_no_gradient_is_asked() -> None:
+def test_onednn_computes_float32_on_a_cpu() -> None:
     x, layer = torch.randn(5, 8), Linear(8, 3)
-    assert not by_onednn(lambda: layer(x))
-    with torch.no_grad():
-        assert by_onednn(lambda: layer(x))
-        assert not by_onednn(lambda: linear(x.double(), layer.weight.double()))
-        with torch.autocast("cpu", torch.bfloat16):
-            assert layer(x).dtype == torch.bfloat16
+    assert by_onednn(lambda: layer(x))
+    assert by_onednn(layer(x).sum().backward)
+    assert not by_onednn(lambda: linear(x.double(), layer.weight.double()))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(x).dtype == torch.bfloat16
 
 
 def test_gradients() -> None:
+    """Of the first and, through a square, of the second order."""
+    torch.manual_seed(0)
     x, layer = torch.randn(4, 5, 8, requires_grad=True), Linear(8, 3)
-    found = torch.autograd.grad(layer(x).square().sum(), [x, *layer.parameters()])
-    expected = torch.autograd.grad(F.linear(x, layer.weight, layer.bias).square().sum(), [x, *layer.parameters()])
-    for a, b in zip(found, expected, strict=True):
-        torch.testing.assert_close(a, b)
+    wanted = [x, *layer.parameters()]
+
+    def gradients(y: Tensor) -> list[Tensor]:
+        first = torch.autograd.grad(y.pow(3).sum(), wanted, create_graph=True)
+        return [*first, *torch.autograd.grad(sum((g.square().sum() for g in first), x.new_zeros(())), wanted)]
+
+    for found, expected in zip(gradients(layer(x)), gradients(F.linear(x, layer.weight, layer.bias)), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-5)
+
+
+def test_a_gradient_that_is_not_asked_for_is_not_made() -> None:
+    x, layer = torch.randn(4, 8), Linear(8, 3).requires_grad_(False)
+    with Operators() as operators:
+        layer(x)
+    assert sum("_linear_pointwise" in name for name in operators.called) == 1
+    layer.bias.requires_grad_(True)
+    layer(x).sum().backward()
+    assert layer.weight.grad is None
+    torch.testing.assert_close(layer.bias.grad, torch.full((3,), 4.0))
 
 
 def test_layers_of_a_module_that_has_moved() -> None:
