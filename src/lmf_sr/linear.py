@@ -1,9 +1,9 @@
 """A linear layer at the processor's full width: y = x W' + b.
 
 On a CPU `F.linear` is Intel's MKL, which uses the vectors of 512 bits of its maker's processors alone. oneDNN, which PyTorch
-has too and computes convolutions with, uses everyone's: an AMD EPYC then takes less than half the time, and trains
-CiaoSR 1.6 times and LIIF 1.2 times as fast in float32. (Made to believe
-the EPYC Intel's, MKL is as fast as oneDNN, so that nothing should be lost where it is.)
+has too and computes convolutions with, uses everyone's: an AMD EPYC takes less than half the time for a layer, and trains
+CiaoSR 1.6 times and LIIF 1.2 times as fast in float32. (Made to believe the EPYC Intel's, MKL is as fast as oneDNN, so that
+nothing should be lost where it is.)
 """
 
 from typing import Any
