@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from lmf_sr.decoders import cross_scale
 from lmf_sr.decoders.cross_scale import CrossScaleAttention, along_diagonals, blocks
 
 
@@ -71,6 +72,14 @@ def test_an_image_of_one_colour_has_gradients() -> None:
     assert features.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3, 5])
+def test_bands(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, features = attention(), torch.randn(2, 4, 8, 6, dtype=torch.float64)
+    expected = net(features)
+    monkeypatch.setattr(cross_scale, "BAND", rows * 6 * 4 * 3)
+    torch.testing.assert_close(net(features), expected)
+
+
 def test_odd_sizes_are_padded_by_reflection() -> None:
     net, features = attention(), torch.randn(1, 4, 5, 3, dtype=torch.float64)
     padded = F.pad(features, (0, 1, 0, 1), mode="reflect")
@@ -125,6 +134,7 @@ def test_a_side_under_48_is_attended_whole() -> None:
 
 MEASURE = """
 import itertools, torch
+from lmf_sr.decoders import cross_scale
 from lmf_sr.decoders.cross_scale import CrossScaleAttention
 net = CrossScaleAttention(64)
 attend, count = net.attend, itertools.count()

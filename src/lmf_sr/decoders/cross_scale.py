@@ -14,7 +14,7 @@ No patch is ever made (`plain.py` does). Patches overlap, and what is common to 
 The product of two 3x3 patches is the M+ of M[p, j] = <m[p], r[j]>; and a patch of 6x6 is 3x3 cells of 2x2, so that the cell
 at p of the overlapping sum is sum_j A+[p, j] e[j], e[j] the cell at j. The products are a ninth of those of patches.
 
-The attention of n positions costs n^2 / 4 memory, so larger images are attended in blocks of 48 x 48, one after the other.
+Larger images are attended in blocks of 48 x 48, one after the other, and blocks in bands of rows.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,7 @@ from lmf_sr.decoders.layers import softmax
 from lmf_sr.linear import linear
 
 BLOCK = 48
+BAND = 2**21  # pairs of positions attended at once: what they take is then kept by malloc, and in part by the cache
 
 
 class CrossScaleAttention(nn.Module):
@@ -54,14 +55,22 @@ class CrossScaleAttention(nn.Module):
 def weighted(
     match: Float[Tensor, "k H W"], reference: Float[Tensor, "k h w"], cells: Float[Tensor, "c h w"]
 ) -> Float[Tensor, "c H W"]:
-    """The cells of the overlapping sum."""
-    H, W, h, w = *match.shape[1:], *reference.shape[1:]
-    norms = patch_norms(reference)
-    products = linear(match.flatten(1).T, reference.flatten(1).T).view(H, W, h, w)
-    logits = along_diagonals(products.to(norms)) * (10 / norms)
-    attention = softmax(logits.view(H * W, h * w), dim=-1).view(H, W, h, w)
-    weights = along_diagonals(attention).to(cells).view(H * W, h * w)
-    return linear(cells.flatten(1), weights).unflatten(1, (H, W))
+    """The cells of the overlapping sum, band by band."""
+    (H, W), (h, w) = match.shape[1:], reference.shape[1:]
+    keys, factors, cells = reference.flatten(1).T, 10 / patch_norms(reference), cells.flatten(1)
+    rows = max(BAND // (W * h * w), 1)
+    bands = []
+    for top in range(0, H, rows):
+        bottom = min(top + rows, H)
+        # Of each sum along diagonals the rows at the ends miss a neighbour, unless the image ends there.
+        attended = slice(max(top - 1, 0), min(bottom + 1, H))
+        matched = slice(max(top - 2, 0), min(bottom + 2, H))
+        products = linear(match[:, matched].flatten(1).T, keys).to(factors).view(-1, W, h, w)
+        logits = along_diagonals(products)[attended.start - matched.start :][: attended.stop - attended.start] * factors
+        attention = softmax(logits.flatten(2), dim=-1).view_as(logits)
+        weights = along_diagonals(attention)[top - attended.start :][: bottom - top].to(cells)
+        bands.append(linear(cells, weights.reshape(-1, h * w)))
+    return torch.cat(bands, dim=1).unflatten(1, (H, W))
 
 
 def patch_norms(x: Float[Tensor, "k h w"]) -> Float[Tensor, "h w"]:
