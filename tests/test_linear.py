@@ -1,5 +1,7 @@
 """`linear` is `F.linear`, and who computes it."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +47,8 @@ def test_equals_pytorch(shape: list[int], i: int, o: int, biased: bool) -> None:
 def test_strided_operands() -> None:
     x, weight = torch.randn(9, 30, 4).permute(1, 2, 0), torch.randn(12, 20)[::2, 3:12]
     torch.testing.assert_close(linear(x, weight), F.linear(x, weight), atol=1e-5, rtol=1e-5)
+    for bias in (torch.randn(12)[::2], torch.randn(1).expand(6)):
+        torch.testing.assert_close(linear(x, weight, bias), F.linear(x, weight, bias), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="PyTorch has no oneDNN here")
@@ -80,6 +84,34 @@ def test_a_gradient_that_is_not_asked_for_is_not_made() -> None:
     layer(x).sum().backward()
     assert layer.weight.grad is None
     torch.testing.assert_close(layer.bias.grad, torch.full((3,), 4.0))
+
+
+def test_what_no_gradient_needs_may_be_changed() -> None:
+    x, layer = torch.randn(4, 8, requires_grad=True), Linear(8, 3).requires_grad_(False)
+    hidden = x * 2
+    y = layer(hidden)
+    hidden.relu_()
+    y.sum().backward()
+    torch.testing.assert_close(x.grad, 2 * layer.weight.sum(0).expand(4, 8))
+
+
+def test_transforms() -> None:
+    x, layer = torch.randn(4, 8), Linear(8, 3)
+    found = torch.func.grad(lambda w: linear(x, w).square().sum())(layer.weight.detach())
+    torch.testing.assert_close(found, 2 * (x @ layer.weight.T).T @ x, atol=1e-4, rtol=1e-4)
+
+
+COMPILED = """
+import torch
+from lmf_sr.linear import Linear
+x, layer = torch.randn(4, 8), Linear(8, 3)
+torch.testing.assert_close(torch.compile(layer, backend="eager", fullgraph=True)(x), layer(x))
+"""
+
+
+def test_compiles_whole() -> None:
+    """In a process without the tests' type checks, which do not compile."""
+    subprocess.run([sys.executable, "-c", COMPILED], check=True)
 
 
 def test_layers_of_a_module_that_has_moved() -> None:

@@ -72,6 +72,12 @@ def test_an_image_of_one_colour_has_gradients() -> None:
     assert features.grad.isfinite().all()
 
 
+def test_large_features_do_not_overflow_float16() -> None:
+    net, features = attention(8).float(), 500 * torch.randn(1, 8, 12, 8)
+    with torch.no_grad(), torch.autocast("cpu", torch.float16):
+        assert net(features).isfinite().all()
+
+
 @pytest.mark.parametrize("rows", [1, 2, 3, 5])
 def test_bands(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     net, features = attention(), torch.randn(2, 4, 8, 6, dtype=torch.float64)

@@ -57,7 +57,9 @@ def weighted(
 ) -> Float[Tensor, "c H W"]:
     """The cells of the overlapping sum, band by band."""
     (H, W), (h, w) = match.shape[1:], reference.shape[1:]
-    keys, factors, cells = reference.flatten(1).T, 10 / patch_norms(reference), cells.flatten(1)
+    norms = patch_norms(reference)
+    largest = norms.max()  # which keeps products within float16
+    keys, factors, cells = (reference / largest).flatten(1).T, 10 * largest / norms, cells.flatten(1)
     rows = max(BAND // (W * h * w), 1)
     bands = []
     for top in range(0, H, rows):
