@@ -76,6 +76,20 @@ def test_the_default_is_the_papers_recipe() -> None:
         assert default[key] == paper[key]
 
 
+def test_refining_is_the_budget_recipe_with_larger_batches_at_a_lower_rate() -> None:
+    budget, refine = configured("experiment=budget"), configured("experiment=refine")
+    assert {key for key in budget if budget[key] != refine[key]} == {
+        "sampling",
+        "batch_size",
+        "optimizer",
+        "schedule",
+        "trainer",
+    }
+    assert (refine.sampling.patch, refine.batch_size) > (budget.sampling.patch, budget.batch_size)
+    assert refine.optimizer.lr < budget.optimizer.lr
+    assert refine.optimizer._target_ == budget.optimizer._target_
+
+
 def rate(cfg: DictConfig, step: int) -> float:
     """The learning rate that is in force after so many steps."""
     optimizer = instantiate(cfg.optimizer)([torch.nn.Parameter(torch.zeros(1))])
