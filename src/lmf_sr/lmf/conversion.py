@@ -32,7 +32,6 @@ from torch import Tensor
 from lmf_sr.decoders import Decoder
 from lmf_sr.decoders.layers import MLP
 from lmf_sr.geometry import FourCorners, ensemble, four_corners, gather, nearest_corner, relative_cell
-from lmf_sr.linear import linear
 
 # Of the size of PyTorch's own weights. Modulations that begin at random have to be unlearnt first: a network learns faster
 # that begins without (Peebles & Xie, ICCV 2023, "adaLN-Zero"), or nearly so: at zero, all latents would be equal to CMSR.
@@ -184,8 +183,8 @@ class Conversion(Decoder):
         y = self.input_at_hr(code, corners.rel.to(dtype), state.cell[:, None, None])
         *hidden, last = self.render_weights
         for W, gain, offset in zip(hidden, modulations[:L], modulations[L:], strict=True):
-            y = torch.addcmul(offset, gain, linear(y, W)).relu_()
-        return linear(ensemble(y, corners.weight.to(dtype)), last, self.render_mlp.linears[-1].bias)
+            y = torch.addcmul(offset, gain, F.linear(y, W)).relu_()
+        return F.linear(ensemble(y, corners.weight.to(dtype)), last, self.render_mlp.linears[-1].bias)
 
     def corners(self, coords: Float[Tensor, "B Q 2"], lr_size: tuple[int, ...]) -> FourCorners:
         """The latents that a query sees."""
@@ -225,7 +224,7 @@ class LinearFirst(Conversion):
         self, code: Float[Tensor, "B h w K"], cell: Float[Tensor, "B 2"]
     ) -> tuple[Float[Tensor, "B h w D"], Float[Tensor, "B h w 0"]]:
         W = self.render_mlp.linears[0].weight
-        known = linear(code, W[:, : self.code_dim])
+        known = F.linear(code, W[:, : self.code_dim])
         if self.sees_cell:
             known = known + F.linear(cell, W[:, self.code_dim + 2 :])[:, None, None]
         return known, code[..., :0]
