@@ -162,6 +162,8 @@ def test_inspect_draws_intensity_and_levels(run: Run, tmp_path: Path, ckpt: Path
     two = read_picture(tmp_path / "photos" / "a_x8_cmsr.png").rgb
     assert two.shape[2] > 1.5 * one.shape[2]
     assert two.std() > 0.05
+    assert run(*inspect, "--output", "map.jpg").status == 0
+    assert read_picture(tmp_path / "map.jpg").rgb.shape == two.shape
 
 
 def test_inspect_refuses(run: Run, tmp_path: Path, ckpt: Path) -> None:

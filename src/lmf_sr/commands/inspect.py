@@ -33,8 +33,8 @@ def main(arguments: Sequence[str]) -> None:
     if not 1 <= options.scale < math.inf:
         raise InputError(f"--scale {options.scale:g} makes no picture larger: it must be a number of at least 1")
     output: Path = options.output or options.picture.with_name(f"{options.picture.stem}_x{options.scale:g}_cmsr.png")
-    if output.suffix not in (".png", ".pdf", ".svg"):
-        raise InputError(f"cannot draw {output}: choose a name that ends in .png, .pdf or .svg")
+    if output.suffix not in (".png", ".jpg", ".pdf", ".svg"):
+        raise InputError(f"cannot draw {output}: choose a name that ends in .png, .jpg, .pdf or .svg")
     model = load(options.model).to(device_named(options.device))
     picture = read_picture(options.picture).rgb
     image = model.encode(picture)
