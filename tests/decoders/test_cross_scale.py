@@ -140,7 +140,6 @@ def test_a_side_under_48_is_attended_whole() -> None:
 
 MEASURE = """
 import itertools, torch
-from lmf_sr.decoders import cross_scale
 from lmf_sr.decoders.cross_scale import CrossScaleAttention
 net = CrossScaleAttention(64)
 attend, count = net.attend, itertools.count()

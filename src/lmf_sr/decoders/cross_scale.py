@@ -65,12 +65,12 @@ def weighted(
     for top in range(0, H, rows):
         bottom = min(top + rows, H)
         # Of each sum along diagonals the rows at the ends miss a neighbour, unless the image ends there.
-        attended = slice(max(top - 1, 0), min(bottom + 1, H))
-        matched = slice(max(top - 2, 0), min(bottom + 2, H))
-        products = linear(match[:, matched].flatten(1).T, keys).to(factors).view(-1, W, h, w)
-        logits = along_diagonals(products)[attended.start - matched.start :][: attended.stop - attended.start] * factors
+        first, last = max(top - 2, 0), min(bottom + 2, H)
+        start, stop = max(top - 1, 0), min(bottom + 1, H)
+        products = linear(match[:, first:last].flatten(1).T, keys).to(factors).view(-1, W, h, w)
+        logits = along_diagonals(products)[start - first : stop - first] * factors
         attention = softmax(logits.flatten(2), dim=-1).view_as(logits)
-        weights = along_diagonals(attention)[top - attended.start :][: bottom - top].to(cells)
+        weights = along_diagonals(attention)[top - start : bottom - start].to(cells)
         bands.append(linear(cells, weights.reshape(-1, h * w)))
     return torch.cat(bands, dim=1).unflatten(1, (H, W))
 
@@ -114,7 +114,7 @@ def blocks(n: int) -> list[slice]:
     return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], n], strict=True)]
 
 
-def pad_to_even(x: Float[Tensor, "*B h w"]) -> Float[Tensor, "*B H W"]:
+def pad_to_even(x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C H W"]:
     """Pads by reflection at the bottom and the right; a single row or column is repeated."""
     for axis in (-2, -1):
         n = x.shape[axis]
