@@ -22,8 +22,8 @@ from torch import Tensor
 
 from benchmarks.record import RESULTS, begun, write
 from lmf_sr import build
-from lmf_sr.commands.malloc import keep_freed
 from lmf_sr.decoders import Decoder
+from lmf_sr.glibc import keep_freed
 from lmf_sr.plain import plain_form
 
 BATCH, PATCH, QUERIES = 16, 48, 2304

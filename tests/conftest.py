@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import torch
+from command_line import Outcome, Run
 from jaxtyping import install_import_hook
 
 # The numeric tower: an int is a float, as type checkers have it.
@@ -17,4 +19,35 @@ def shared() -> Path:
     path = ROOT.parent / "shared"
     if not path.is_dir():
         pytest.skip(f"SKIPPED FOR LACK OF REFERENCE DATA: no folder {path.name}/ beside the checkout")
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`lmf-sr ARGUMENTS` in `tmp_path`."""
+    from lmf_sr.commands.main import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Outcome:
+        capsys.readouterr()
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as exit_:  # argparse and Hydra end so after --help
+            status = int(exit_.code or 0)
+        captured = capsys.readouterr()
+        return Outcome(status, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small LM-LIIF with fresh weights."""
+    from lmf_sr.building import build
+    from lmf_sr.checkpoints import export
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    export(build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}, "lm-liif"), path)
     return path

@@ -25,8 +25,8 @@ from torch import nn
 from lmf_sr.atomic import replacing
 from lmf_sr.building import CONF, build
 from lmf_sr.checkpoints import export
-from lmf_sr.commands.configuration import as_dict
 from lmf_sr.evaluation.records import FILE, Record, read_record
+from lmf_sr.jobs.settings import as_dict
 from lmf_sr.model import Model
 
 ROUNDS = 10  # steps of each, to time them

@@ -12,9 +12,9 @@ from command_line import Run
 
 from lmf_sr.checkpoints import load
 from lmf_sr.commands import upscale
-from lmf_sr.commands.configuration import calibration_of
 from lmf_sr.evaluation.calibration import Calibration
 from lmf_sr.images import Picture, imresize, read_picture, write_picture
+from lmf_sr.jobs.settings import calibration_of
 
 
 def picture(height: int = 12, width: int = 16, **kept: object) -> Picture:

@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from lmf_sr.building import CONF, build, choices
-from lmf_sr.commands.configuration import as_dict
+from lmf_sr.jobs.settings import as_dict
 
 
 def configured(*overrides: str) -> DictConfig:

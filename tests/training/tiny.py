@@ -13,8 +13,8 @@ from lmf_sr.data import PairedImages, Sampling
 from lmf_sr.data.module import SuperResolutionData
 from lmf_sr.model import Model
 from lmf_sr.training.callbacks import LastCheckpoint, Psnr
-from lmf_sr.training.files import CheckpointFiles
-from lmf_sr.training.module import SuperResolution
+from lmf_sr.training.checkpoint_io import CheckpointFiles
+from lmf_sr.training.learner import SuperResolution
 
 ENCODER = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
 DECODER = {"name": "lm-liif", "depth": 2, "width": 4, "code_dim": 4}

@@ -13,10 +13,6 @@ from rich.progress import Progress
 
 from lmf_sr.atomic import replacing
 from lmf_sr.checkpoints import load
-from lmf_sr.commands import hydra_app
-from lmf_sr.commands.configuration import device_named, name_of, protocol_named, scales, size
-from lmf_sr.commands.jobs import job_folder, overrides
-from lmf_sr.commands.wandb_runs import to_wandb
 from lmf_sr.data import Source
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation import figures, tables
@@ -26,6 +22,10 @@ from lmf_sr.evaluation.evaluate import Upscaler, evaluate
 from lmf_sr.evaluation.profile import profile
 from lmf_sr.evaluation.records import Results, environment
 from lmf_sr.evaluation.tables import Row
+from lmf_sr.jobs import app
+from lmf_sr.jobs.job import job_folder, overrides
+from lmf_sr.jobs.settings import device_named, name_of, protocol_named, scales, size
+from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.model import Model
 
 DETAILS = {"ssim", "encoder_parameters", "decoder_macs_as_run"}  # in table.csv and the records only
@@ -33,7 +33,7 @@ DETAILS = {"ssim", "encoder_parameters", "decoder_macs_as_run"}  # in table.csv 
 
 def main(arguments: Sequence[str]) -> None:
     """Runs the verb."""
-    hydra_app.run("compare", job, arguments)
+    app.run("compare", job, arguments)
 
 
 def job(cfg: DictConfig) -> Results:

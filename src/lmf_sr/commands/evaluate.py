@@ -9,8 +9,14 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import Progress
 
-from lmf_sr.commands import hydra_app
-from lmf_sr.commands.configuration import (
+from lmf_sr.data import Source
+from lmf_sr.evaluation.baseline import Bicubic
+from lmf_sr.evaluation.evaluate import Upscaler, evaluate
+from lmf_sr.evaluation.records import Results
+from lmf_sr.evaluation.saving import SavingMeter
+from lmf_sr.evaluation.tables import rows, terminal
+from lmf_sr.jobs import app
+from lmf_sr.jobs.settings import (
     checkpoint_named,
     device_named,
     name_of,
@@ -19,18 +25,12 @@ from lmf_sr.commands.configuration import (
     scales,
     trained_model,
 )
-from lmf_sr.commands.wandb_runs import to_wandb
-from lmf_sr.data import Source
-from lmf_sr.evaluation.baseline import Bicubic
-from lmf_sr.evaluation.evaluate import Upscaler, evaluate
-from lmf_sr.evaluation.records import Results
-from lmf_sr.evaluation.saving import SavingMeter
-from lmf_sr.evaluation.tables import rows, terminal
+from lmf_sr.jobs.wandb_runs import to_wandb
 
 
 def main(arguments: Sequence[str]) -> None:
     """Runs the verb."""
-    hydra_app.run("evaluate", job, arguments)
+    app.run("evaluate", job, arguments)
 
 
 def job(cfg: DictConfig) -> Results:

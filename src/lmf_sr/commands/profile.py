@@ -7,17 +7,17 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import track
 
-from lmf_sr.commands import hydra_app
-from lmf_sr.commands.configuration import configured_model, device_named, name_of, scales, size
-from lmf_sr.commands.wandb_runs import to_wandb
 from lmf_sr.evaluation.profile import profile
 from lmf_sr.evaluation.records import Results
 from lmf_sr.evaluation.tables import rows, terminal
+from lmf_sr.jobs import app
+from lmf_sr.jobs.settings import configured_model, device_named, name_of, scales, size
+from lmf_sr.jobs.wandb_runs import to_wandb
 
 
 def main(arguments: Sequence[str]) -> None:
     """Runs the verb."""
-    hydra_app.run("profile", job, arguments)
+    app.run("profile", job, arguments)
 
 
 def job(cfg: DictConfig) -> Results:

@@ -22,8 +22,6 @@ from omegaconf.errors import OmegaConfBaseException
 from lmf_sr.building import CONF, choices
 from lmf_sr.checkpoints import load
 from lmf_sr.commands.arguments import parser_for
-from lmf_sr.commands.hydra_errors import explained
-from lmf_sr.commands.jobs import CHECKPOINT
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.crops import detailed_crops
@@ -31,6 +29,8 @@ from lmf_sr.evaluation.evaluate import Upscaler
 from lmf_sr.evaluation.figures import side_by_side
 from lmf_sr.evaluation.records import FILE, Record, read_record
 from lmf_sr.images import IMAGE_SUFFIXES
+from lmf_sr.jobs.errors import explained
+from lmf_sr.jobs.job import CHECKPOINT
 from lmf_sr.reporting.report import CROPS, write_report
 from lmf_sr.reporting.study import CONVERSION
 

@@ -12,25 +12,25 @@ from omegaconf import DictConfig
 
 from lmf_sr.building import build
 from lmf_sr.checkpoints import check_fit, load
-from lmf_sr.commands import hydra_app
-from lmf_sr.commands.configuration import as_dict, name_of, scales, size
-from lmf_sr.commands.jobs import CHECKPOINT, job_folder
-from lmf_sr.commands.wandb_runs import ended_with_the_job, loggers
 from lmf_sr.data import Source
 from lmf_sr.data.module import SuperResolutionData
 from lmf_sr.evaluation.evaluate import evaluate
 from lmf_sr.evaluation.metrics import PROTOCOLS
 from lmf_sr.evaluation.profile import profile
 from lmf_sr.evaluation.records import Results
+from lmf_sr.jobs import app
+from lmf_sr.jobs.job import CHECKPOINT, job_folder
+from lmf_sr.jobs.settings import as_dict, name_of, scales, size
+from lmf_sr.jobs.wandb_runs import ended_with_the_job, loggers
 from lmf_sr.model import Model
-from lmf_sr.training.files import CheckpointFiles
-from lmf_sr.training.module import SuperResolution
-from lmf_sr.training.processes import ended_with_the_run
+from lmf_sr.training.checkpoint_io import CheckpointFiles
+from lmf_sr.training.ddp_cleanup import ended_with_the_run
+from lmf_sr.training.learner import SuperResolution
 
 
 def main(arguments: Sequence[str]) -> None:
     """Runs the verb."""
-    hydra_app.run("train", job, arguments)
+    app.run("train", job, arguments)
 
 
 def job(cfg: DictConfig) -> Results:

@@ -23,7 +23,7 @@ from lmf_sr.evaluation.saving import SavingMeter, overall
 from lmf_sr.geometry import TRAINING_SCALE
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
-from lmf_sr.training.module import SuperResolution
+from lmf_sr.training.learner import SuperResolution
 
 
 class Cmsr(Callback):

@@ -16,7 +16,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lmf_sr.data import Pair
 from lmf_sr.model import Model
 from lmf_sr.profiling import Size, count_macs, measure_latency
-from lmf_sr.training.module import SuperResolution
+from lmf_sr.training.learner import SuperResolution
 
 
 class _Costs(Callback):

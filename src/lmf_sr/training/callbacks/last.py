@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from lmf_sr.training.module import diverged
+from lmf_sr.training.learner import diverged
 
 STOPPING = b"\nlmf-sr: stopping after this step; interrupt again to stop at once\n"
 

@@ -5,7 +5,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 
 from lmf_sr.profiling import count_parameters
-from lmf_sr.training.module import SuperResolution
+from lmf_sr.training.learner import SuperResolution
 
 
 class Summary(Callback):

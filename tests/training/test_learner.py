@@ -14,7 +14,7 @@ from tiny import learner, tiny_data, tiny_model
 
 from lmf_sr.checkpoints import load
 from lmf_sr.errors import InputError
-from lmf_sr.training.module import SuperResolution
+from lmf_sr.training.learner import SuperResolution
 
 MakeTrainer = Callable[..., Trainer]
 WEIGHTS_ONLY = {"weights_only": True}

@@ -10,10 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from lmf_sr.building import build
 from lmf_sr.checkpoints import checkpoint_file, load, shipped_models
-from lmf_sr.commands import jobs
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.calibration import table_from
 from lmf_sr.evaluation.metrics import PROTOCOLS, Protocol
+from lmf_sr.jobs.job import overrides
 from lmf_sr.lmf.cmsr import Scale2Mod, authors_file, check_intensity
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
@@ -36,7 +36,7 @@ def trained_model(cfg: DictConfig) -> Model:
         shipped = ", ".join(shipped_models()) or "none"
         raise InputError(f"no trained {checkpoint} ships with lmf-sr (shipped: {shipped}): give one as ckpt=FILE")
     model = load(checkpoint)
-    for override in jobs.overrides():
+    for override in overrides():
         _check_agreement(model, cfg, override.partition("=")[0])
     return model
 

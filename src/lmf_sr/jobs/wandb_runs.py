@@ -7,10 +7,10 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig
 
-from lmf_sr.commands.configuration import as_dict
-from lmf_sr.commands.jobs import job_folder, sweep_name
 from lmf_sr.evaluation.evaluate import Upscaler
 from lmf_sr.evaluation.records import Results
+from lmf_sr.jobs.job import job_folder, sweep_name
+from lmf_sr.jobs.settings import as_dict
 from lmf_sr.model import Model
 
 

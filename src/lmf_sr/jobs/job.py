@@ -23,10 +23,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from lmf_sr.commands.hydra_errors import explained
 from lmf_sr.data.store import identity
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.records import FILE, Record, Results, read_record, write_record
+from lmf_sr.jobs.errors import explained
 
 try:
     import fcntl

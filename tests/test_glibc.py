@@ -6,7 +6,7 @@ import pytest
 
 PAGES = """
 import resource, sys, torch
-from lmf_sr.commands.malloc import keep_freed
+from lmf_sr.glibc import keep_freed
 
 def pages():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

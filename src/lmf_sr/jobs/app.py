@@ -1,4 +1,4 @@
-"""A verb as a Hydra application: `KEY=VALUE` arguments, `-m` for sweeps, a folder of its own for each job (`jobs.py`).
+"""A verb as a Hydra application: `KEY=VALUE` arguments, `-m` for sweeps, a folder of its own for each job (`job.py`).
 
 Hydra's errors become `InputError`s of one sentence. In a sweep the jobs after a failing one are done all the same, and the
 command fails at the end; the same command again does what is not done yet.
@@ -21,11 +21,11 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
 
 from lmf_sr.building import CONF
-from lmf_sr.commands import names
-from lmf_sr.commands.hydra_errors import explained
-from lmf_sr.commands.jobs import Job, job_folder, overrides, perform, unfinished, written
-from lmf_sr.commands.malloc import keep_freed
 from lmf_sr.errors import InputError
+from lmf_sr.glibc import keep_freed
+from lmf_sr.jobs import folders
+from lmf_sr.jobs.errors import explained
+from lmf_sr.jobs.job import Job, job_folder, overrides, perform, unfinished, written
 
 
 class Sweep(Callback):
@@ -54,7 +54,7 @@ def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
     Sweep.folder = None
     try:
         described = OverridesParser.create().parse_overrides(settings)
-        register_resolvers(names.sweep_name(described))
+        register_resolvers(folders.sweep_name(described))
         # Where Hydra looks for them, in this order.
         sys.argv = [f"lmf-sr {verb}", *options, *settings, _shared(described)]
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(
@@ -82,7 +82,7 @@ def register_resolvers(sweep: str = "") -> None:
     where it is kept once resolved.
     """
     OmegaConf.register_new_resolver("name_of_sweep", lambda given: given or sweep, replace=True, use_cache=True)
-    OmegaConf.register_new_resolver("name_of_job", names.folder_name, replace=True)
+    OmegaConf.register_new_resolver("name_of_job", folders.folder_name, replace=True)
     OmegaConf.register_new_resolver("share_of_cores", lambda jobs: max((os.cpu_count() or 1) // jobs, 1), replace=True)
 
 
