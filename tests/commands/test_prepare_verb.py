@@ -123,7 +123,7 @@ def test_a_file_that_claims_more_than_any_photograph_is_not_unpacked(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zipped(tmp_path / "bomb.zip", **{"a.png": png(tmp_path), "bomb.png": bytes(10_000_000)})
-    monkeypatch.setattr("lmf_sr.data.collecting._LARGEST", 5_000_000)
+    monkeypatch.setattr("lmf_sr.data.archives._LARGEST", 5_000_000)
     outcome = run("prepare", "bomb.zip", "some.store", *SMALL)
     assert outcome.status == 0
     assert "bomb.zip/bomb.png: unpacked it would be 10,000,000 bytes" in outcome.err

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from lmf_sr.commands.arguments import parser_for
-from lmf_sr.data.collecting import ImageFile, Size, image_files, key_of, listed, shortcomings
+from lmf_sr.data.archives import ImageFile, Size, image_files, key_of, listed, shortcomings
 from lmf_sr.data.store import TRAINING, VALIDATION, Pixels, folder_of, write_store
 from lmf_sr.errors import InputError
 from lmf_sr.images import read_rgb8

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import lightning
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from lmf_sr.data.evaluation import Pair, PairedImages
+from lmf_sr.data.pairs import Pair, PairedImages
 from lmf_sr.data.patches import Batches, Patches
 from lmf_sr.data.sampling import Sampling
 from lmf_sr.data.sources import Source

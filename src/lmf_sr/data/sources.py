@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from jaxtyping import UInt8
 from torch import Tensor
 
-from lmf_sr.data.evaluation import PairedImages, decode
+from lmf_sr.data.pairs import PairedImages, decode
 from lmf_sr.data.store import TRAINING, VALIDATION, Photographs, Stored, sets_in
 from lmf_sr.errors import InputError
 from lmf_sr.images import HELD_OUT, TRAIN, embedded_photographs, list_images

@@ -2,7 +2,7 @@
 
 from lmf_sr.images.colour import luma, normalise
 from lmf_sr.images.embedded import HELD_OUT, TRAIN, embedded_photographs
-from lmf_sr.images.files import (
+from lmf_sr.images.pictures import (
     IMAGE_SUFFIXES,
     Picture,
     list_images,

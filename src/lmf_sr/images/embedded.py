@@ -20,7 +20,7 @@ from importlib.resources import as_file, files
 from jaxtyping import UInt8
 from torch import Tensor
 
-from lmf_sr.images.files import read_rgb8
+from lmf_sr.images.pictures import read_rgb8
 
 TRAIN = ("motorcycle_left", "motorcycle_right", "hubble_deep_field", "ihc", "rocket", "chelsea")
 HELD_OUT = ("astronaut", "coffee")

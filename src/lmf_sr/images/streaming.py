@@ -16,7 +16,7 @@ from lmf_sr.atomic import replacing
 from lmf_sr.errors import InputError
 from lmf_sr.images.decoding import Samples
 from lmf_sr.images.encoding import FORMATS, encode, tiff_options
-from lmf_sr.images.files import Picture, matching_profile, to_samples
+from lmf_sr.images.pictures import Picture, matching_profile, to_samples
 from lmf_sr.images.png import write_png
 
 GATHERED = 2**25  # pixels that are written at once

@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from lmf_sr.data.collecting import key_of, shortcomings
+from lmf_sr.data.archives import key_of, shortcomings
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lmf_sr.data import PairedImages
-from lmf_sr.data.evaluation import decode
+from lmf_sr.data.pairs import decode
 from lmf_sr.errors import InputError
 from lmf_sr.images import read_rgb8, resize_pillow
 
