@@ -14,7 +14,7 @@ what networks tolerate; what that does to the pixels is stated apart.)
 
 *Roofline.* The floor of a render is the largest of three times: the bytes that must move (each latent and LR pixel read
 once, each output value written once) at the rate of a large copy, its products at the rate of a large float16 matrix
-product, and its other operations on hidden values at the float32 rate. `fused_kernel.py` explains the counts. The floor of
+product, and its other operations on hidden values at the float32 rate. `triton_kernel.py` explains the counts. The floor of
 `prepare` is that of its multiply-adds. All rates are measured here, on the same GPU.
 
 `--sweep` also times the kernel's own choices (tile, strip, registers) and says which is best.
@@ -42,7 +42,7 @@ from lmf_sr.geometry import Grid, clip_cell
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.profiling import decoder_macs
-from lmf_sr.rendering import fused
+from lmf_sr.rendering import triton
 from lmf_sr.rendering.direct import render_direct
 
 LR_SIZE = (180, 320)
@@ -170,7 +170,7 @@ class Setting(NamedTuple):
             return self.decoder.prepare(self.features, self.cell)
 
     def render(self, state: LMFState) -> Tensor:
-        return fused.render_triton(self.decoder, state, self.lr, self.grid)
+        return triton.render_triton(self.decoder, state, self.lr, self.grid)
 
     def direct(self, state: LMFState) -> Tensor:
         return render_direct(self.decoder, state, self.lr, self.grid)
@@ -244,15 +244,15 @@ def measure(s: Setting, reference: Tensor, macs_once: int, ceilings: dict[str, f
 @contextmanager
 def chosen(tiles: tuple[int, ...], strip: int, registers: int | None) -> Iterator[None]:
     """The kernel's own choices, for a while."""
-    before = fused.TILES, fused.STRIP, fused.LAUNCH
-    fused.TILES, fused.STRIP = tiles, strip
-    fused.LAUNCH = {**fused.LAUNCH, "maxnreg": registers} if registers else fused.LAUNCH
-    fused.blocks_of.cache_clear()
+    before = triton.TILES, triton.STRIP, triton.LAUNCH
+    triton.TILES, triton.STRIP = tiles, strip
+    triton.LAUNCH = {**triton.LAUNCH, "maxnreg": registers} if registers else triton.LAUNCH
+    triton.blocks_of.cache_clear()
     try:
         yield
     finally:
-        fused.TILES, fused.STRIP, fused.LAUNCH = before
-        fused.blocks_of.cache_clear()
+        triton.TILES, triton.STRIP, triton.LAUNCH = before
+        triton.blocks_of.cache_clear()
 
 
 def sweep(s: Setting) -> list[dict[str, Any]]:
@@ -336,7 +336,7 @@ def main(arguments: Sequence[str]) -> int:
     record: dict[str, Any] = {
         "device": device,
         **begun(command=" ".join(["python -m benchmarks.gpu", *arguments])),
-        "triton": ".".join(map(str, fused.triton_version())),
+        "triton": ".".join(map(str, triton.triton_version())),
         "cuda": torch.version.cuda,
         "lr_size": list(options.lr_size),
         "ceilings": measured_ceilings(),

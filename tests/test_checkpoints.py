@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 import lmf_sr
 from lmf_sr.checkpoints import DEFAULT_MODEL, FORMAT, WEIGHTS, export, load, shipped_models
+from lmf_sr.cmsr.calibration import Calibration
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.calibration import Calibration
 from lmf_sr.model import Model
 
 GOLDEN = Path(__file__).parent / "golden"

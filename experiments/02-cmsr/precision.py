@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import lmf_sr
+from lmf_sr.cmsr.calibration import Calibration
+from lmf_sr.cmsr.render import Plan
 from lmf_sr.data import Folder
-from lmf_sr.evaluation.calibration import Calibration
 from lmf_sr.geometry import Grid
-from lmf_sr.rendering.cmsr import Plan
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ import torch
 
 import lmf_sr
 from lmf_sr.atomic import replacing
+from lmf_sr.cmsr.calibration import Calibration, evenly_spread
+from lmf_sr.cmsr.savings import SavingMeter, overall
+from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.data import Folder, PairedImages
-from lmf_sr.evaluation.calibration import Calibration, evenly_spread
-from lmf_sr.evaluation.saving import SavingMeter, overall
-from lmf_sr.lmf.cmsr import Scale2Mod
 from lmf_sr.model import ContinuousImage, Model
 
 ROUNDS = 5

@@ -20,8 +20,8 @@ from torch import Tensor
 
 import lmf_sr
 from lmf_sr.atomic import replacing
+from lmf_sr.cmsr.calibration import only
 from lmf_sr.data import Folder
-from lmf_sr.evaluation.calibration import only
 from lmf_sr.geometry import Grid, clip_cell, relative_cell
 from lmf_sr.images import luma
 from lmf_sr.lmf.conversion import Conversion

@@ -18,15 +18,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lmf_sr.cmsr.render import Plan, render_cmsr, within_picture
+from lmf_sr.cmsr.table import AROUND, Scale2Mod, check_intensity, contrast
 from lmf_sr.decoders import Decoder
 from lmf_sr.encoders import Encoder, compiled
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import Grid, Region, clip_cell, relative_cell, sample_bilinear
-from lmf_sr.lmf.cmsr import AROUND, Scale2Mod, check_intensity, contrast
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.rendering import direct
 from lmf_sr.rendering.choice import AUTO, Renderer, choose
-from lmf_sr.rendering.cmsr import Plan, render_cmsr, within_picture
 from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.tiling import PREPARED_AT_ONCE, Window, encode_window, strips
 from lmf_sr.rendering.values import PIXELS, UNCLAMPED, Values
@@ -273,7 +273,7 @@ class ContinuousImage:
 
     @torch.inference_mode()
     def intensity(self, height: int, width: int, name: str = "shift") -> Float[Tensor, "B h w"]:
-        """One of `lmf.cmsr.INTENSITIES` at each LR position, where the picture is rendered at this size.
+        """One of `cmsr.table.INTENSITIES` at each LR position, where the picture is rendered at this size.
 
         Raises InputError for another name, or a decoder that is no LMF conversion.
         """

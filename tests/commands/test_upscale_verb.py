@@ -11,8 +11,8 @@ import torch
 from command_line import Run
 
 from lmf_sr.checkpoints import load
+from lmf_sr.cmsr.calibration import Calibration
 from lmf_sr.commands import upscale
-from lmf_sr.evaluation.calibration import Calibration
 from lmf_sr.images import Picture, imresize, read_picture, write_picture
 from lmf_sr.jobs.settings import calibration_of
 

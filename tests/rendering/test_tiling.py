@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import lmf_sr
+from lmf_sr.cmsr.table import INTENSITIES, Scale2Mod
 from lmf_sr.encoders import Encoder
 from lmf_sr.encoders.edsr import EDSR
 from lmf_sr.encoders.rdn import RDN
 from lmf_sr.encoders.swinir import SwinIR
 from lmf_sr.geometry import Grid, axis_corners
-from lmf_sr.lmf.cmsr import INTENSITIES, Scale2Mod
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.rendering import tiling

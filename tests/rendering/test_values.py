@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import lmf_sr
-from lmf_sr.lmf.cmsr import Scale2Mod
+from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.rendering.values import NORMALISED, PIXELS, UNCLAMPED
 
 TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 16}

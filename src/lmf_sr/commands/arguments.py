@@ -2,8 +2,8 @@
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from lmf_sr.evaluation.calibration import AGGREGATIONS
-from lmf_sr.lmf.cmsr import INTENSITIES
+from lmf_sr.cmsr.calibration import AGGREGATIONS
+from lmf_sr.cmsr.table import INTENSITIES
 
 
 def parser_for(verb: str, description: str, epilog: str) -> ArgumentParser:

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from lmf_sr.cmsr.calibration import Calibration, calibrate, evenly_spread
+from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.data import PairedImages, Source
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.calibration import Calibration, calibrate, evenly_spread
 from lmf_sr.evaluation.records import Result, Results
 from lmf_sr.jobs import app
 from lmf_sr.jobs.settings import calibration_of, checkpoint_named, device_named, name_of, scales, trained_model
-from lmf_sr.lmf.cmsr import Scale2Mod
 from lmf_sr.lmf.conversion import Conversion
 
 

@@ -9,11 +9,11 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import Progress
 
+from lmf_sr.cmsr.savings import SavingMeter
 from lmf_sr.data import Source
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.evaluate import Upscaler, evaluate
 from lmf_sr.evaluation.records import Results
-from lmf_sr.evaluation.saving import SavingMeter
 from lmf_sr.evaluation.tables import rows, terminal
 from lmf_sr.jobs import app
 from lmf_sr.jobs.settings import (

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
+from lmf_sr.cmsr.calibration import table_from
+from lmf_sr.cmsr.render import Plan
+from lmf_sr.cmsr.table import level_map
 from lmf_sr.commands.arguments import add_cmsr, parser_for
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.calibration import table_from
 from lmf_sr.evaluation.figures import modulation_maps
 from lmf_sr.geometry import Grid
 from lmf_sr.images import read_picture
 from lmf_sr.jobs.settings import device_named, table_file
-from lmf_sr.lmf.cmsr import level_map
-from lmf_sr.rendering.cmsr import Plan
 
 EPILOG = """\
 The intensity of a place is the mean of |shift modulations| there (He & Jin, CVPR 2024) or, by --intensity contrast, the

@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
+from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.commands.arguments import add_cmsr, parser_for
 from lmf_sr.errors import InputError
 from lmf_sr.images import IMAGE_SUFFIXES, Picture, check_size, imresize_rows, list_images, read_picture, write_bands
 from lmf_sr.images.encoding import FORMATS
 from lmf_sr.jobs.settings import device_named, scale2mod
-from lmf_sr.lmf.cmsr import Scale2Mod
 from lmf_sr.model import Model
 
 REMEDY = "write .tif or .png, which are streamed, or ask for fewer pixels"

@@ -7,11 +7,11 @@ from typing import Any, Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
+from lmf_sr.cmsr.savings import SavingMeter, overall
 from lmf_sr.data import PairedImages
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation import metrics
 from lmf_sr.evaluation.records import Metrics, Result
-from lmf_sr.evaluation.saving import SavingMeter, overall
 
 
 @runtime_checkable

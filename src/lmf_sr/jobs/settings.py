@@ -10,11 +10,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from lmf_sr.building import build
 from lmf_sr.checkpoints import checkpoint_file, load, shipped_models
+from lmf_sr.cmsr.calibration import table_from
+from lmf_sr.cmsr.table import Scale2Mod, authors_file, check_intensity
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.calibration import table_from
 from lmf_sr.evaluation.metrics import PROTOCOLS, Protocol
 from lmf_sr.jobs.job import overrides
-from lmf_sr.lmf.cmsr import Scale2Mod, authors_file, check_intensity
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.profiling import Size

@@ -2,7 +2,7 @@
 
     direct     any decoder, anywhere                       one query per pixel: the reference (`direct.py`)
     blocked    the LMF conversions on a CPU                `blocked.py`
-    triton     the LMF conversions of width 16 on a GPU    `fused.py`
+    triton     the LMF conversions of width 16 on a GPU    `triton.py`
 
 Without the local ensemble there is the direct path alone.
 `auto` takes the best there is. Training and single points have no grid to exploit and always take the direct path.
@@ -17,7 +17,7 @@ from torch import Tensor
 from lmf_sr.decoders import Decoder
 from lmf_sr.errors import InputError
 from lmf_sr.kernels.library import why_not_compiled
-from lmf_sr.rendering import blocked, compiled, direct, fused
+from lmf_sr.rendering import blocked, compiled, direct, triton
 
 AUTO = "auto"
 NAMES = ("direct", "blocked", "triton")
@@ -69,8 +69,8 @@ def renderers(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> Iterator[
         from_features = (blocked.render_features, blocked.prepare) if with_features else ()
         form = _blocked_form(decoder, features, with_features)
         yield Renderer("blocked", form, blocked.render_blocked, blocked.render_chosen, *from_features)
-    if fused.supports(decoder, features.device):
-        yield Renderer("triton", "one fused kernel", fused.render_triton, fused.render_chosen)
+    if triton.supports(decoder, features.device):
+        yield Renderer("triton", "one fused kernel", triton.render_triton, triton.render_chosen)
 
 
 def _blocked_form(decoder: Decoder, features: Float[Tensor, "B C h w"], from_features: bool) -> str:

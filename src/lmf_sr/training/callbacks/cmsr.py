@@ -2,7 +2,7 @@
 
     cmsr_psnr/x8          beside `psnr/x8`, that of the full rendering
     cmsr_mse/x8           MSE from the full rendering, beside the threshold asked for
-    macs_saved/x8, time_saved/x8, share_x2/x8, ...         see `evaluation/saving.py`
+    macs_saved/x8, time_saved/x8, share_x2/x8, ...         see `cmsr/savings.py`
 
 As the weights change so do the modulations: every validation makes its own table, from a few training images.
 """
@@ -14,12 +14,12 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import distributed
 
+from lmf_sr.cmsr.calibration import Calibration, evenly_spread
+from lmf_sr.cmsr.savings import SavingMeter, overall
 from lmf_sr.data import Pair, PairedImages
 from lmf_sr.data.module import SuperResolutionData
-from lmf_sr.evaluation.calibration import Calibration, evenly_spread
 from lmf_sr.evaluation.metrics import PROTOCOLS, psnr
 from lmf_sr.evaluation.records import Metrics
-from lmf_sr.evaluation.saving import SavingMeter, overall
 from lmf_sr.geometry import TRAINING_SCALE
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
@@ -31,7 +31,7 @@ class Cmsr(Callback):
 
     Args:
         mse_threshold: the error allowed, MSE from the full rendering of values in [-1, 1].
-        aggregation: of the calibration's images, one of `evaluation.calibration.AGGREGATIONS`.
+        aggregation: of the calibration's images, one of `cmsr.calibration.AGGREGATIONS`.
         intensity: what CMSR goes by, "shift" (the paper's) or "contrast".
         images: how many training images to calibrate on.
         decode_scales: to choose from.

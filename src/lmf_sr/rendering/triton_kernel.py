@@ -1,4 +1,4 @@
-"""The fused renderer's GPU kernel: latents in, pixels out, nothing in between. (`fused.py` is its host side.)
+"""The fused renderer's GPU kernel: latents in, pixels out, nothing in between. (`triton.py` is its host side.)
 
                  latent ──── latent ────       A *block* is a patch of output pixels with the same four latents around
                    │ o o o o o │               it, at most TILE of them. One warp renders STRIP neighbouring blocks, one

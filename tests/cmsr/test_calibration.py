@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lmf_sr
-from lmf_sr.data import PairedImages
-from lmf_sr.errors import InputError
-from lmf_sr.evaluation.calibration import (
+from lmf_sr.cmsr.calibration import (
     AGGREGATIONS,
     BINS,
     LOWEST,
@@ -26,7 +24,9 @@ from lmf_sr.evaluation.calibration import (
     table_from,
     upper_edge,
 )
-from lmf_sr.lmf.cmsr import Level, Scale2Mod, fingerprint
+from lmf_sr.cmsr.table import Level, Scale2Mod, fingerprint
+from lmf_sr.data import PairedImages
+from lmf_sr.errors import InputError
 from lmf_sr.model import Model
 
 TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}

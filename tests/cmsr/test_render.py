@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 import lmf_sr
+from lmf_sr.cmsr.render import Plan
+from lmf_sr.cmsr.table import Scale2Mod, level_map
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import FourCorners, Grid, four_corners
-from lmf_sr.lmf.cmsr import Scale2Mod, level_map
 from lmf_sr.model import ContinuousImage
 from lmf_sr.rendering.axes import Chosen, nearest_latents
-from lmf_sr.rendering.cmsr import Plan
 from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.upsampling import upsample
 from lmf_sr.rendering.values import NORMALISED, Values
@@ -198,7 +198,7 @@ def test_what_is_not_interpolated_is_not_missed(seed: int, scale: float) -> None
     other = image.model.encode(image.lr[..., torch.randperm(11)] * 0.5 + 0.5)
     whole = other.render(56, 88, cmsr=table)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lmf_sr.rendering.cmsr.upsample", spoiling)
+        patch.setattr("lmf_sr.cmsr.render.upsample", spoiling)
         torch.testing.assert_close(other.render(56, 88, cmsr=table), whole, atol=1e-6, rtol=0)
 
 

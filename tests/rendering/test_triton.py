@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lmf_sr
+from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.geometry import Grid, axis_corners
-from lmf_sr.lmf.cmsr import Scale2Mod
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.lmf.lm_ciaosr import LMCiaoSR
 from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
-from lmf_sr.rendering import direct, fused
+from lmf_sr.rendering import direct, triton
 from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.direct import render_direct
 from lmf_sr.rendering.values import NORMALISED, Values
@@ -30,7 +30,7 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 EXACT, HALF = 2e-5, 1e-2  # what `render_triton` promises for latents of 32 and of 16 bits
 
 needs_triton = pytest.mark.skipif(
-    fused.triton_version() < fused.OLDEST_TRITON, reason="SKIPPED FOR LACK OF TRITON: pip install 'lmf-sr[gpu]'"
+    triton.triton_version() < triton.OLDEST_TRITON, reason="SKIPPED FOR LACK OF TRITON: pip install 'lmf-sr[gpu]'"
 )
 
 
@@ -62,7 +62,7 @@ def drawn(
 
 def difference(decoder: Conversion, state: LMFState, lr: torch.Tensor, grid: Grid) -> float:
     with torch.inference_mode():
-        pixels, expected = (f(decoder, state, lr, grid) for f in (fused.render_triton, render_direct))
+        pixels, expected = (f(decoder, state, lr, grid) for f in (triton.render_triton, render_direct))
     assert pixels.shape == expected.shape
     assert expected.std() > 0.1
     return (pixels - expected).abs().max().item()
@@ -106,7 +106,7 @@ def test_16_bit_latents(conversion: type[Conversion], dtype: torch.dtype, device
     grid = Grid.over(8, 3)
     halved = LMFState(*(x.to(dtype) for x in state))
     with torch.inference_mode():
-        pixels = fused.render_triton(decoder.to(dtype), halved, lr, grid)
+        pixels = triton.render_triton(decoder.to(dtype), halved, lr, grid)
         expected = render_direct(decoder.float(), LMFState(*(x.float() for x in halved)), lr, grid)
     assert pixels.dtype == lr.dtype
     assert (pixels - expected).abs().max() < HALF * expected.abs().max()
@@ -123,7 +123,7 @@ def test_chosen_pixels_alone(conversion: type[Conversion], values: Values, aroun
     some[0, 1, 1:3] = some[1, 0, 4] = True
     expected, out = torch.full((2, 2, 3, 7, 20), torch.nan, device=device)
     with torch.inference_mode():
-        for render_chosen, to in ((direct.render_chosen, expected), (fused.render_chosen, out)):
+        for render_chosen, to in ((direct.render_chosen, expected), (triton.render_chosen, out)):
             render_chosen(decoder, state, lr)(cell, Chosen(some, Grid.over(5, 20), around), to[:, :, 1:-1], values)
     torch.testing.assert_close(out, expected, atol=EXACT, rtol=0, equal_nan=True)
     assert out.isnan().any()
@@ -140,8 +140,8 @@ def test_cmsr(chained: bool, device: torch.device, monkeypatch: pytest.MonkeyPat
     limits = image.intensity(18, 24).flatten().sort().values[[4, 8]].tolist()
     table = Scale2Mod.of({6: {2: limits[0], 4: limits[1], 6: 1}}, chained=chained)
     expected = image.render(18, 24, cmsr=table, renderer="direct")
-    monkeypatch.setattr(fused, "supports", lambda decoder, device: True)
-    assert image.renderer("triton").render_chosen is fused.render_chosen
+    monkeypatch.setattr(triton, "supports", lambda decoder, device: True)
+    assert image.renderer("triton").render_chosen is triton.render_chosen
     found = image.render(18, 24, cmsr=table, renderer="triton")
     torch.testing.assert_close(found, expected, atol=EXACT, rtol=0)
 
@@ -152,7 +152,7 @@ def test_values_beyond_float16_are_nan_not_wrong(device: torch.device) -> None:
     decoder, state, lr = drawn(LMLIIF, (1, 1, 1), device)
     state.rows[..., 32:64] = 1e6  # offsets
     with torch.inference_mode():
-        assert fused.render_triton(decoder, state, lr, Grid.over(2, 2)).isnan().all()
+        assert triton.render_triton(decoder, state, lr, Grid.over(2, 2)).isnan().all()
 
 
 @needs_triton
@@ -166,7 +166,7 @@ import triton
 from triton.backends import nvidia
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from lmf_sr.rendering.fused_kernel import render_blocks as kernel
+from lmf_sr.rendering.triton_kernel import render_blocks as kernel
 
 cuobjdump = Path(nvidia.__file__).parent / "bin" / "cuobjdump"
 for waves, dtype, cmsr in ((False, "fp32", False), (False, "fp32", True), (True, "fp32", True), (True, "bf16", False)):
@@ -193,7 +193,7 @@ for waves, dtype, cmsr in ((False, "fp32", False), (False, "fp32", True), (True,
 def test_runs_part_an_axis(latents: int, pixels: int, start: float, extent: float, most: int) -> None:
     """Every pixel is in one run, of at most so many, with its own two latents."""
     at = axis_corners(Grid.over(pixels, 1, (start, 0.0, extent, 1.0)).rows, latents).at
-    first, stop, low, high = fused.runs(at, most)
+    first, stop, low, high = triton.runs(at, most)
     lengths = stop - first
     assert all(1 <= n <= most for n in lengths.tolist())
     of_pixel = torch.repeat_interleave(torch.stack([low, high], dim=-1), lengths, dim=0)
@@ -203,23 +203,23 @@ def test_runs_part_an_axis(latents: int, pixels: int, start: float, extent: floa
 @settings(deadline=None)
 @given(st.integers(1, 64), st.integers(1, 64))
 def test_blocks_fit_their_tile(tall: int, wide: int) -> None:
-    tile, rows, cols = fused.block_shape(tall, wide)
+    tile, rows, cols = triton.block_shape(tall, wide)
     assert 1 <= rows * cols <= tile
-    assert tile in fused.TILES
+    assert tile in triton.TILES
 
 
 def test_the_usual_scales_waste_nothing() -> None:
     for scale in (4, 8, 12, 16):
-        tile, rows, cols = fused.block_shape(scale, scale)
+        tile, rows, cols = triton.block_shape(scale, scale)
         assert rows * cols == tile
         assert scale % rows == scale % cols == 0
 
 
 def test_supports_only_what_it_can_do() -> None:
-    assert not fused.supports(LMLIIF(8), torch.device("cpu"))
-    if torch.cuda.is_available() and fused.triton_version() >= fused.OLDEST_TRITON:
+    assert not triton.supports(LMLIIF(8), torch.device("cpu"))
+    if torch.cuda.is_available() and triton.triton_version() >= triton.OLDEST_TRITON:
         cuda = torch.device("cuda")
-        assert all(fused.supports(conversion(8), cuda) for conversion in CONVERSIONS)
-        assert not fused.supports(LMLIIF(8, width=32), cuda)
-        assert not fused.supports(LMLTE(8, code_dim=16), cuda)
-        assert not fused.supports(LMLIIF(8).double(), cuda)
+        assert all(triton.supports(conversion(8), cuda) for conversion in CONVERSIONS)
+        assert not triton.supports(LMLIIF(8, width=32), cuda)
+        assert not triton.supports(LMLTE(8, code_dim=16), cuda)
+        assert not triton.supports(LMLIIF(8).double(), cuda)

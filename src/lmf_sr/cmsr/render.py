@@ -1,7 +1,7 @@
 """Rendering with a Scale2Mod table: each latent's pixels only as finely as its modulation intensity asks for.
 
-For the levels s_0 < s_1 < ... of a target grid (`lmf/cmsr.py`) there are two ways. *Chained*, as in the paper, they build on
-one another, starting from the LR image:
+For the levels s_0 < s_1 < ... of a target grid (`cmsr/table.py`) there are two ways. *Chained*, as in the paper, they build
+on one another, starting from the LR image:
 
     picture <- picture, upsampled bilinearly to floor(h s_i) x floor(w s_i) pixels
     picture <- rendered there, where the nearest latent is of level i, with the cell of that grid
@@ -33,8 +33,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from lmf_sr.cmsr.table import Level, Scale2Mod, level_map
 from lmf_sr.geometry import Grid, clip_cell
-from lmf_sr.lmf.cmsr import Level, Scale2Mod, level_map
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.choice import Renderer

@@ -1,4 +1,4 @@
-"""The fused renderer: a whole grid in one GPU kernel, for the LMF conversions. (`fused_kernel.py` is the kernel.)
+"""The fused renderer: a whole grid in one GPU kernel, for the LMF conversions. (`triton_kernel.py` is the kernel.)
 
 Along each axis of a regular grid the pixels between the same two latents are neighbours: the axis falls into *runs*, and
 the plane into blocks, a run of rows by a run of columns. Long runs are cut so that a block fills one tile of the kernel.
@@ -87,7 +87,7 @@ def _render(
     shift: Float[Tensor, "B D"] | None = None,
 ) -> None:
     """Into `out`, of rows one after the other, for a relative cell. `shift` is added to the first layer's product."""
-    from lmf_sr.rendering.fused_kernel import render_blocks
+    from lmf_sr.rendering.triton_kernel import render_blocks
 
     B, h, w, _ = latents.shape
     blocks = blocks_of(grid.rows.numpy().tobytes(), grid.cols.numpy().tobytes(), (h, w), out.device)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lmf_sr
+from lmf_sr.cmsr.table import Level, Scale2Mod, authors_file, fingerprint, level_map
 from lmf_sr.errors import InputError
-from lmf_sr.lmf.cmsr import Level, Scale2Mod, authors_file, fingerprint, level_map
 
 TABLE = Scale2Mod.of({6: {1: 0.32, 2: 0.41, 4: 0.55, 6: 1}, 12: {1: 0.3, 4: 0.5, 6: 1}, 18: {2: 0.4, 16: 0.48}})
 TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 4}

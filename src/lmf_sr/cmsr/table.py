@@ -11,7 +11,7 @@ A *Scale2Mod table* holds, for a target scale S, decode scales with the largest 
     level i, rendered at s_i:   the latents of intensity in [m_i, m_{i+1}),   m_0 = 0
 
 chosen so that, on the pictures of a calibration, rendering at s_i and upsampling stays within an MSE (of values in [-1, 1])
-of rendering at S. Tables come from `evaluation/calibration.py` and are used by `rendering/cmsr.py`.
+of rendering at S. Tables come from `cmsr/calibration.py` and are used by `cmsr/render.py`.
 
 *Scales that are not tabulated.* Beyond the training scales the cell is clipped, so that all scales sample the same
 continuous picture, and the error of interpolating samples at s_i grows with S towards a limit. Hence the nearest tabulated
@@ -61,10 +61,10 @@ class Scale2Mod:
     """A Scale2Mod table.
 
     targets: for each target scale its levels, coarse to fine.
-    chained: whether a level builds on the coarser ones, as in the paper, or stands by itself (`rendering/cmsr.py`).
+    chained: whether a level builds on the coarser ones, as in the paper, or stands by itself (`cmsr/render.py`).
     intensity: which of `INTENSITIES` its limits are for.
     mse_threshold: the MSE it was made for, of values in [-1, 1].
-    aggregation: over calibration images, "minimum" (the authors') or another (`evaluation/calibration.py`).
+    aggregation: over calibration images, "minimum" (the authors') or another (`cmsr/calibration.py`).
     images: how many images it was made from.
     fingerprint: of the weights it was made for; None for a table that is bound to none, such as the authors'.
     model: the name of what it was made for, for people.

@@ -1,4 +1,4 @@
-"""Calibration: for which modulation intensities a decode scale is good enough, found on pictures (`lmf/cmsr.py`).
+"""Calibration: for which modulation intensities a decode scale is good enough, found on pictures (`cmsr/table.py`).
 
 Each picture is reduced by the target scale S, then rendered at S and, with the same modulations, at a decode scale s_i that
 is upsampled bilinearly to S. Pixels fall into bins b by the intensity of their nearest latent, and
@@ -12,7 +12,7 @@ above the limits of the finer scales. By *aggregation* of the pictures, bound an
     pooled     the threshold, for E_i of all pictures together
     minimum    the threshold, for E_i of each picture by itself: the smallest of the pictures' limits (the authors' rule)
 
-The first two make tables whose levels stand by themselves (`rendering/cmsr.py`): what they err by is what was measured here.
+The first two make tables whose levels stand by themselves (`cmsr/render.py`): what they err by is what was measured here.
 "minimum" makes chained ones, as the authors', which err more, at the borders of levels.
 
 What is kept are sums and maxima per bin (`Statistics`), from which a table for any threshold follows.
@@ -34,11 +34,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lmf_sr.atomic import replacing
+from lmf_sr.cmsr.table import NO_LIMIT, Scale2Mod, check_intensity, fingerprint, read_mapping
 from lmf_sr.data import PairedImages
 from lmf_sr.data.store import Photographs
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import TRAINING_SCALE, Grid
-from lmf_sr.lmf.cmsr import NO_LIMIT, Scale2Mod, check_intensity, fingerprint, read_mapping
 from lmf_sr.model import ContinuousImage, Model
 from lmf_sr.rendering.axes import nearest_latents
 
@@ -104,7 +104,7 @@ class Calibration:
 
     targets: by target scale.
     images: the pictures taken in.
-    intensity: which of `lmf.cmsr.INTENSITIES` the bins are of.
+    intensity: which of `cmsr.table.INTENSITIES` the bins are of.
     """
 
     fingerprint: str
@@ -129,7 +129,7 @@ class Calibration:
             name: of the model, for people.
             targets: target scales, above 4.
             decode_scales: of which each target gets those below it.
-            intensity: one of `lmf.cmsr.INTENSITIES`.
+            intensity: one of `cmsr.table.INTENSITIES`.
 
         Raises:
             InputError: scales that make no sense, or no such intensity.
