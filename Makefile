@@ -32,11 +32,13 @@ test: $(READY) ## run the tests
 lint: $(READY) ## check style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/clang-format --dry-run --Werror src/lmf_sr/kernels/*.[ch]
 	$(BIN)/mypy
 
 format: $(READY) ## put the code in the house style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/clang-format -i src/lmf_sr/kernels/*.[ch]
 
 bench: $(READY) ## measure speed and memory, side by side; results in benchmarks/results/
 	$(BIN)/python -m benchmarks

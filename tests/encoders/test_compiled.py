@@ -11,7 +11,7 @@ import lmf_sr
 from lmf_sr.encoders import compiled
 from lmf_sr.encoders.edsr import EDSR
 from lmf_sr.encoders.rdn import RDN
-from lmf_sr.kernels.library import why_not_compiled
+from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.kernels.winograd import G, transformed
 
 needs_compiler = pytest.mark.skipif(

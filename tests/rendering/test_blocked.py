@@ -12,7 +12,7 @@ from torch import Tensor
 
 import lmf_sr
 from lmf_sr.geometry import Grid, Region, clip_cell, relative_cell
-from lmf_sr.kernels.library import why_not_compiled
+from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.rendering import blocked

@@ -5,7 +5,7 @@ import torch
 
 import lmf_sr
 from lmf_sr.errors import InputError
-from lmf_sr.kernels.library import why_not_compiled
+from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.model import ContinuousImage
 from lmf_sr.rendering import choice
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmf_sr.geometry import Grid
-from lmf_sr.kernels.library import why_not_compiled
+from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.rendering import upsampling
 from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.values import PIXELS, UNCLAMPED, Values

@@ -4,8 +4,6 @@ PyTorch takes 36 products for 16 here, and several fresh pictures of features fo
 longer to clear than to fill. Here three are held, a position's channels side by side. For inference: there is no gradient.
 """
 
-import ctypes
-from ctypes import Structure, c_float, c_int64, c_void_p
 from typing import TypeGuard
 
 import torch
@@ -14,23 +12,10 @@ from torch import Tensor, nn
 
 from lmf_sr.encoders import Encoder
 from lmf_sr.encoders.edsr import EDSR
-from lmf_sr.kernels.library import library, why_not_compiled
-from lmf_sr.kernels.winograd import LANES, CLinear, CPicture, transformed
+from lmf_sr.kernels.bindings import LANES, Layer, convolve, why_not_compiled
+from lmf_sr.kernels.winograd import transformed
 
 WIDEST = 128  # channels; the weights of more take longer to transform than small pictures to encode
-
-
-class _Job(Structure):
-    _fields_ = [
-        ("input", CPicture),
-        ("convolution", CLinear),
-        ("with_relu", c_int64),
-        ("residual", c_void_p),
-        ("out", c_void_p),
-        *((name, c_int64) for name in ("out_image_size", "out_line_size", "out_position_size")),
-        *((name, c_int64) for name in ("images", "threads")),
-        ("scale", c_float),
-    ]
 
 
 def supports(encoder: Encoder, lr: Float[Tensor, "B 3 h w"]) -> TypeGuard[EDSR]:
@@ -56,34 +41,13 @@ def encode(encoder: EDSR, lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B C h 
     before = first
     *of_blocks, last = (layer for layer in encoder.body.modules() if isinstance(layer, nn.Conv2d))
     for one, two in zip(of_blocks[::2], of_blocks[1::2], strict=True):
-        _convolve(one, before, hidden, with_relu=True)
-        _convolve(two, hidden, x, residual=before, scale=encoder.res_scale)
+        convolve(before, _layer(one), hidden, with_relu=True)
+        convolve(hidden, _layer(two), x, residual=before, scale=encoder.res_scale)
         before = x
-    _convolve(last, before, hidden, residual=first)
+    convolve(before, _layer(last), hidden, residual=first)
     return hidden.permute(0, 3, 1, 2)
 
 
-def _convolve(
-    layer: nn.Conv2d,
-    x: Float[Tensor, "B h w i"],
-    out: Float[Tensor, "B h w o"],
-    with_relu: bool = False,
-    residual: Float[Tensor, "B h w o"] | None = None,
-    scale: float = 1.0,
-) -> None:
-    """`layer(x)`, or its relu, or residual + scale * layer(x), into `out`, which may be the residual."""
-    assert layer.bias is not None
-    weight = transformed(layer.weight)
-    job = _Job(
-        CPicture.of(x.permute(0, 3, 1, 2)),
-        CLinear.of(weight, layer.bias),
-        with_relu,
-        None if residual is None else residual.data_ptr(),
-        out.data_ptr(),
-        *out.stride()[:3],
-        len(out),
-        torch.get_num_threads(),
-        scale,
-    )
-    if library().lmf_convolve(ctypes.byref(job)):
-        raise MemoryError("no memory for the scratch of a convolution")
+def _layer(convolution: nn.Conv2d) -> Layer:
+    assert convolution.bias is not None
+    return Layer(transformed(convolution.weight), convolution.bias)

@@ -1,17 +1,16 @@
-"""The compiled code for CPUs: the C beside this file, built with the system's C compiler when first needed.
+"""Builds the compiled code for CPUs: the C beside this file, with the system's C compiler, when it is first needed.
 
 The library is kept in the user's cache folder, under a name that follows from everything it depends on (the sources, the
-command, the compiler and the CPU it compiles for), and is put there whole: any number of processes may build it at once.
+command, the compiler and the CPU it compiles for), and is put there whole, so any number of processes may build it at once.
 Where there is no compiler, or no folder to keep the library in, PyTorch does the work.
 """
 
-import ctypes
 import hashlib
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
-from functools import cache
 from pathlib import Path
 
 SOURCES = Path(__file__).parent
@@ -23,37 +22,24 @@ class Unavailable(Exception):  # noqa: N818
     """Why there is no compiled library, in a few words."""
 
 
-def library() -> ctypes.CDLL:
-    """The library, built if need be. Raises Unavailable."""
-    outcome = _library_or_reason()
-    if isinstance(outcome, str):
-        raise Unavailable(outcome)
-    return outcome
+def library_path() -> Path:
+    """The file of the library, built if need be.
 
-
-def why_not_compiled() -> str | None:
-    """Why there is no library; None if there is one."""
-    outcome = _library_or_reason()
-    return outcome if isinstance(outcome, str) else None
-
-
-@cache
-def _library_or_reason() -> ctypes.CDLL | str:
-    try:
-        compiler = shlex.split(os.environ.get("CC") or "cc")
-        command = [*compiler, *FLAGS]
-        path = _cache_folder() / f"kernels-{_key(compiler, command)}.so"
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-                built = Path(folder) / path.name
-                _run([*command, *map(str, sorted(SOURCES.glob("*.c"))), "-lm", "-o", str(built)])
-                built.replace(path)
-        return ctypes.CDLL(str(path))
-    except Unavailable as reason:
-        return str(reason)
-    except (OSError, RuntimeError) as error:
-        return f"the compiled library cannot be kept and loaded: {error}"
+    Raises:
+        Unavailable: if there is no compiler or it fails.
+        OSError: if the cache folder cannot be written.
+    """
+    compiler = shlex.split(os.environ.get("CC") or "cc")
+    command = [*compiler, *FLAGS]
+    path = _cache_folder() / f"kernels-{_key(compiler, command)}.so"
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            built = Path(folder) / path.name
+            print(f"lmf-sr: compiling its kernels for this CPU, once, into {path}", file=sys.stderr, flush=True)
+            _run([*command, *map(str, sorted(SOURCES.glob("*.c"))), "-lm", "-o", str(built)])
+            built.replace(path)
+    return path
 
 
 def _key(compiler: list[str], command: list[str]) -> str:

@@ -8,20 +8,9 @@
 
 #include "winograd.h"
 
-typedef struct {
-    picture input;
-    linear convolution; /* weight: (16, in, out), transformed */
-    int64_t with_relu;
-    const float *residual; /* NULL for none */
-    float *out;
-    int64_t out_image_size, out_line_size, out_position_size;
-    int64_t images, threads;
-    float scale;
-} job;
-
-static void stretch(const job *d, int64_t image, int64_t row, int64_t left, scratch at)
+static void stretch(const lmf_convolve_job *d, int64_t image, int64_t row, int64_t left, conv_scratch at)
 {
-    const picture *input = &d->input;
+    const lmf_picture *input = &d->input;
     const int64_t channels = d->convolution.out;
     const int positions = input->width - left < POSITIONS ? (int)(input->width - left) : POSITIONS;
     convolve(input, &d->convolution, image, row, left, (positions + 1) / 2, d->convolution.bias, d->with_relu, at);
@@ -39,16 +28,15 @@ static void stretch(const job *d, int64_t image, int64_t row, int64_t left, scra
     }
 }
 
-/* 0, or -1 if there was no memory */
-int lmf_convolve(const job *d)
+int lmf_convolve(const lmf_convolve_job *d)
 {
     const int64_t pairs = (d->input.height + 1) / 2, stretches = (d->input.width + POSITIONS - 1) / POSITIONS;
     const int64_t size = scratch_size(&d->convolution);
     float *memory = aligned_alloc(64, sizeof(float) * size * d->threads);
-    if (!memory) return -1;
+    if (!memory) return LMF_NO_MEMORY;
 #pragma omp parallel num_threads(d->threads)
     {
-        const scratch at = make_scratch(&d->convolution, memory + size * omp_get_thread_num());
+        const conv_scratch at = make_scratch(&d->convolution, memory + size * omp_get_thread_num());
 #pragma omp for collapse(3) schedule(dynamic)
         for (int64_t image = 0; image < d->images; image++)
             for (int64_t pair = 0; pair < pairs; pair++)
@@ -56,5 +44,5 @@ int lmf_convolve(const job *d)
                     stretch(d, image, 2 * pair, column * POSITIONS, at);
     }
     free(memory);
-    return 0;
+    return LMF_DONE;
 }

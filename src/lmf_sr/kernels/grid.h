@@ -1,23 +1,12 @@
-/* A grid of pixels, as the Python side tells of it, and what follows from it: what `geometry.py` says, in double precision. */
+/* What follows from a grid of pixels, in double precision: the C copy of `geometry.py` and `rendering/axes.py`.
+   `tests/kernels/test_bindings.py` holds the copy to the original. */
+
+#pragma once
 
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-/* The pixels of an axis, at coordinates in [-1, 1] that rise, over `latents` latents, which are counted from `first`.
-   They may be pixels of a picture instead. */
-typedef struct {
-    const double *at;
-    int64_t pixels, latents, first;
-    double tie; /* so much before a tie, in numbers of latents, a pixel already goes to the later latent */
-} axis;
-
-/* Some pixels of a grid: those whose nearest latent is chosen and, if `around`, those next to them. */
-typedef struct {
-    const uint8_t *latents; /* for each image, line and column; NULL for all */
-    axis rows, cols;
-    int64_t around;
-} chosen;
+#include "boundary.h"
 
 /* The two pixels of a picture that each pixel of an axis lies between, and how much of the higher it takes. */
 typedef struct {
@@ -25,18 +14,13 @@ typedef struct {
     float *share_of_high;
 } between;
 
-/* Where chosen pixels are: the line of latents nearest to each row; the first column of pixels nearest to each column of
-   latents or a later one. */
+/* Where chosen pixels are: the line of latents nearest to each row; the first column of pixels nearest to each column
+   of latents or a later one. */
 typedef struct {
     int32_t *line, *first_pixel;
 } places;
 
-/* What is written for a pixel (`rendering/values.py`). NaN stays NaN. */
-typedef struct {
-    float gain, offset, low, high;
-} values;
-
-static inline void finish(const values *v, float *pixels, int64_t n)
+static inline void finish(const lmf_values *v, float *pixels, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         const float x = v->gain * pixels[i] + v->offset, low = x < v->low ? v->low : x;
@@ -64,18 +48,18 @@ static inline void *take(arrays *from)
     return array;
 }
 
-static inline int64_t longest(const chosen *pixels)
+static inline int64_t longest(const lmf_chosen *pixels)
 {
     int64_t most = pixels->rows.pixels > pixels->cols.pixels ? pixels->rows.pixels : pixels->cols.pixels;
     return 1 + (most > pixels->cols.latents ? most : pixels->cols.latents);
 }
 
 /* Where a pixel lies among the latents, in numbers of latents. */
-static inline double position(const axis *a, int64_t pixel) { return ((a->at[pixel] + 1) * a->latents - 1) / 2; }
+static inline double position(const lmf_axis *a, int64_t pixel) { return ((a->at[pixel] + 1) * a->latents - 1) / 2; }
 
 static inline double clamp(double x, int64_t n) { return x < 0 ? 0 : x > n - 1 ? n - 1 : x; }
 
-static inline between find_between(const axis *a, arrays *from)
+static inline between find_between(const lmf_axis *a, arrays *from)
 {
     between found = {take(from), take(from), take(from)};
     for (int64_t i = 0; i < a->pixels; i++) {
@@ -87,9 +71,12 @@ static inline between find_between(const axis *a, arrays *from)
     return found;
 }
 
-static inline int64_t nearest(const axis *a, int64_t pixel) { return clamp(rint(position(a, pixel) + a->tie), a->latents); }
+static inline int64_t nearest(const lmf_axis *a, int64_t pixel)
+{
+    return clamp(rint(position(a, pixel) + a->tie), a->latents);
+}
 
-static inline places find_places(const chosen *pixels, arrays *from)
+static inline places find_places(const lmf_chosen *pixels, arrays *from)
 {
     places found = {take(from), take(from)};
     for (int64_t row = 0; row < pixels->rows.pixels; row++) found.line[row] = nearest(&pixels->rows, row);
@@ -102,7 +89,8 @@ static inline places find_places(const chosen *pixels, arrays *from)
 
 /* The next stretch of chosen neighbours in a row, from *begin up to *end, none perhaps; 0 if there is no more.
    *column is where to look on, at first 0. With `around`, two stretches may share a pixel. */
-static inline int next_stretch(const chosen *pixels, const places *at, int64_t image, int64_t row, int64_t *column, int64_t *begin, int64_t *end)
+static inline int next_stretch(const lmf_chosen *pixels, const places *at, int64_t image, int64_t row, int64_t *column,
+                               int64_t *begin, int64_t *end)
 {
     const int64_t columns = pixels->cols.latents, width = pixels->cols.pixels;
     if (!pixels->latents) {

@@ -12,23 +12,6 @@
 
 #include "winograd.h"
 
-enum { MAX_LAYERS = 2 };
-
-typedef struct {
-    picture features;
-    int64_t top, left, height, width; /* the window to make rows for */
-    linear convolution; /* weight: (16, in, out), transformed */
-    int64_t waves;      /* number of coef; 0 for relu */
-    int64_t depth;      /* of layers */
-    linear layers[MAX_LAYERS];
-    int64_t modulations, known; /* the offsets' place in a row; whether to add gain_0 * known */
-    float *out;
-    int64_t out_image_size, out_line_size, latent_size;
-    const float *bias; /* of the render MLP's hidden layers */
-    float *intensity;  /* one for each row; NULL for none */
-    int64_t images, threads;
-} job;
-
 /* x = [coef, g] <- coef * cos(pi [g, g - 1/2]) */
 INLINE void make_waves(float *x, int64_t waves)
 {
@@ -53,12 +36,14 @@ INLINE float intensity_of(const float *row, int64_t modulations, const float *bi
 }
 
 /* One task: two lines of positions, from (2 * pair, left) of the window on. */
-static void latents_of_stretch(const job *d, int64_t image, int64_t pair, int64_t left, scratch at, float *y)
+static void latents_of_stretch(const lmf_latents_job *d, int64_t image, int64_t pair, int64_t left, conv_scratch at,
+                               float *y)
 {
     const int positions = d->width - left < POSITIONS ? (int)(d->width - left) : POSITIONS, tiles = (positions + 1) / 2;
-    const linear *conv = &d->convolution;
+    const lmf_linear *conv = &d->convolution;
     float *x = at.x;
-    convolve(&d->features, conv, image, d->top + 2 * pair, d->left + left, tiles, conv->bias + image * conv->out, !d->waves, at);
+    convolve(&d->features, conv, image, d->top + 2 * pair, d->left + left, tiles, conv->bias + image * conv->out,
+             !d->waves, at);
     for (int i = 0; i < 2 && 2 * pair + i < d->height; i++) {
         float *out = d->out + image * d->out_image_size + (2 * pair + i) * d->out_line_size + left * d->latent_size;
         const float *input = x + i * POSITIONS * conv->out;
@@ -66,7 +51,7 @@ static void latents_of_stretch(const job *d, int64_t image, int64_t pair, int64_
         if (d->waves)
             for (int p = 0; p < positions; p++) make_waves(x + (i * POSITIONS + p) * conv->out, d->waves);
         for (int64_t l = 0; l < d->depth; l++) {
-            const linear *layer = d->layers + l;
+            const lmf_linear *layer = d->layers + l;
             const int is_last = l == d->depth - 1;
             float *output = is_last ? out : y;
             const int64_t output_size = is_last ? d->latent_size : layer->out;
@@ -88,18 +73,17 @@ static void latents_of_stretch(const job *d, int64_t image, int64_t pair, int64_
     }
 }
 
-/* 0, or -1 if there was no memory */
-int lmf_latents(const job *d)
+int lmf_latents(const lmf_latents_job *d)
 {
     const int64_t pairs = (d->height + 1) / 2, stretches = (d->width + POSITIONS - 1) / POSITIONS;
     const int64_t of_convolution = scratch_size(&d->convolution);
     const int64_t all = of_convolution + (POSITIONS + SPARE) * d->layers[0].out;
     float *memory = aligned_alloc(64, sizeof(float) * all * d->threads);
-    if (!memory) return -1;
+    if (!memory) return LMF_NO_MEMORY;
 #pragma omp parallel num_threads(d->threads)
     {
         float *own = memory + all * omp_get_thread_num();
-        const scratch at = make_scratch(&d->convolution, own);
+        const conv_scratch at = make_scratch(&d->convolution, own);
 #pragma omp for collapse(3) schedule(dynamic)
         for (int64_t image = 0; image < d->images; image++)
             for (int64_t pair = 0; pair < pairs; pair++)
@@ -107,5 +91,5 @@ int lmf_latents(const job *d)
                     latents_of_stretch(d, image, pair, stretch * POSITIONS, at, own + of_convolution);
     }
     free(memory);
-    return 0;
+    return LMF_DONE;
 }

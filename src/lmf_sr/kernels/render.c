@@ -11,9 +11,9 @@
    16 multiply-adds for a tap, and two more instructions for gain, offset and relu. Nothing is gathered: a tap reads its
    modulations where they lie.
 
-   But relu leaves most elements zero, and neighbouring pixels, which share latents, mostly the same ones: in networks as
-   they are trained a quarter to a half of the elements are *active* in any of GROUP neighbours. The columns of the others
-   are skipped, which changes nothing. GROUP taps are in flight at once, to cover the latency of a multiply-add.
+   But relu leaves most elements zero, and in neighbouring pixels, which share latents, mostly the same ones: in trained
+   networks a quarter to a half of the elements are *active* in any of MANY_TAPS neighbours. The columns of the others
+   are skipped, which changes nothing. MANY_TAPS taps are in flight at once, to cover the latency of a multiply-add.
 
    A stretch of CHUNK pixels of an output row goes through all layers in the level-1 cache; first its taps on the lower
    columns of latents, then those on the higher ones, so that the taps of a group are alike. */
@@ -25,9 +25,9 @@
 
 enum { WIDTH = LANES, CHUNK = 64, ALL = (1 << WIDTH) - 1 };
 #ifdef __AVX512F__
-enum { GROUP = 16, SMALL_GROUP = 8 }; /* vectors of sums kept in registers */
+enum { MANY_TAPS = 16, FEW_TAPS = 8 }; /* vectors of sums kept in registers */
 #else
-enum { GROUP = 4, SMALL_GROUP = 4 };
+enum { MANY_TAPS = 4, FEW_TAPS = 4 };
 #endif
 
 #define NEGLIGIBLE 1e-9 /* weight in the ensemble: a pixel centred on a latent has no other */
@@ -43,29 +43,9 @@ typedef struct {
     taps rows[2], cols[2]; /* on the lower side, and on the higher */
     between lr_rows, lr_cols;
     places chosen;
-} geometry;
+} grid_geometry;
 
-typedef struct {
-    /* the latents: lines of `latents_in_line`, each latent `latent_size` floats: gains, offsets, coef and freq */
-    const float *latents;
-    int64_t image_size, line_size, latent_size;
-    /* the render MLP: matrices by columns; `first` has 2 columns (rel) or, with phases, 16; `last` has its bias as a 17th */
-    const float *first, *hidden, *last;
-    const float *phases; /* [phase, phase - 1/2] for each image; NULL where the input is rel */
-    const float *shift;  /* added to the first layer's product, for each image; NULL for none */
-    int64_t depth;
-    chosen pixels; /* of the grid, which to render */
-    /* the LR image to add; NULL for none */
-    const float *lr;
-    int64_t lr_image_size, lr_channel_size, lr_line_size;
-    /* the output */
-    float *out;
-    int64_t out_image_size, out_channel_size, out_line_size;
-    values written;
-    int64_t images, threads;
-} job;
-
-static void find_taps(const axis *a, taps sides[2], arrays *from)
+static void find_taps(const lmf_axis *a, taps sides[2], arrays *from)
 {
     const int64_t n = a->latents;
     int count[2] = {0, 0};
@@ -105,24 +85,25 @@ INLINE unsigned active(vector any)
 INLINE vector either(vector a, vector b) { return (vector)((mask)a | (mask)b); }
 
 /* sums[i] = W y_i for n inputs, of which only the elements in `bits` are not zero */
-INLINE void multiply(int n, vector sums[GROUP], const float *columns, const float *y, unsigned bits)
+INLINE void multiply(int n, vector sums[MANY_TAPS], const float *columns, const float *y, unsigned bits)
 {
-    UNROLL for (int i = 0; i < n; i++) sums[i] = (vector){};
+    EACH(i, n) sums[i] = (vector){};
     for (; bits; bits &= bits - 1) {
         const int j = __builtin_ctz(bits);
         const vector column = load(columns + WIDTH * j);
         const float *y_j = y + j;
         __asm__("" : "+r"(y_j)); /* one register for the address: with two, x86 takes two steps for a multiply-add */
-        UNROLL for (int i = 0; i < n; i++) sums[i] += column * y_j[WIDTH * i];
+        EACH(i, n) sums[i] += column * y_j[WIDTH * i];
     }
 }
 
 /* A hidden layer for n taps, in place; returns which elements are active then. */
-INLINE unsigned hidden(int n, float *y, const float *const *latents, const float *columns, unsigned bits, ptrdiff_t gain, ptrdiff_t offset)
+INLINE unsigned hidden(int n, float *y, const float *const *latents, const float *columns, unsigned bits,
+                       ptrdiff_t gain, ptrdiff_t offset)
 {
-    vector sums[GROUP], any = {};
+    vector sums[MANY_TAPS], any = {};
     multiply(n, sums, columns, y, bits);
-    UNROLL for (int i = 0; i < n; i++) {
+    EACH(i, n) {
         vector x = relu(sums[i] * load(latents[i] + gain) + load(latents[i] + offset));
         store(y + WIDTH * i, x);
         any = either(any, x);
@@ -130,40 +111,47 @@ INLINE unsigned hidden(int n, float *y, const float *const *latents, const float
     return active(any);
 }
 
-/* The same for any number of taps, a multiple of SMALL_GROUP. `bits`: the active elements of each SMALL_GROUP. */
-INLINE void hidden_layer(float *y, const float *const *latents, int n, const float *columns, unsigned *bits, ptrdiff_t gain, ptrdiff_t offset)
+/* The same for any number of taps, a multiple of FEW_TAPS. `bits`: the active elements of each FEW_TAPS. */
+INLINE void hidden_layer(float *y, const float *const *latents, int n, const float *columns, unsigned *bits,
+                         ptrdiff_t gain, ptrdiff_t offset)
 {
     int t = 0;
-    for (; t + GROUP <= n; t += GROUP) {
-        unsigned *b = bits + t / SMALL_GROUP;
-        b[0] = hidden(GROUP, y + WIDTH * t, latents + t, columns, b[0] | b[GROUP / SMALL_GROUP - 1], gain, offset);
-        b[GROUP / SMALL_GROUP - 1] = b[0];
+    for (; t + MANY_TAPS <= n; t += MANY_TAPS) {
+        unsigned *b = bits + t / FEW_TAPS;
+        b[0] = hidden(MANY_TAPS, y + WIDTH * t, latents + t, columns, b[0] | b[MANY_TAPS / FEW_TAPS - 1], gain, offset);
+        b[MANY_TAPS / FEW_TAPS - 1] = b[0];
     }
-    for (; t < n; t += SMALL_GROUP) {
-        unsigned *b = bits + t / SMALL_GROUP;
-        *b = hidden(SMALL_GROUP, y + WIDTH * t, latents + t, columns, *b, gain, offset);
+    for (; t < n; t += FEW_TAPS) {
+        unsigned *b = bits + t / FEW_TAPS;
+        *b = hidden(FEW_TAPS, y + WIDTH * t, latents + t, columns, *b, gain, offset);
     }
 }
 
 /* The first layer where the input is rel: all but the column's share is the same along a line of latents. */
-INLINE void first_layer(float *y, const float *const *latents, int n, vector of_row, vector col, const float *rel_col, unsigned *bits, ptrdiff_t offset)
+INLINE void first_layer(float *y, const float *const *latents, int n, vector of_row, vector col, const float *rel_col,
+                        unsigned *bits, ptrdiff_t offset)
 {
-    for (int t = 0; t < n; t += SMALL_GROUP) {
+    for (int t = 0; t < n; t += FEW_TAPS) {
         vector any = {};
-        UNROLL for (int i = t; i < t + SMALL_GROUP; i++) {
+        EACH(k, FEW_TAPS) {
+            const int i = t + k;
             vector x = relu((of_row + col * rel_col[i]) * load(latents[i]) + load(latents[i] + offset));
             store(y + WIDTH * i, x);
             any = either(any, x);
         }
-        bits[t / SMALL_GROUP] = active(any);
+        bits[t / FEW_TAPS] = active(any);
     }
 }
 
 /* Every second element, from the first or the second on, twice over. */
 #ifdef __clang__
-#define SECONDS(v, o) __builtin_shufflevector(v, v, o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14, o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14)
+#define SECONDS(v, o)                                                                                            \
+    __builtin_shufflevector(v, v, o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14, o, o + 2, o + 4, o + 6, \
+                            o + 8, o + 10, o + 12, o + 14)
 #else
-#define SECONDS(v, o) __builtin_shuffle(v, (mask){o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14, o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14})
+#define SECONDS(v, o)                                                                                                 \
+    __builtin_shuffle(v, (mask){o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14, o, o + 2, o + 4, o + 6, o + 8, \
+                                o + 10, o + 12, o + 14})
 #endif
 
 /* The input where it is waves: coef (16) and freq (8 pairs), seen from (rel_row, rel_col). */
@@ -174,13 +162,14 @@ INLINE vector waves(const float *coef, float rel_row, float rel_col, vector phas
 }
 
 /* Adds to `sum` the last hidden layer of the taps of some pixels on one row of latents, weighted. */
-static void add_taps(const job *d, const geometry *g, const float *line, float rel_row, float row_weight, int64_t left, int pixels, const float *phases, vector shift, float *sum)
+static void add_taps(const lmf_render_job *d, const grid_geometry *g, const float *line, float rel_row,
+                     float row_weight, int64_t left, int pixels, const float *phases, vector shift, float *sum)
 {
     const ptrdiff_t modulations = WIDTH * d->depth;
     const float *latents[2 * CHUNK];
     float y[2 * CHUNK * WIDTH] __attribute__((aligned(64)));
     float rel_col[2 * CHUNK], weight[2 * CHUNK], *of_pixel[2 * CHUNK];
-    unsigned bits[2 * CHUNK / SMALL_GROUP];
+    unsigned bits[2 * CHUNK / FEW_TAPS];
     int n = 0;
     for (const taps *cols = g->cols; cols < g->cols + 2; cols++)
         for (int i = cols->first[left]; i < cols->first[left + pixels]; i++, n++) {
@@ -189,40 +178,43 @@ static void add_taps(const job *d, const geometry *g, const float *line, float r
             weight[n] = cols->weight[i] * row_weight;
             of_pixel[n] = sum + WIDTH * (cols->pixel[i] - left);
         }
-    const int padded = (n + SMALL_GROUP - 1) / SMALL_GROUP * SMALL_GROUP;
+    const int padded = (n + FEW_TAPS - 1) / FEW_TAPS * FEW_TAPS;
     for (int t = n; t < padded; t++) latents[t] = latents[n - 1], rel_col[t] = rel_col[n - 1];
 
     int64_t layer = 0;
     if (phases) {
         for (int t = 0; t < padded; t++)
             store(y + WIDTH * t, waves(latents[t] + 2 * modulations, rel_row, rel_col[t], load(phases)));
-        for (int t = 0; t < padded; t += SMALL_GROUP) bits[t / SMALL_GROUP] = ALL;
+        for (int t = 0; t < padded; t += FEW_TAPS) bits[t / FEW_TAPS] = ALL;
         hidden_layer(y, latents, padded, d->first, bits, 0, modulations);
     } else {
-        first_layer(y, latents, padded, load(d->first) * rel_row + shift, load(d->first + WIDTH), rel_col, bits, modulations);
+        first_layer(y, latents, padded, load(d->first) * rel_row + shift, load(d->first + WIDTH), rel_col, bits,
+                    modulations);
     }
     while (++layer < d->depth)
-        hidden_layer(y, latents, padded, d->hidden + (layer - 1) * WIDTH * WIDTH, bits, layer * WIDTH, modulations + layer * WIDTH);
+        hidden_layer(y, latents, padded, d->hidden + (layer - 1) * WIDTH * WIDTH, bits, layer * WIDTH,
+                     modulations + layer * WIDTH);
     for (int t = 0; t < n; t++) store(of_pixel[t], load(of_pixel[t]) + load(y + WIDTH * t) * weight[t]);
 }
 
-static void render_chunk(const job *d, const geometry *g, int64_t image, int64_t row, int64_t left, int pixels)
+static void render_chunk(const lmf_render_job *d, const grid_geometry *g, int64_t image, int64_t row, int64_t left,
+                         int pixels)
 {
     float sum[CHUNK * WIDTH] __attribute__((aligned(64)));
-    memset(sum, 0, (pixels + SMALL_GROUP - 1) / SMALL_GROUP * SMALL_GROUP * WIDTH * sizeof *sum);
+    memset(sum, 0, (pixels + FEW_TAPS - 1) / FEW_TAPS * FEW_TAPS * WIDTH * sizeof *sum);
     const vector shift = d->shift ? load(d->shift + image * WIDTH) : (vector){};
     for (const taps *rows = g->rows; rows < g->rows + 2; rows++)
         for (int r = rows->first[row]; r < rows->first[row + 1]; r++)
-            add_taps(d, g, d->latents + image * d->image_size + rows->latent[r] * d->line_size, rows->rel[r], rows->weight[r],
-                     left, pixels, d->phases ? d->phases + image * WIDTH : NULL, shift, sum);
+            add_taps(d, g, d->latents + image * d->image_size + rows->latent[r] * d->line_size, rows->rel[r],
+                     rows->weight[r], left, pixels, d->phases ? d->phases + image * WIDTH : NULL, shift, sum);
 
     float *out = d->out + image * d->out_image_size + row * d->out_line_size + left;
     const vector bias = load(d->last + WIDTH * WIDTH);
-    for (int p = 0; p < pixels; p += SMALL_GROUP) {
-        vector rgb[GROUP], any = {};
-        UNROLL for (int i = 0; i < SMALL_GROUP; i++) any = either(any, load(sum + WIDTH * (p + i)));
-        multiply(SMALL_GROUP, rgb, d->last, sum + WIDTH * p, active(any));
-        for (int i = 0; i < SMALL_GROUP && p + i < pixels; i++) {
+    for (int p = 0; p < pixels; p += FEW_TAPS) {
+        vector rgb[MANY_TAPS], any = {};
+        EACH(i, FEW_TAPS) any = either(any, load(sum + WIDTH * (p + i)));
+        multiply(FEW_TAPS, rgb, d->last, sum + WIDTH * p, active(any));
+        for (int i = 0; i < FEW_TAPS && p + i < pixels; i++) {
             vector v = rgb[i] + bias;
             for (int k = 0; k < 3; k++) out[k * d->out_channel_size + p + i] = v[k];
         }
@@ -243,12 +235,11 @@ static void render_chunk(const job *d, const geometry *g, int64_t image, int64_t
     for (int k = 0; k < 3; k++) finish(&d->written, out + k * d->out_channel_size, pixels);
 }
 
-/* 0, or 1 if there was no memory */
-int lmf_render(const job *d)
+int lmf_render(const lmf_render_job *d)
 {
     arrays from = make_arrays(28, longest(&d->pixels));
-    if (!from.memory) return 1;
-    geometry g;
+    if (!from.memory) return LMF_NO_MEMORY;
+    grid_geometry g;
     find_taps(&d->pixels.rows, g.rows, &from);
     find_taps(&d->pixels.cols, g.cols, &from);
     g.lr_rows = find_between(&d->pixels.rows, &from), g.lr_cols = find_between(&d->pixels.cols, &from);
@@ -260,5 +251,5 @@ int lmf_render(const job *d)
                 for (; left < end; left += CHUNK)
                     render_chunk(d, &g, image, row, left, end - left < CHUNK ? end - left : CHUNK);
     free(from.memory);
-    return 0;
+    return LMF_DONE;
 }

@@ -5,35 +5,25 @@
 #include "grid.h"
 #include "vectors.h"
 
-typedef struct {
-    const float *picture;
-    int64_t picture_image_size, picture_plane_size, picture_line_size;
-    axis rows, cols; /* of the grid, over the pixels of the picture */
-    chosen pixels;   /* of the grid, which to make */
-    float *out;
-    int64_t out_image_size, out_plane_size, out_line_size;
-    values written;
-    int64_t images, planes, threads;
-} job;
-
 /* Pixels of a row in one plane, from the lines above and below it, of which the latter has the share `share`. */
-static void in_one_plane(
-    const float *restrict above, const float *restrict below, float share, const between *cols, int32_t begin, int32_t end,
-    const values *written, float *restrict out)
+static void in_one_plane(const float *restrict above, const float *restrict below, float share, const between *cols,
+                         int32_t begin, int32_t end, const lmf_values *written, float *restrict out)
 {
     for (int32_t i = begin, after; i < end; i = after) {
         after = i + LANES < end ? i + LANES : end;
         const int32_t first = cols->low[i], count = cols->high[after - 1] + 1 - first;
         float line[2 * LANES];
         if (count <= 2 * LANES) /* neighbours read neighbours: few columns, each interpolated once */
-            for (int32_t j = 0; j < count; j++) line[j] = above[first + j] + share * (below[first + j] - above[first + j]);
+            for (int32_t j = 0; j < count; j++)
+                line[j] = above[first + j] + share * (below[first + j] - above[first + j]);
         for (int32_t j = i; j < after; j++) {
             const int32_t low = cols->low[j], high = cols->high[j];
             float left, right;
             if (count <= 2 * LANES)
                 left = line[low - first], right = line[high - first];
             else /* far smaller than the picture */
-                left = above[low] + share * (below[low] - above[low]), right = above[high] + share * (below[high] - above[high]);
+                left = above[low] + share * (below[low] - above[low]),
+                right = above[high] + share * (below[high] - above[high]);
             out[j] = left + cols->share_of_high[j] * (right - left);
         }
     }
@@ -41,13 +31,15 @@ static void in_one_plane(
 }
 
 /* The same in all planes. */
-static void in_all_planes(const job *d, const between *rows, const between *cols, int64_t image, int64_t row, int32_t begin, int32_t end)
+static void in_all_planes(const lmf_upsample_job *d, const between *rows, const between *cols, int64_t image,
+                          int64_t row, int32_t begin, int32_t end)
 {
     const float share = rows->share_of_high[row], *picture = d->picture + image * d->picture_image_size;
-    const float *above = picture + rows->low[row] * d->picture_line_size, *below = picture + rows->high[row] * d->picture_line_size;
+    const float *above = picture + rows->low[row] * d->picture_line_size,
+                *below = picture + rows->high[row] * d->picture_line_size;
     float *out = d->out + image * d->out_image_size + row * d->out_line_size;
 #ifdef __AVX512F__
-    /* The columns that LANES pixels read are in two registers; masked, so as not to read past a line or write past `end`. */
+    /* The columns that LANES pixels read are in two registers. Masks keep reads in the line and writes before `end`. */
     while (begin < end) {
         const int32_t first = cols->low[begin], after = begin + LANES < end ? begin + LANES : end;
         const int32_t count = cols->high[after - 1] + 1 - first;
@@ -76,15 +68,15 @@ static void in_all_planes(const job *d, const between *rows, const between *cols
         begin = after;
     }
 #endif
-    for (int64_t plane = 0; begin < end && plane < d->planes; plane++, above += d->picture_plane_size, below += d->picture_plane_size)
+    for (int64_t plane = 0; begin < end && plane < d->planes;
+         plane++, above += d->picture_plane_size, below += d->picture_plane_size)
         in_one_plane(above, below, share, cols, begin, end, &d->written, out + plane * d->out_plane_size);
 }
 
-/* 0, or 1 if there was no memory */
-int lmf_upsample(const job *d)
+int lmf_upsample(const lmf_upsample_job *d)
 {
     arrays from = make_arrays(8, longest(&d->pixels));
-    if (!from.memory) return 1;
+    if (!from.memory) return LMF_NO_MEMORY;
     const between rows = find_between(&d->rows, &from), cols = find_between(&d->cols, &from);
     const places at = find_places(&d->pixels, &from);
 #pragma omp parallel for collapse(2) schedule(dynamic, 4) num_threads(d->threads)
@@ -93,5 +85,5 @@ int lmf_upsample(const job *d)
             for (int64_t column = 0, begin, end; next_stretch(&d->pixels, &at, image, row, &column, &begin, &end);)
                 in_all_planes(d, &rows, &cols, image, row, begin, end);
     free(from.memory);
-    return 0;
+    return LMF_DONE;
 }

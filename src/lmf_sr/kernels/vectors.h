@@ -1,17 +1,19 @@
-/* Vectors of 16 floats, in plain C with the vector extensions of GCC and Clang, for any CPU. AVX-512 has one register for a
-   vector; elsewhere the compiler takes several. */
+/* Vectors of 16 floats, in plain C with the vector extensions of GCC and Clang, for any CPU. AVX-512 has one register
+   for a vector; elsewhere the compiler takes several. */
+
+#pragma once
 
 #include <stddef.h>
-#include <stdint.h>
+
+#include "boundary.h"
 #ifdef __AVX512F__
 #include <immintrin.h>
 #endif
 
-enum { LANES = 16 };
 typedef float vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t mask __attribute__((vector_size(4 * LANES)));
 
-#define UNROLL _Pragma("GCC unroll 16")
+#define EACH(i, n) _Pragma("GCC unroll 16") for (int i = 0; i < (n); i++) /* in registers */
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE vector load(const float *p) { return *(const vector *)p; }
@@ -31,9 +33,9 @@ INLINE vector cos_pi(vector x)
 {
     const float round = 12582912.0f; /* 1.5 * 2^23: adding it leaves no fraction */
     vector half = x * 0.5f;
-    vector turn = half - ((half + round) - round);                           /* in [-1/2, 1/2] */
-    vector u = 0.25f - (vector)((mask)turn & 0x7fffffff), v = u * u;         /* cos(2 pi turn) = sin(2 pi u) */
-    vector p = 39.536706f * v - 76.549782f;                                  /* minimax for sin(2 pi u) / u, to 4e-9 */
+    vector turn = half - ((half + round) - round);                   /* in [-1/2, 1/2] */
+    vector u = 0.25f - (vector)((mask)turn & 0x7fffffff), v = u * u; /* cos(2 pi turn) = sin(2 pi u) */
+    vector p = 39.536706f * v - 76.549782f;                          /* minimax for sin(2 pi u) / u, to 4e-9 */
     p = p * v + 81.601004f;
     p = p * v - 41.341655f;
     p = p * v + 6.28318516f;

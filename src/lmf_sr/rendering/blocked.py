@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, relative_cell
-from lmf_sr.kernels.library import why_not_compiled
+from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE

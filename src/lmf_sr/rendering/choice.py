@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lmf_sr.decoders import Decoder
 from lmf_sr.errors import InputError
-from lmf_sr.kernels.library import why_not_compiled
+from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.rendering import blocked, compiled, direct, triton
 
 AUTO = "auto"

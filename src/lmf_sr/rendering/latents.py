@@ -9,36 +9,19 @@ hidden layer x is folded into its last layer:
     known  = W_code code + W_cell cell, or the code itself    likewise
 """
 
-import ctypes
-from ctypes import Structure, c_int64, c_void_p
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders import Decoder
-from lmf_sr.kernels.library import library
-from lmf_sr.kernels.winograd import LANES, CLinear, CPicture, transformed
+from lmf_sr.kernels import bindings
+from lmf_sr.kernels.bindings import LANES, LatentMLP, Layer
+from lmf_sr.kernels.winograd import transformed
 from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
 from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering.memory import Memory
-
-
-class _Job(Structure):
-    _fields_ = [
-        ("features", CPicture),
-        *((name, c_int64) for name in ("top", "left", "height", "width")),
-        ("convolution", CLinear),
-        *((name, c_int64) for name in ("waves", "depth")),
-        ("layers", 2 * CLinear),
-        *((name, c_int64) for name in ("modulations", "known")),
-        ("out", c_void_p),
-        *((name, c_int64) for name in ("out_image_size", "out_line_size", "latent_size")),
-        *((name, c_void_p) for name in ("bias", "intensity")),
-        *((name, c_int64) for name in ("images", "threads")),
-    ]
 
 
 def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
@@ -69,21 +52,24 @@ class Latents:
         left: int,
         right: int,
     ) -> None:
-        """Columns `left` up to `right`; `cell` is the relative cell. Raises Unavailable where nothing is compiled."""
-        self.library = library()
+        """Columns `left` up to `right`; `cell` is the relative cell."""
         self.features = features
         self.left, self.width = left, right - left
         kernel, bias = decoder.convolution(cell)
-        self.convolution = transformed(kernel.unflatten(1, (-1, 3, 3))), bias.contiguous()
         first, last = decoder.latent_mlp.linears
-        layers = [folded(last, decoder, cell)]
+        weight, biases = folded(last, decoder, cell)
+        layers = [Layer(weight.T.contiguous(), biases.contiguous())]
         if isinstance(decoder, LMLTE):
-            layers.insert(0, (first.weight, first.bias.expand(len(cell), -1)))
-        self.layers = [(weight.T.contiguous(), bias.contiguous()) for weight, bias in layers]
-        self.waves = decoder.coef.out_channels if isinstance(decoder, LMLTE) else 0
-        self.modulations, self.bias = decoder.depth * decoder.width, _hidden_bias(decoder)
-        self.known = isinstance(decoder, LinearFirst)
-        self.latent_size = self.layers[-1][0].shape[1]
+            layers.insert(0, Layer(first.weight.T.contiguous(), first.bias.expand(len(cell), -1).contiguous()))
+        self.mlp = LatentMLP(
+            convolution=Layer(transformed(kernel.unflatten(1, (-1, 3, 3))), bias.contiguous()),
+            waves=decoder.coef.out_channels if isinstance(decoder, LMLTE) else 0,
+            layers=layers,
+            modulations=decoder.depth * decoder.width,
+            known=isinstance(decoder, LinearFirst),
+            bias=_hidden_bias(decoder),
+        )
+        self.latent_size = len(weight)
         self.made = 0, features.new_empty(len(features), 0, self.width, self.latent_size)
 
     def lines(self, top: int, bottom: int) -> Float[Tensor, "B n m C"]:
@@ -106,30 +92,11 @@ class Latents:
 
     def make(self, top: int, rows: Float[Tensor, "B n m C"], intensity: Float[Tensor, "B n m"] | None = None) -> None:
         """Fills lines from `top` on."""
-        job = _Job(
-            CPicture.of(self.features),
-            top,
-            self.left,
-            *rows.shape[1:3],
-            CLinear.of(*self.convolution),
-            self.waves,
-            len(self.layers),
-            (2 * CLinear)(*(CLinear.of(*layer) for layer in self.layers)),
-            self.modulations,
-            self.known,
-            rows.data_ptr(),
-            *rows.stride()[:3],
-            self.bias.data_ptr(),
-            None if intensity is None else intensity.data_ptr(),
-            len(rows),
-            torch.get_num_threads(),
-        )
-        if self.library.lmf_latents(ctypes.byref(job)):
-            raise MemoryError("no memory for the scratch of the compiled latent MLP")
+        bindings.latents(self.mlp, self.features, top, self.left, rows, intensity)
 
     def _of_state(self, rows: Float[Tensor, "B n m c"]) -> Float[Tensor, "B n m C"]:
         """Without what is known, which is folded away."""
-        return rows[..., : 2 * self.modulations] if self.known else rows
+        return rows[..., : 2 * self.mlp.modulations] if self.mlp.known else rows
 
 
 def folded(
