@@ -1,17 +1,15 @@
-"""Models from files and to files; the only place that knows formats other than ours.
+"""Models from files and to files.
 
 - an *export*: safetensors, with the model's configuration as JSON in the header's metadata;
 - a Lightning checkpoint of `lmf-sr train`;
-- the authors' `.pth` of the LIIF, LTE, CiaoSR and LMF repositories: `{"model": {"name", "args", "sd"}, ...}`.
+- a `.pth` of another repository (`layouts/`).
 
-No file is ever unpickled freely: `.pth` and `.ckpt` are read with `weights_only=True`.
+No file is ever unpickled freely (`unpickling.py`).
 """
 
 from __future__ import annotations
 
 import json
-import pickle
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,11 @@ from torch import Tensor
 from lmf_sr.atomic import replacing
 from lmf_sr.building import build
 from lmf_sr.errors import InputError
+from lmf_sr.layouts.authors import from_authors
+from lmf_sr.layouts.mmedit import from_mmedit, is_mmedit
+from lmf_sr.layouts.names import unwrapped
 from lmf_sr.model import Model
+from lmf_sr.unpickling import unpickle
 
 FORMAT = "lmf-sr/1"
 WEIGHTS = Path(__file__).parent / "weights"  # what ships: NAME.safetensors, its calibration and model card
@@ -100,31 +102,28 @@ def _read_export(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise InputError(f"{path} holds no usable configuration: {error!r}") from error
 
 
-def unpickle(path: Path) -> Any:
-    """What a pickled file holds, read as data. Raises InputError if it cannot be read, or would run code."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler of a damaged file may raise anything
-        if isinstance(error, pickle.UnpicklingError) and re.search("GLOBAL|Unsupported (global|class)", str(error)):
-            raise InputError(f"{path} is refused: its pickle asks to run code, not only to hold weights") from error
-        raise InputError(f"{path} is not a readable checkpoint: it is damaged or of another kind") from error
-
-
 def _read_pickled(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     content = unpickle(path)
     if isinstance(content, Mapping) and "model" in content:
         return from_authors(content["model"], path)
+    if isinstance(content, Mapping) and is_mmedit(content):
+        return from_mmedit(content, path)
     if isinstance(content, Mapping) and "state_dict" in content:
-        prefix = "model."
-        weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
-        try:
-            config = content["hyper_parameters"]["model"]
-            return {"encoder": config["encoder"], "decoder": config["decoder"]}, weights
-        except (KeyError, TypeError) as error:
-            raise InputError(f"{path} is a Lightning checkpoint, but not one of lmf-sr train") from error
+        return _from_lightning(content, path)
     raise InputError(
-        f"{path} holds neither an lmf-sr checkpoint nor the authors' {{'model': {{'name', 'args', 'sd'}}}}"
+        f"{path} holds neither an lmf-sr checkpoint, nor {{'model': {{'name', 'args', 'sd'}}}} as the LIIF, LTE and LMF "
+        "repositories write it, nor {'state_dict': {'generator. ...'}} as CiaoSR's and MMagic do"
     )
+
+
+def _from_lightning(content: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    prefix = "model."
+    weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
+    try:
+        config = content["hyper_parameters"]["model"]
+        return {"encoder": config["encoder"], "decoder": config["decoder"]}, unwrapped(weights)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} is a Lightning checkpoint, but not one of lmf-sr train") from error
 
 
 def check_fit(model: Model, weights: Mapping[str, Tensor], path: str | Path) -> None:
@@ -141,114 +140,3 @@ def check_fit(model: Model, weights: Mapping[str, Tensor], path: str | Path) -> 
         if keys:
             named = ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")
             raise InputError(f"{path} does not fit {method}: it {what} {named}")
-
-
-# The authors' format
-
-_CROSS_SCALE = {
-    "cs_attn.conv_assembly.": "cross_scale.embed.",
-    "cs_attn.conv_match_1.": "cross_scale.match.",
-    "cs_attn.conv_match_2.": "cross_scale.reference.",
-    "cs_attn.down.": "cross_scale.down.",
-}
-_ATTENTION = {"imnet_k.": "key_mlp.", "imnet_v.": "value_mlp.", **_CROSS_SCALE}
-_LMF = {"hypernet.": "latent_mlp.", "imnet.": "render_mlp."}
-_METHODS = {  # their name: our name, and how their parameters' prefixes are renamed
-    "liif": ("liif", {"imnet.": "mlp."}),
-    "lte": ("lte", {"imnet.": "mlp."}),
-    "ciaosr": ("ciaosr", {"imnet_q.": "rgb_mlp.", **_ATTENTION}),
-    "lmliif": ("lm-liif", _LMF),
-    "lmlte": ("lm-lte", {"imphase.": "render_phase.", **_LMF}),
-    "lmciaosr": (
-        "lm-ciaosr",
-        {"prenet_q.": "query_mlp.", "hypernet_q.": "latent_mlp.", "imnet_q.": "render_mlp.", **_ATTENTION},
-    ),
-}
-_ENCODERS = {  # the same for encoders: parts of their parameters' names
-    "encoder.head.0.": "encoder.head.",
-    "encoder.patch_embed.norm.": "encoder.norm_first.",
-    ".residual_group.": ".",
-}
-_DERIVED = (  # frozen or computed: not weights of the model
-    "sub_mean.",
-    "add_mean.",
-    "cs_attn.escape_NaN",
-    ".attn_mask",
-    ".relative_position_index",
-)
-_FIXED = {  # all we implement
-    "local_ensemble": True,
-    "feat_unfold": True,
-    "cell_decode": True,
-    "mod_input": True,
-    "local_size": 2,
-    "non_local_attn": True,
-    "multi_scale": [2],
-    "softmax_scale": 1,
-}
-_RDN = {"A": "rdn-small", "B": "rdn"}
-
-
-def from_authors(model: Any, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Configuration and weights, in our names, of the authors' `{"name", "args", "sd"}`."""
-    match model:
-        case {"name": str(name), "args": Mapping() as args, "sd": Mapping() as weights}:
-            pass
-        case _:
-            raise InputError(f"{path} is not in the authors' format: 'model' holds no name, args and sd")
-    if name not in _METHODS:
-        raise InputError(f"{path} holds the method {name!r}; known are {', '.join(_METHODS)}")
-    for option, value in _FIXED.items():
-        if args.get(option, value) != value:
-            raise InputError(f"{path} was trained with {option}={args[option]}; only {value} is implemented")
-    decoder, renames = _METHODS[name]
-    try:
-        config = {
-            "encoder": _encoder_config(args),
-            "decoder": {"name": decoder, **_decoder_options(name, args, weights)},
-        }
-    except KeyError as error:
-        raise InputError(f"{path} lacks {error}, which method {name!r} needs") from error
-    except (TypeError, AttributeError, IndexError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path} describes method {name!r} in a way that makes no sense: {error}") from error
-    return config, {
-        _renamed(key, renames): value for key, value in weights.items() if not any(part in key for part in _DERIVED)
-    }
-
-
-def _encoder_config(args: Mapping[str, Any]) -> dict[str, Any]:
-    spec = args["encoder_spec"] if "encoder_spec" in args else args["encoder"]
-    name, given = spec["name"], spec.get("args") or {}
-    if name == "rdn":
-        return {"name": _RDN[given.get("RDNconfig", "B")]}
-    options = {key: given[key] for key in ("n_resblocks", "n_feats", "res_scale") if key in given}
-    return {"name": name, **options}
-
-
-def _decoder_options(name: str, args: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """From the arguments, and from the weights' sizes where the arguments may leave them to a default."""
-    render = (args.get("imnet_spec") or args["imnet_q"])["args"]
-    options: dict[str, Any] = {}
-    if name in ("lte", "lmlte"):
-        options["fourier_dim"] = len(weights["coef.weight"])
-    if name == "lmciaosr":
-        options["attention_width"] = len(weights["imnet_k.layers.0.weight"])
-    if not name.startswith("lm"):
-        hidden = render["hidden_list"]
-        return {"depth": len(hidden), "width": hidden[0], **options}
-    depth, width = render["hidden_depth"], render["hidden_dim"]
-    latent_mlp = "hypernet_q" if name == "lmciaosr" else "hypernet"
-    latent_out, latent_hidden = weights[f"{latent_mlp}.layers.2.weight"].shape
-    code_dim = latent_out - 2 * depth * width
-    return {"depth": depth, "width": width, "code_dim": code_dim, "hidden": latent_hidden, **options}
-
-
-def _renamed(key: str, renames: Mapping[str, str]) -> str:
-    if key.startswith("encoder."):
-        for theirs, ours in _ENCODERS.items():
-            key = key.replace(theirs, ours)
-        return key
-    for theirs, ours in renames.items():
-        if key.startswith(theirs):
-            return "decoder." + ours + key.removeprefix(theirs)
-    return "decoder." + key

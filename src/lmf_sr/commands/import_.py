@@ -1,4 +1,4 @@
-"""`lmf-sr import`: a checkpoint, the authors' or a training run's, to an export: the form in which models are shipped."""
+"""`lmf-sr import`: turns a checkpoint, of a training run or of another repository, into an export, as models are shipped."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +11,14 @@ from lmf_sr.errors import InputError
 from lmf_sr.profiling import count_parameters
 
 EPILOG = """\
-FILE is a .pth of the LIIF, LTE, CiaoSR or LMF repositories, or a .ckpt of lmf-sr train. It is read as data: a pickle that
-would run code is refused. Of a run with averaged weights (callbacks=[default,ema]) the average is taken.
+FILE is a .pth of the LIIF, LTE, LMF or CiaoSR repositories, one of MMagic's LIIF, or a .ckpt of lmf-sr train. It is read as
+data: a pickle that asks for more than weights is refused by the name of what it asks for. Averaged weights (generator_ema,
+callbacks=[default,ema]) are preferred where a file holds them. A network that was trained on pictures normalised by a mean
+and std of its own draws the same pixels here: the normalisation is folded into its weights, and its centre is an option.
 
 examples:
   lmf-sr import edsr-baseline_lmliif.pth
+  lmf-sr import ciaosr/latest.pth --output ciaosr.safetensors
   lmf-sr import outputs/train/last.ckpt --half --output model.safetensors
 """
 

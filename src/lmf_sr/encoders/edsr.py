@@ -6,11 +6,14 @@ All convolutions are 3x3 with zero padding. EDSR-baseline: N = 16 blocks, 64 cha
 The mean shift of the published networks is left out, as in LIIF: the input is already centred.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lmf_sr.encoders import Encoder
+from lmf_sr.encoders.centring import FirstConv2d
 
 
 def conv3x3(in_dim: int, out_dim: int) -> nn.Conv2d:
@@ -34,13 +37,20 @@ class EDSR(Encoder):
         n_resblocks: number of residual blocks N.
         n_feats: channels, which are also `out_dim`.
         res_scale: factor s on each block's residual.
+        centre: RGB in [-1, 1] that the input is centred on (`centring.py`); None for 0.
     """
 
-    def __init__(self, n_resblocks: int = 16, n_feats: int = 64, res_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        n_resblocks: int = 16,
+        n_feats: int = 64,
+        res_scale: float = 1.0,
+        centre: Sequence[float] | None = None,
+    ) -> None:
         super().__init__()
         self.out_dim, self.res_scale = n_feats, res_scale
         self.receptive_halo = 2 * n_resblocks + 2  # one LR pixel a convolution
-        self.head = conv3x3(3, n_feats)
+        self.head = FirstConv2d(n_feats, centre)
         blocks = [ResidualBlock(n_feats, res_scale) for _ in range(n_resblocks)]
         self.body = nn.Sequential(*blocks, conv3x3(n_feats, n_feats))
 

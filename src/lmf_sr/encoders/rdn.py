@@ -8,11 +8,14 @@ All other convolutions are 3x3 with zero padding. Modules are named as in the pa
 shallow feature extraction (SFE), residual dense block (RDB), local and global feature fusion (LFF, GFF).
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lmf_sr.encoders import Encoder
+from lmf_sr.encoders.centring import FirstConv2d
 
 
 class RDN(Encoder):
@@ -23,13 +26,21 @@ class RDN(Encoder):
         n_layers: dense layers C in each block.
         growth: channels G that a dense layer adds.
         n_feats: channels G_0 between blocks, which are also `out_dim`.
+        centre: RGB in [-1, 1] that the input is centred on (`centring.py`); None for 0.
     """
 
-    def __init__(self, n_blocks: int = 16, n_layers: int = 8, growth: int = 64, n_feats: int = 64) -> None:
+    def __init__(
+        self,
+        n_blocks: int = 16,
+        n_layers: int = 8,
+        growth: int = 64,
+        n_feats: int = 64,
+        centre: Sequence[float] | None = None,
+    ) -> None:
         super().__init__()
         self.out_dim = n_feats
         self.receptive_halo = 2 + n_blocks * n_layers + 1  # 3x3 convolutions: SFENet1 and 2, dense layers, GFF
-        self.SFENet1 = nn.Conv2d(3, n_feats, 3, padding=1)
+        self.SFENet1 = FirstConv2d(n_feats, centre)
         self.SFENet2 = nn.Conv2d(n_feats, n_feats, 3, padding=1)
         self.RDBs = nn.ModuleList(ResidualDenseBlock(n_feats, n_layers, growth) for _ in range(n_blocks))
         self.GFF = nn.Sequential(nn.Conv2d(n_blocks * n_feats, n_feats, 1), nn.Conv2d(n_feats, n_feats, 3, padding=1))

@@ -15,6 +15,7 @@ Two buffers in the published weights follow from the sizes and are not kept: `re
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from lmf_sr.encoders import Encoder
+from lmf_sr.encoders.centring import FirstConv2d
 from lmf_sr.linear import Linear
 
 
@@ -39,7 +41,8 @@ class SwinIR(Encoder):
         window: side M of a window in pixels.
         mlp_ratio: hidden width of the MLPs, in `dim`.
         drop_path: in training, the probability that a sample skips the last layer; it grows linearly from 0 at the first.
-        out_dim: channels of the features.
+        out_dim: channels of the features, made by a last convolution; None for the tokens' own, without that convolution.
+        centre: RGB in [-1, 1] that the input is centred on (`centring.py`); None for 0.
     """
 
     def __init__(
@@ -51,22 +54,24 @@ class SwinIR(Encoder):
         window: int = 8,
         mlp_ratio: int = 2,
         drop_path: float = 0.1,
-        out_dim: int = 64,
+        out_dim: int | None = 64,
+        centre: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         if dim % heads:
             raise ValueError(f"{heads} heads do not divide {dim} channels")
-        self.out_dim = out_dim
+        self.out_dim = dim if out_dim is None else out_dim
         self.window = window
         self.tile_multiple = window
         self.receptive_halo = reach(n_blocks, n_layers, window)
         drop_rates = torch.linspace(0, drop_path, n_blocks * n_layers).view(n_blocks, n_layers).tolist()
-        self.conv_first = nn.Conv2d(3, dim, 3, padding=1)
+        self.conv_first = FirstConv2d(dim, centre)
         self.norm_first = nn.LayerNorm(dim)
         self.layers = nn.ModuleList(ResidualSwinBlock(dim, heads, window, mlp_ratio, rates) for rates in drop_rates)
         self.norm = nn.LayerNorm(dim)
         self.conv_after_body = nn.Conv2d(dim, dim, 3, padding=1)
-        self.conv_before_upsample = nn.Sequential(nn.Conv2d(dim, out_dim, 3, padding=1), nn.LeakyReLU())
+        last = [] if out_dim is None else [nn.Conv2d(dim, out_dim, 3, padding=1), nn.LeakyReLU()]
+        self.conv_before_upsample = nn.Sequential(*last)
         self.apply(init_linear)
 
     def forward(self, lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B C h w"]:

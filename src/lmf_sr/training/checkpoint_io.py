@@ -8,8 +8,8 @@ import torch
 from lightning.pytorch.plugins import TorchCheckpointIO
 
 from lmf_sr.atomic import replacing
-from lmf_sr.checkpoints import unpickle
 from lmf_sr.errors import InputError
+from lmf_sr.unpickling import unpickle
 
 
 class CheckpointFiles(TorchCheckpointIO):
