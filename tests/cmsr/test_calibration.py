@@ -12,6 +12,7 @@ import lmf_sr
 from lmf_sr.cmsr.calibration import (
     AGGREGATIONS,
     BINS,
+    FORMAT,
     LOWEST,
     MARGIN,
     RATIO,
@@ -279,3 +280,23 @@ def test_what_makes_no_table_is_refused(model: Model, tmp_path: Path) -> None:
 def test_only_is_one_scale_for_everything() -> None:
     assert only(8.0, 2.0).levels(8.0) == (Level(2.0, float("inf")),)
     assert only(8.0, 2.0) == Scale2Mod.of({8: {2: 1}})
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[1, 2]", "holds no calibration: its content is list"),
+        ('{"targets": {"6": {"decode_scales": [1], "values": []}}}', "has format None, not 'lmf-sr calibration 2'"),
+        (f'{{"format": "{FORMAT}", "model": "m"}}', "holds no calibration: KeyError"),
+        ('{"format": "lmf-sr cal', "is neither YAML nor JSON"),
+    ],
+)
+def test_a_broken_calibration_is_called_one(tmp_path: Path, content: str, reason: str) -> None:
+    path = tmp_path / "model.cmsr.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=reason):
+        Calibration.load(path)
+    with pytest.raises(
+        InputError, match=reason.replace("no calibration: its", "no Scale2Mod table or calibration: its")
+    ):
+        table_from(path, None, "overall")

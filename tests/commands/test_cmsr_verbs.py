@@ -113,6 +113,25 @@ def test_by_contrast(run: Run, tmp_path: Path, ckpt: Path) -> None:
     assert "no intensity 'busy'" in run(*evaluate, "cmsr=mse1e-4", "cmsr.intensity=busy").error
 
 
+def test_a_shipped_model_keeps_its_calibration(
+    run: Run, tmp_path: Path, ckpt: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = tmp_path / "weights"
+    shipped.mkdir()
+    ckpt.rename(shipped / "edsr-baseline-lm-liif.safetensors")
+    beside = shipped / "edsr-baseline-lm-liif.cmsr.json"
+    beside.write_text("shipped")
+    monkeypatch.setattr("lmf_sr.checkpoints.WEIGHTS", shipped)
+    outcome = run("calibrate", *SMALL, "hydra.run.dir=own")
+    assert outcome.status == 0, outcome.err
+    assert beside.read_text() == "shipped"
+    made = tmp_path / "own" / beside.name
+    assert Calibration.load(made).images == ["a.png", "c.png"]
+    assert f"cmsr.table={made}" in outcome.out.replace("\n", "")
+    evaluate = ("evaluate", "data=folder", "data.root=photos", "scale=6", "protocol=benchmark-rgb", "cmsr.repeats=0")
+    assert run(*evaluate, f"cmsr.table={made}").status == 0
+
+
 def test_a_calibration_of_other_pictures_is_refused(run: Run, tmp_path: Path, ckpt: Path, photos: Path) -> None:
     assert run("calibrate", f"ckpt={ckpt}", *SMALL).status == 0
     (photos / "a.png").rename(photos / "d.png")

@@ -224,7 +224,7 @@ class Calibration:
     @classmethod
     def load(cls, path: str | Path) -> Calibration:
         """Reads what `save` wrote. Raises InputError for a file that holds no calibration."""
-        return cls.from_content(read_mapping(path), path)
+        return cls.from_content(read_mapping(path, "calibration"), path)
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any], path: str | Path) -> Calibration:
@@ -236,6 +236,13 @@ class Calibration:
             return cls(content["fingerprint"], content["model"], targets, content["images"], content["intensity"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} holds no calibration: {error!r}") from error
+
+
+def is_calibration(content: Mapping[str, Any]) -> bool:
+    """Whether the content of a file is, or is meant to be, a calibration rather than a table."""
+    targets = content.get("targets")
+    entries = list(targets.values()) if isinstance(targets, Mapping) else []
+    return "format" in content or any(isinstance(entry, Mapping) and "decode_scales" in entry for entry in entries)
 
 
 def calibrate(
@@ -299,8 +306,8 @@ def table_from(path: str | Path, mse_threshold: float | None, aggregation: str, 
     Raises:
         InputError: a file that holds neither, or another threshold or intensity than the table was made for.
     """
-    content = read_mapping(path)
-    if "format" in content:
+    content = read_mapping(path, "Scale2Mod table or calibration")
+    if is_calibration(content):
         threshold = THRESHOLD if mse_threshold is None else mse_threshold
         table = Calibration.from_content(content, path).table(threshold, aggregation)
     else:

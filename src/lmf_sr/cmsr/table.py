@@ -143,7 +143,7 @@ class Scale2Mod:
     @classmethod
     def load(cls, path: str | Path) -> Scale2Mod:
         """Reads what `save` wrote. Raises InputError for a file that holds no table."""
-        return cls.from_content(read_mapping(path), path)
+        return cls.from_content(read_mapping(path, "Scale2Mod table"), path)
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any], path: str | Path) -> Scale2Mod:
@@ -211,8 +211,9 @@ def fingerprint(model: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def read_mapping(path: str | Path) -> dict[str, Any]:
-    """The content of a YAML or, by its suffix, JSON file. Raises InputError if there is none, or it is not a mapping."""
+def read_mapping(path: str | Path, kind: str) -> dict[str, Any]:
+    """The content of a YAML or, by its suffix, JSON file. Raises InputError if there is none, or it is no mapping and so
+    no `kind`, which is what the message calls it."""
     path = Path(path)
     content: Any
     try:
@@ -225,7 +226,7 @@ def read_mapping(path: str | Path) -> dict[str, Any]:
     except (ValueError, YAMLError, OmegaConfBaseException) as error:
         raise InputError(f"{path} is neither YAML nor JSON: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path} holds no Scale2Mod table but {type(content).__name__}")
+        raise InputError(f"{path} holds no {kind}: its content is {type(content).__name__}, not a mapping")
     return content
 
 

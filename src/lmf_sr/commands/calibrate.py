@@ -10,12 +10,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from lmf_sr.checkpoints import shipped_models
 from lmf_sr.cmsr.calibration import Calibration, calibrate, evenly_spread
 from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.data import PairedImages, Source
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.records import Result, Results
 from lmf_sr.jobs import app
+from lmf_sr.jobs.job import job_folder
 from lmf_sr.jobs.settings import calibration_of, checkpoint_named, device_named, name_of, scales, trained_model
 from lmf_sr.lmf.conversion import Conversion
 
@@ -38,7 +40,7 @@ def job(cfg: DictConfig) -> Results:
     if cfg.cmsr.mse_threshold is None:
         raise InputError("cmsr.mse_threshold is missing: give it as cmsr.mse_threshold=2e-5")
     intensity = cfg.cmsr.intensity
-    path = Path(cfg.output) if cfg.output else calibration_of(checkpoint_named(cfg), intensity)
+    path = Path(cfg.output) if cfg.output else _own_file(checkpoint_named(cfg), intensity)
     if path.suffix != ".json":
         raise InputError(f"output={path} cannot hold a calibration: its suffix is .json")
     calibration = Calibration.of(model, name_of(model), scales(cfg.targets), scales(cfg.decode_scales), intensity)
@@ -59,12 +61,21 @@ def job(cfg: DictConfig) -> Results:
     table.save(table_path)
     rich.print(_shown(table))
     print(f"written: {path}, {table_path}")
+    if path != calibration_of(checkpoint_named(cfg), intensity):
+        print(f"to use it: cmsr.table={path}")
     return {
         name_of(model): [
             Result(target, {f"intensity_x{level.scale:g}": level.up_to for level in levels})
             for target, levels in table.targets.items()
         ]
     }
+
+
+def _own_file(checkpoint: str, intensity: str) -> Path:
+    """Where a calibration goes that names no output: beside a checkpoint of the user's own. A shipped model has its shipped
+    calibration there, which stays as it is: a new one goes into the job's folder."""
+    beside = calibration_of(checkpoint, intensity)
+    return job_folder() / beside.name if checkpoint in shipped_models() and not Path(checkpoint).is_file() else beside
 
 
 def _same(found: Calibration, asked: Calibration, images: PairedImages, path: Path) -> Calibration:
