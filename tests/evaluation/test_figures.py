@@ -1,14 +1,16 @@
 """Figures show every model and every picture, and are written whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation import figures
-from lmf_sr.evaluation.figures import against_scale, bubble, crop, efficiency, save, side_by_side
+from lmf_sr.evaluation.figures import against_scale, bubble, crop, efficiency, legible, save, side_by_side
 from lmf_sr.evaluation.tables import Row
 from lmf_sr.images import read_picture
 
@@ -80,3 +82,42 @@ def test_a_figure_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(InputError, match="No space left"):
         against_scale(ROWS, tmp_path / "scales.png")
     assert not list(tmp_path.iterdir())
+
+
+NAMES = {
+    "mathematics": "price_$5_to_$9",
+    "bytes": os.fsdecode(b"caf\xe9"),
+    "characters no font has": "漢字\U0010fffd",
+    "markup": r"a_b^c\frac{1}<&>",
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=list(NAMES))
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_any_name_can_be_drawn(tmp_path: Path, name: str, suffix: str, recwarn: pytest.WarningsRecorder) -> None:
+    picture = torch.rand(3, 6, 6)
+    side_by_side([{name: picture}], tmp_path / f"crops.{suffix}", [name])
+    against_scale([Row(name, "Set5", 2.0, {"psnr": 30.0, "decoder_macs": 1e9})], tmp_path / f"a.{suffix}", title=name)
+    assert not [str(warning.message) for warning in recwarn if "lyph" in str(warning.message)]
+
+
+def test_names_are_drawn_as_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = Figure()
+    ax = figure.subplots()
+    ax.set(title=NAMES["mathematics"], xlabel=NAMES["bytes"], ylabel="\U0010fffd x", xscale="log", xlim=(1, 1e4))
+    legible(figure)
+    assert ax.get_title() == NAMES["mathematics"]
+    assert not ax.title.get_parse_math()
+    assert ax.get_xlabel() == r"caf\xe9"
+    assert ax.get_ylabel() == "U+10FFFD  x"
+    assert all(label.get_parse_math() for label in ax.get_xticklabels())  # powers of ten
+
+
+def test_another_font_is_taken_where_one_has_the_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = Figure()
+    ax = figure.subplots()
+    ax.set_title("漢")
+    monkeypatch.setattr("lmf_sr.evaluation.figures._fonts_with", lambda characters: (["Some CJK"], set()))
+    legible(figure)
+    assert ax.get_title() == "漢"
+    assert ax.title.get_fontfamily()[-1] == "Some CJK"

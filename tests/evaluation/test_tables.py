@@ -3,11 +3,12 @@
 import csv
 import io
 import math
+import os
 
 from rich.console import Console
 
 from lmf_sr.evaluation.records import Result
-from lmf_sr.evaluation.tables import COLUMNS, Row, csv_text, markdown, on_terminal, rows, terminal
+from lmf_sr.evaluation.tables import COLUMNS, Row, csv_text, markdown, rows, terminal
 
 FOUND = [
     {"bicubic": [Result(2.0, {"psnr": 33.684}, set="Set5"), Result(2.0, {"psnr": 30.0}, set="Set14")]},
@@ -61,24 +62,15 @@ def test_the_terminal_says_once_what_is_the_same_in_every_row() -> None:
     assert console.export_text().count("lm-liif") == 1
 
 
-def test_on_a_narrow_terminal_names_and_values_are_whole() -> None:
-    console = Console(width=50, record=True, file=io.StringIO())
-    console.print(
-        terminal([Row(f"edsr-baseline-lm-liif-{i}", None, 2.0, FOUND[2]["lm-liif"][0].metrics) for i in "ab"])
-    )
-    console.print(terminal(rows(FOUND)))
-    text = console.export_text()
-    assert all(whole in text for whole in ("edsr-baseline-lm-liif-a", "165.7", "10.94", "33.68", "Set14"))
-
-
-def test_the_terminal_shows_brackets_as_they_are() -> None:
-    console = Console(width=80, record=True, file=io.StringIO())
-    console.print(on_terminal(["model", "x"], [["[b]", "1"], ["[/b]", "2"]], labels=1, title="[i]", note="[u]"))
-    text = console.export_text()
-    assert all(whole in text for whole in ("[b]", "[/b]", "[i]", "[u]"))
-
-
 def test_every_count_of_macs_names_its_form() -> None:
     assert all(
         "plain" in c.title or "as run" in c.title for name, c in COLUMNS.items() if name.startswith("decoder_macs")
     )
+
+
+def test_names_do_not_break_the_files() -> None:
+    odd = rows([{"a|b": [Result(2.0, {"psnr": 30.0}, set=os.fsdecode(b"caf\xe9"))]}])
+    assert r"| a\|b | caf\xe9 | 2 | 30.00 |" in markdown(odd)
+    assert r"a|b,caf\xe9,2.0,30.0" in csv_text(odd)
+    markdown(odd).encode()
+    csv_text(odd).encode()

@@ -7,7 +7,8 @@ import pytest
 from study_of import choice, of_model, quality, record, records, training
 
 from lmf_sr.evaluation.records import Record
-from lmf_sr.reporting.study import Spread, Study, Subject
+from lmf_sr.reporting.study import Study, Subject
+from lmf_sr.results.statistics import Spread
 
 STUDY = Study(records())
 LIIF, LM_LIIF = (next(s for s in STUDY.main if s.decoder == name) for name in ("liif", "lm-liif"))

@@ -11,7 +11,6 @@ The fused kernel does whole blocks; that is not counted. Of a set, the means are
     macs_saved = 1 - cmsr_macs / full_macs,       macs_saved_plain,       time_saved
 """
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -21,6 +20,7 @@ from lmf_sr.evaluation.records import Metrics
 from lmf_sr.geometry import Grid
 from lmf_sr.model import ContinuousImage, Model
 from lmf_sr.profiling import DecoderMacs, Size, decoder_macs, median_ms
+from lmf_sr.results.statistics import over_images
 
 SAVED = {"macs_saved": "macs", "macs_saved_plain": "macs_plain", "time_saved": "ms"}
 
@@ -85,8 +85,7 @@ class SavingMeter:
 
 def overall(pictures: Sequence[Metrics]) -> Metrics:
     """The metrics of a set of pictures: means, and the ratios of means. A level that a picture lacks counts as 0."""
-    names = dict.fromkeys(name for picture in pictures for name in picture)
-    means = {name: statistics.fmean(picture.get(name, 0.0) for picture in pictures) for name in names}
+    means = over_images(pictures)
     return means | {
         saved: 1 - means[f"cmsr_{cost}"] / means[f"full_{cost}"]
         for saved, cost in SAVED.items()

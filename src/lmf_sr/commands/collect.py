@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import rich
-from rich.table import Table as TerminalTable
 
 from lmf_sr.commands.arguments import parser_for
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.collect import SUFFIXES, Table, find_records
-from lmf_sr.evaluation.tables import COLUMNS, on_terminal
+from lmf_sr.evaluation.tables import COLUMNS
+from lmf_sr.results.terminal import TerminalTable
 
 DETAILS = {"encoder_parameters", "encoder_macs", "encoder_ms", "decoder_macs_as_run"}  # in files only
 
@@ -67,7 +67,7 @@ def _shown(table: Table) -> TerminalTable:
         [*(_text(row.get(name)) for name in labels), *(_number(row, name) for name in metrics)] for row in table.rows
     ]
     header = [*labels, *(COLUMNS[name].title for name in metrics)]
-    return on_terminal(header, body, len(labels), note="all columns: --output FILE")
+    return TerminalTable(header, body, len(labels), note="all columns: --output FILE")
 
 
 def _text(value: Any) -> str:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 from lmf_sr.errors import InputError
+from lmf_sr.text import make_tolerant
 
 
 class Verb(NamedTuple):
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb == "--version":
         print(f"lmf-sr {version('lmf-sr')}")
         return 0
+    make_tolerant(sys.stdout)
     try:
         if verb not in VERBS:
             raise InputError(f"there is no verb {verb!r}; choose one of {', '.join(VERBS)}")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -23,6 +22,8 @@ from lmf_sr.atomic import replacing
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.records import FILE, Metrics, Record, Result, read_record
 from lmf_sr.evaluation.tables import COLUMNS
+from lmf_sr.results.statistics import Spread
+from lmf_sr.text import printable
 
 OF_THE_RUN = ("run", "verb", "sweep", "status", "revision", "started", "duration_s", "seed")
 OF_A_RESULT = ("model", "set", "protocol", "scale", "image")
@@ -70,14 +71,13 @@ class Table:
         rows: list[dict[str, Any]] = []
         metrics: dict[str, None] = {}
         for folder, record in records.items():
-            about = {"run": str(folder), "revision": record.environment.get("revision")}
-            about |= {name: getattr(record, name) for name in OF_THE_RUN if name not in about}
+            about = {"run": printable(str(folder)), "revision": record.environment.get("revision")}
+            about |= {name: _cell(getattr(record, name)) for name in OF_THE_RUN if name not in about}
             about |= {key: _cell(record.settings.get(key)) for key in settings}
             for model, results in record.results.items():
                 for result, image, found in _found(results, images):
-                    where = dict(
-                        zip(OF_A_RESULT, (model, result.set, result.protocol, result.scale, image), strict=True)
-                    )
+                    of_result = (model, result.set, result.protocol, result.scale, image)
+                    where = dict(zip(OF_A_RESULT, map(_cell, of_result), strict=True))
                     rows.append({**about, **where, **found})
                     metrics.update(dict.fromkeys(found))
         ordered = [*(name for name in COLUMNS if name in metrics), *(name for name in metrics if name not in COLUMNS)]
@@ -90,18 +90,17 @@ class Table:
         for row in self.rows:
             same = {key: value for key, value in row.items() if key not in ONE_OF_MANY and key not in self.metrics}
             groups.setdefault(json.dumps(same), []).append(row)
-        spread = [column for name in self.metrics for column in (name, f"{name}_std")]
+        columns = [column for name in self.metrics for column in (name, f"{name}_std")]
         joined = []
         for key, group in groups.items():
             row = {**json.loads(key), "seeds": " ".join(map(str, sorted({of["seed"] for of in group})))}
             for name in self.metrics:
                 values = [of[name] for of in group if of[name] is not None]
                 if values:
-                    row[name] = statistics.fmean(values)
-                if len(values) > 1:
-                    row[f"{name}_std"] = statistics.stdev(values)
-            joined.append(_complete(row, spread))
-        return Table(joined, self.settings, spread)
+                    spread = Spread.of(values)
+                    row[name], row[f"{name}_std"] = spread.mean, spread.std if len(values) > 1 else None
+            joined.append(_complete(row, columns))
+        return Table(joined, self.settings, columns)
 
     def save(self, path: Path) -> None:
         """Writes CSV or Parquet, by the suffix. Raises InputError where Parquet needs polars and it is not installed."""
@@ -155,8 +154,10 @@ def _complete(row: dict[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    """Lists and mappings as JSON."""
-    return json.dumps(value) if isinstance(value, list | dict) else value
+    """Lists and mappings as JSON; text as any file takes it."""
+    if isinstance(value, list | dict):
+        return json.dumps(value)
+    return printable(value) if isinstance(value, str) else value
 
 
 def _of_one_type(values: list[Any]) -> list[Any]:

@@ -5,16 +5,20 @@ from math import floor, log10, sqrt
 from pathlib import Path
 
 from jaxtyping import Float, Int
-from matplotlib import colormaps
+from matplotlib import colormaps, font_manager
+from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font
+from matplotlib.text import Text
 from torch import Tensor
 
 from lmf_sr.atomic import replacing
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.tables import COLUMNS, Row
 from lmf_sr.geometry import Region
+from lmf_sr.text import printable
 
 # Okabe & Ito (2008): told apart with any colour vision; the markers help in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -176,5 +180,56 @@ def crop(picture: Float[Tensor, "3 H W"], region: Region) -> Float[Tensor, "3 H2
 
 def save(figure: Figure, path: Path) -> None:
     """Writes a figure in the format that the suffix names."""
+    legible(figure)
     with replacing(path) as file:
         figure.savefig(file, format=path.suffix.lstrip("."), dpi=150, bbox_inches="tight")
+
+
+def legible(figure: Figure, as_outlines: bool = True) -> None:
+    """Makes the texts of a figure show what they say, whatever names stand in them.
+
+    A `$` is no mathematics. Bytes that are no UTF-8 are spelt out. Characters that the font lacks are taken from another
+    font of this machine, and where none has them, they are spelt as their code points.
+
+    Args:
+        figure: a figure that is complete.
+        as_outlines: whether letters are drawn here; where the text stays text, a reader's fonts count.
+    """
+    formatted = {
+        text
+        for axis in figure.findobj(Axis)
+        for text in (*axis.get_majorticklabels(), *axis.get_minorticklabels(), axis.get_offset_text())
+    }  # whose own powers of ten are mathematics
+    texts: list[Text] = [text for text in figure.findobj(Text) if text not in formatted]
+    for text in texts:
+        text.set_parse_math(False)
+        text.set_text(printable(text.get_text()))
+    if not as_outlines:
+        return
+    lacking = {character for text in texts for character in _lacking(text)}
+    fonts, missing = _fonts_with(lacking)
+    for text in texts:
+        if _lacking(text):
+            text.set_fontfamily([*text.get_fontfamily(), *fonts])
+            text.set_text("".join(f"U+{ord(c):04X} " if c in missing else c for c in text.get_text()).rstrip())
+
+
+def _lacking(text: Text) -> set[str]:
+    """The characters that the font of a text has no glyph for."""
+    font = get_font(font_manager.findfont(text.get_fontproperties()))
+    return {c for c in text.get_text() if c != "\n" and not font.get_char_index(ord(c))}
+
+
+def _fonts_with(characters: set[str]) -> tuple[list[str], set[str]]:
+    """The names of installed fonts that have the characters between them, and the characters that no font has."""
+    names, missing = [], set(characters)
+    for entry in sorted(font_manager.fontManager.ttflist, key=lambda entry: ("CJK" not in entry.name, entry.name)):
+        if not missing:
+            break
+        if entry.name.startswith("Last Resort"):  # it has a box for every character there is
+            continue
+        font = get_font(entry.fname)
+        if has := {c for c in missing if font.get_char_index(ord(c))}:
+            names.append(entry.name)
+            missing -= has
+    return names, missing

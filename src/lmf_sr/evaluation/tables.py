@@ -7,14 +7,11 @@ knows no set; its costs stand beside every set.
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from itertools import count
 from typing import NamedTuple
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
-
 from lmf_sr.evaluation.records import Metrics, Results
+from lmf_sr.results.terminal import TerminalTable
+from lmf_sr.text import printable
 
 
 class Column(NamedTuple):
@@ -27,6 +24,7 @@ class Column(NamedTuple):
 
 COLUMNS = {
     "psnr": Column("PSNR (dB)", ".2f"),
+    "psnr_infinite": Column("exact images, not in the PSNR", ".0f"),
     "ssim": Column("SSIM", ".4f"),
     "encoder_parameters": Column("encoder parameters (k)", ",.1f", 1e3),
     "decoder_parameters": Column("decoder parameters (k)", ",.1f", 1e3),
@@ -68,7 +66,7 @@ def markdown(rows: Sequence[Row]) -> str:
     """A Markdown table; a cell is empty where a row lacks a metric."""
     header, *body = _cells(rows)
     rule = ["---" if title in ("model", "set") else "---:" for title in header]
-    return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *body))
+    return "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in (header, rule, *body))
 
 
 def csv_text(rows: Sequence[Row]) -> str:
@@ -79,43 +77,13 @@ def csv_text(rows: Sequence[Row]) -> str:
     writer.writerow(["model", "set", "scale", *shown])
     for row in rows:
         writer.writerow([row.model, row.set or "", row.scale, *(row.metrics.get(name, "") for name in shown)])
-    return out.getvalue()
+    return printable(out.getvalue())
 
 
-def terminal(rows: Sequence[Row], title: str | None = None) -> Table:
+def terminal(rows: Sequence[Row], title: str | None = None) -> TerminalTable:
     """The same table for `rich.print`."""
     header, *body = _cells(rows)
-    return on_terminal(header, body, header.index("scale") + 1, title)
-
-
-def on_terminal(
-    header: Sequence[str], body: Sequence[Sequence[str]], labels: int, title: str | None = None, note: str = ""
-) -> Table:
-    """A table for `rich.print`; what is the same in all of several rows, but for the scale, stands below it instead.
-
-    Args:
-        header: the columns' titles.
-        body: rows of cells.
-        labels: how many columns tell the rows apart; the others are numbers.
-        title: stands above.
-        note: stands below.
-    """
-    heading = None if title is None else Text(title)
-    table = Table(title=heading, title_justify="left", caption_justify="left", box=SIMPLE_HEAD, padding=0)
-    same = []
-    for name, number, cells in zip(header, count(), zip(*body, strict=True), strict=False):
-        if len({*cells}) == 1 < len(body) and name != "scale":
-            same.append((number, f"{name}: {cells[0]}"))
-            continue
-        if number < labels:
-            table.add_column(name, vertical="bottom", no_wrap=True)
-        else:  # on narrow terminals, the titles of numbers take more lines
-            table.add_column(name, vertical="bottom", justify="right", overflow="fold")
-    below = "; ".join([*(text for _, text in same), *filter(None, [note])])
-    table.caption = Text(below) if below else None
-    for line in body:
-        table.add_row(*(Text(cell) for number, cell in enumerate(line) if number not in dict(same)))
-    return table
+    return TerminalTable(header, body, header.index("scale") + 1, title)
 
 
 def _shown(rows: Sequence[Row]) -> list[str]:
@@ -139,3 +107,8 @@ def _cells(rows: Sequence[Row]) -> list[list[str]]:
 def _cell(metrics: Metrics, name: str) -> str:
     column = COLUMNS[name]
     return format(metrics[name] / column.unit, column.style) if name in metrics else ""
+
+
+def _escaped(cell: str) -> str:
+    """A cell of a Markdown table: a bar in a name would end it."""
+    return printable(cell).replace("|", "\\|")

@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from lmf_sr.evaluation.figures import COLOURS, MARKERS
+from lmf_sr.evaluation.figures import COLOURS, MARKERS, legible
 from lmf_sr.evaluation.figures import efficiency as drawing_of_efficiency
 from lmf_sr.evaluation.tables import Row
 from lmf_sr.reporting.study import Study
@@ -198,8 +199,13 @@ def _svg(drawing: Drawing, axes: Sequence[Axes], legend: bool = True) -> str:
     if legend:
         handles, labels = axes[0].get_legend_handles_labels()
         drawing.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+    legible(drawing, as_outlines=False)
     out = io.StringIO()
     # Text stays text, for readers and search; a fixed salt and no date make the same drawing the same file.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lmf-sr", "savefig.transparent": True}):
+    with (
+        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lmf-sr", "savefig.transparent": True}),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a browser has other fonts
         drawing.savefig(out, format="svg", metadata={"Date": None}, bbox_inches="tight", transparent=True)
     return themed(out.getvalue())

@@ -38,7 +38,7 @@ def markdown(table: Table) -> str:
     for block in table.blocks:
         lines = [[block.corner, *(heading.title for heading in block.headings)]]
         lines += [["---", *["---:"] * len(block.headings)]]
-        lines += [[row.label, *map(_cell, row.cells, block.headings)] for row in block.rows]
+        lines += [[row.label.replace("|", "\\|"), *map(_cell, row.cells, block.headings)] for row in block.rows]
         parts += [f"## {block.title}", "\n".join(f"| {' | '.join(line)} |" for line in lines), block.note]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -109,7 +109,10 @@ def _number(value: float, heading: Heading, sign: str = "") -> str:
     return format(value / heading.column.unit, sign + heading.column.style).replace("-", "−")
 
 
-_LATEX = {"±": r"$\pm$", "×": r"$\times$", "−": r"$-$", "–": "--"} | {c: f"\\{c}" for c in "%&_#$"}
+_LATEX = {
+    "±": r"$\pm$", "×": r"$\times$", "−": r"$-$", "–": "--", "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+} | {c: f"\\{c}" for c in "%&_#${}"}  # fmt: skip
 
 
 def _escaped(text: str) -> str:

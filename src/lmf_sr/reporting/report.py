@@ -10,6 +10,7 @@ from lmf_sr.reporting.figures import Figure, all_figures, themed
 from lmf_sr.reporting.page import page
 from lmf_sr.reporting.study import Study
 from lmf_sr.reporting.tables import all_tables
+from lmf_sr.text import printable
 
 CROPS = "crops.svg"
 FORMATS = {".md": formats.markdown, ".csv": formats.csv_text, ".tex": formats.latex}
@@ -46,4 +47,4 @@ def _crops(folder: Path) -> Figure:
 
 def _write(path: Path, text: str) -> None:
     with replacing(path) as file:
-        file.write(text.encode())
+        file.write(printable(text).encode())

@@ -6,7 +6,6 @@ and whatever else the training was told are the same. Its label names only what 
 
 import math
 import re
-import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 
 from lmf_sr.building import choices, defaults
 from lmf_sr.evaluation.records import Metrics, Record, Result
+from lmf_sr.results.statistics import Spread
 
 CONVERSION = "lm-"  # so begin the names of the conversions; the rest is what they were made from
 VERBS = ("evaluate", "compare", "profile")  # that measure what was trained
@@ -58,19 +58,6 @@ class Subject(NamedTuple):
         """What published figures are looked up by; an option that is not as in conf/ makes it another model."""
         other_encoder = {"encoder": ""} if self.encoder_options else {"encoder": self.encoder}
         return other_encoder | {"decoder": "" if self.encoder_options or self.decoder_options else self.decoder}
-
-
-class Spread(NamedTuple):
-    """Mean and standard deviation (with n - 1) over so many seeds."""
-
-    mean: float
-    std: float
-    seeds: int
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        std = statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else 0.0
-        return cls(statistics.fmean(values), std, len(values))
 
 
 @dataclass(frozen=True)
