@@ -98,7 +98,7 @@ class Table:
                 values = [of[name] for of in group if of[name] is not None]
                 if values:
                     spread = Spread.of(values)
-                    row[name], row[f"{name}_std"] = spread.mean, spread.std if len(values) > 1 else None
+                    row[name], row[f"{name}_std"] = spread.mean, spread.std if spread.seeds > 1 else None
             joined.append(_complete(row, columns))
         return Table(joined, self.settings, columns)
 
