@@ -86,8 +86,8 @@ def _grid(labels: Sequence[Column], numbers: Sequence[Column], narrow: bool) -> 
         room = max(len(word) for word in (*title.split(), *map(_unbroken, cells))) if narrow else len(title)
         lines = textwrap.wrap(title, room, break_long_words=False, break_on_hyphens=False)
         table.add_column(Text("\n".join(lines)), vertical="bottom", justify="right", no_wrap=True)
-    for cells in zip(*(column[1:] for column in (*labels, *numbers)), strict=True):
-        table.add_row(*(Text(_unbroken(printable(cell))) for cell in cells))
+    for row in zip(*(column[1:] for column in (*labels, *numbers)), strict=True):
+        table.add_row(*(Text(_unbroken(printable(cell))) for cell in row))
     return table
 
 
