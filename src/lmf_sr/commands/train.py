@@ -49,7 +49,9 @@ def job(cfg: DictConfig) -> Results:
     optimizer, schedule, loss = (instantiate(cfg[part]) for part in ("optimizer", "schedule", "loss"))
     learner = SuperResolution(model, optimizer, schedule, loss, cfg.seed)
     source: Source = instantiate(cfg.data)
-    data = SuperResolutionData(source, wanted, instantiate(cfg.sampling), cfg.batch_size, cfg.workers, cfg.seed)
+    data = SuperResolutionData(
+        source, wanted, instantiate(cfg.sampling), cfg.batch_size, cfg.workers, cfg.seed, instantiate(cfg.content)
+    )
     trainer: Trainer = instantiate(
         cfg.trainer,
         logger=loggers(cfg, name_of(learner.model)),

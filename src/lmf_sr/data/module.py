@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import lightning
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from lmf_sr.data.content import Content
 from lmf_sr.data.pairs import Pair, PairedImages
 from lmf_sr.data.patches import Batches, Patches
 from lmf_sr.data.sampling import Sampling
@@ -42,6 +43,7 @@ class SuperResolutionData(lightning.LightningDataModule):
         batch_size: samples in a step, over all processes.
         workers: processes that prepare samples, beside each training process; 0 for none.
         seed: of the stream of samples.
+        content: what is mixed among the photographs to train on; nothing unless given.
     """
 
     def __init__(
@@ -52,16 +54,18 @@ class SuperResolutionData(lightning.LightningDataModule):
         batch_size: int = 16,
         workers: int = 2,
         seed: int = 0,
+        content: Content | None = None,
     ) -> None:
         super().__init__()
         self.source, self.scales = source, scales
         self.sampling = sampling or Sampling()
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
+        self.content = content
 
     def setup(self, stage: str) -> None:
         """Decodes the images. Raises InputError if one cannot be read or is too small."""
         if stage == "fit":
-            self.patches = Patches(self.source.training(), self.sampling, self.seed)
+            self.patches = Patches(self.source.training(), self.sampling, self.seed, self.content)
         self.validation = Validation(self.source.validation().decoded(self.scales), self.scales)
 
     def train_dataloader(self) -> DataLoader:

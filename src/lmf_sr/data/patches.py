@@ -3,7 +3,8 @@
 Sample number i of a run is a function of (seed, i) alone: neither the number of workers, nor of processes, nor a resume
 changes it. Step t of a run with batch size B takes samples tB .. (t+1)B - 1, of which each process takes an equal share.
 
-Images are visited in a new random order every pass, so that all are seen equally often.
+Photographs are visited in a new random order every pass, so that all are seen equally often. Shares of the samples may be
+other pictures (`content.py`), which take the place of the photograph of their number.
 """
 
 import itertools
@@ -13,17 +14,18 @@ from functools import lru_cache
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
+from lmf_sr.data.content import Content
 from lmf_sr.data.sampling import Sample, Sampling
 from lmf_sr.data.store import Photographs
 from lmf_sr.errors import InputError
 
-_ORDER, _SAMPLE = 0, 1  # keep the two uses of the seed apart
+_ORDER, _SAMPLE, _CONTENT = 0, 1, 2  # keep the uses of the seed apart
 
 
 class Patches(Dataset[Sample]):
     """Samples by number, of images decoded once and kept as uint8; worker processes share that memory."""
 
-    def __init__(self, images: Photographs, sampling: Sampling, seed: int) -> None:
+    def __init__(self, images: Photographs, sampling: Sampling, seed: int, content: Content | None = None) -> None:
         """Raises InputError if an image is smaller than the largest HR patch."""
         for name, image in images.items():
             if min(image.shape[1:]) < sampling.largest_side:
@@ -35,8 +37,12 @@ class Patches(Dataset[Sample]):
         self.images, self.names = images, list(images)
         self.sampling = sampling
         self.seed = seed
+        self.content = content or Content()
+        self.pictures = self.content.load(sampling.patch)
 
     def __getitem__(self, number: int) -> Sample:
+        if (sample := self.content.draw(self.pictures, self.sampling, _rng(self.seed, _CONTENT, number))) is not None:
+            return sample
         visit, place = divmod(number, len(self.names))
         image = self.images[self.names[_order(self.seed, visit, len(self.names))[place]]]
         return self.sampling.draw(image, _rng(self.seed, _SAMPLE, number))
