@@ -1,4 +1,4 @@
-"""Content mixed among photographs: its shares, that a sample is a function of its number, and that HR patches reduce to LR ones."""
+"""Content mixed among photographs: its shares, samples as functions of their number, HR patches that reduce to LR."""
 
 from pathlib import Path
 
