@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lmf_sr.atomic import replacing
-from lmf_sr.evaluation.records import environment
+from lmf_sr.results.records import environment
 
 RESULTS = Path(__file__).parent / "results"
 

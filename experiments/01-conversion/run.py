@@ -14,14 +14,14 @@ import torch
 
 from lmf_sr import build
 from lmf_sr.atomic import replacing
-from lmf_sr.evaluation.figures import efficiency, save
-from lmf_sr.evaluation.profile import profile
-from lmf_sr.evaluation.records import Metrics, Record, Result, Results, read_record, write_record
-from lmf_sr.evaluation.tables import Row, rows
+from lmf_sr.evaluation.costs import profile
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.plain import plain_form
 from lmf_sr.profiling import measure_latency
+from lmf_sr.results.plots import efficiency, save
+from lmf_sr.results.records import Metrics, Record, Result, Results, read_record, write_record
+from lmf_sr.results.tables import Row, rows
 
 PAIRS = {"liif": "lm-liif", "lte": "lm-lte", "ciaosr": "lm-ciaosr"}
 METHODS = [*PAIRS, *PAIRS.values()]

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from lmf_sr.atomic import replacing
-from lmf_sr.evaluation.figures import COLOURS, MARKERS
-from lmf_sr.evaluation.records import Metrics, read_record
+from lmf_sr.results.plots import COLOURS, MARKERS
+from lmf_sr.results.records import Metrics, read_record
 
 
 class Case(NamedTuple):

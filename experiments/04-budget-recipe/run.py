@@ -25,9 +25,9 @@ from torch import nn
 from lmf_sr.atomic import replacing
 from lmf_sr.building import CONF, build
 from lmf_sr.checkpoints import export
-from lmf_sr.evaluation.records import FILE, Record, read_record
 from lmf_sr.jobs.settings import as_dict
 from lmf_sr.model import Model
+from lmf_sr.results.records import FILE, Record, read_record
 
 ROUNDS = 10  # steps of each, to time them
 RECIPE = ["experiment=budget", "encoder=edsr-tiny", "decoder=lm-liif"]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from wandb import Run
 
-from lmf_sr.evaluation.records import Metrics, Result
+from lmf_sr.results.records import Metrics, Result
 
 X = "by_scale/scale"
 

@@ -8,8 +8,8 @@ from lmf_sr.cmsr.savings import SavingMeter, overall
 from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.data import PairedImages
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.evaluate import evaluate
 from lmf_sr.evaluation.metrics import BENCHMARK_RGB
+from lmf_sr.evaluation.quality import evaluate
 from lmf_sr.model import ContinuousImage, Model
 from lmf_sr.profiling import count_decoder_macs
 

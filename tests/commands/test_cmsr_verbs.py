@@ -12,8 +12,8 @@ from lmf_sr.building import build
 from lmf_sr.checkpoints import export, load
 from lmf_sr.cmsr.calibration import Calibration
 from lmf_sr.cmsr.table import Scale2Mod, fingerprint
-from lmf_sr.evaluation.records import read_record
 from lmf_sr.images import Picture, read_picture, write_picture
+from lmf_sr.results.records import read_record
 
 SMALL = ("targets=[6,8]", "decode_scales=[1,4]", "device=cpu", "data=folder", "data.root=photos", "data.held_out=1")
 

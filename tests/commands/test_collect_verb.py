@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from command_line import Run
 
-from lmf_sr.evaluation.records import Record, Result, write_record
+from lmf_sr.results.records import Record, Result, write_record
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lmf_sr.building import build
 from lmf_sr.checkpoints import export
-from lmf_sr.evaluation.records import read_record
+from lmf_sr.results.records import read_record
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from command_line import Run
 from lmf_sr.building import build
 from lmf_sr.checkpoints import export, load
 from lmf_sr.data import PairedImages
-from lmf_sr.evaluation.evaluate import evaluate
 from lmf_sr.evaluation.metrics import BENCHMARK, DIV2K
-from lmf_sr.evaluation.records import Record, read_record
+from lmf_sr.evaluation.quality import evaluate
 from lmf_sr.images import Picture, write_picture
+from lmf_sr.results.records import Record, read_record
 
 
 @pytest.fixture

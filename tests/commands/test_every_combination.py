@@ -7,8 +7,8 @@ import torch
 from command_line import Run
 
 from lmf_sr.checkpoints import load
-from lmf_sr.evaluation.records import read_record
 from lmf_sr.images import Picture, read_picture, write_picture
+from lmf_sr.results.records import read_record
 
 ENCODERS = {
     "edsr-baseline": {"n_resblocks": 1, "n_feats": 8},

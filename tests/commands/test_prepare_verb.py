@@ -10,8 +10,8 @@ import torch
 from command_line import Run
 
 from lmf_sr.data.store import Stored, sets_in
-from lmf_sr.evaluation.records import read_record
 from lmf_sr.images import Picture, read_rgb8, write_picture
+from lmf_sr.results.records import read_record
 
 SMALL = ("--min-side", "16")
 

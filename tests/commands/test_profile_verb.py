@@ -7,8 +7,8 @@ from command_line import Run
 
 from lmf_sr.building import build
 from lmf_sr.checkpoints import load
-from lmf_sr.evaluation.records import Result, read_record
 from lmf_sr.profiling import count_macs, count_parameters
+from lmf_sr.results.records import Result, read_record
 
 
 def result(folder: Path) -> list[Result]:

@@ -8,8 +8,8 @@ import torch
 from command_line import Run
 
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
-from lmf_sr.evaluation.records import read_record
 from lmf_sr.images import Picture, read_picture, write_picture
+from lmf_sr.results.records import read_record
 
 PHOTOS = ("data=folder", "data.root=photos", "data.held_out=1", "device=cpu")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.metrics import BENCHMARK, BENCHMARK_RGB, DIV2K, PROTOCOLS, Protocol, psnr, ssim
+from lmf_sr.evaluation.metrics import BENCHMARK, BENCHMARK_RGB, DIV2K, PROTOCOLS, EvaluationProtocol, psnr, ssim
 
 
 def picture(height: int = 48, width: int = 40, seed: int = 0) -> Tensor:
@@ -20,7 +20,7 @@ def picture(height: int = 48, width: int = 40, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("protocol", [DIV2K, BENCHMARK_RGB])
 @given(error=st.floats(1e-3, 0.5))
 @settings(max_examples=20, deadline=None)
-def test_psnr_of_a_constant_error(protocol: Protocol, error: float) -> None:
+def test_psnr_of_a_constant_error(protocol: EvaluationProtocol, error: float) -> None:
     truth = torch.full((3, 48, 40), 0.25)
     assert psnr(truth + error, truth, 2.0, protocol) == pytest.approx(-20 * math.log10(error), abs=1e-3)
 
@@ -34,7 +34,7 @@ def test_the_benchmark_protocol_compares_luma(channel: int, weight: float) -> No
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.values())
-def test_equal_images(protocol: Protocol) -> None:
+def test_equal_images(protocol: EvaluationProtocol) -> None:
     assert psnr(picture(), picture(), 2.0, protocol) == math.inf
     assert ssim(picture(), picture(), 2.0, protocol) == pytest.approx(1)
 
@@ -50,7 +50,7 @@ def test_equal_images(protocol: Protocol) -> None:
         (BENCHMARK, 1.0, 1),
     ],
 )
-def test_exactly_the_border_is_cropped(protocol: Protocol, scale: float, cropped: int) -> None:
+def test_exactly_the_border_is_cropped(protocol: EvaluationProtocol, scale: float, cropped: int) -> None:
     truth = picture()
     for inside in (False, True):
         distance = cropped if inside else cropped - 1
@@ -61,13 +61,13 @@ def test_exactly_the_border_is_cropped(protocol: Protocol, scale: float, cropped
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.values())
-def test_ssim_is_the_mean_over_the_windows_within_the_cropped_picture(protocol: Protocol) -> None:
+def test_ssim_is_the_mean_over_the_windows_within_the_cropped_picture(protocol: EvaluationProtocol) -> None:
     truth, image = picture(), (picture() + 0.2 * picture(seed=1)).clamp(0, 1)
     expected = ssim_by_definition(image, truth, 2.0, protocol)
     assert ssim(image, truth, 2.0, protocol) == pytest.approx(expected, abs=1e-5)
 
 
-def ssim_by_definition(image: Tensor, truth: Tensor, scale: float, protocol: Protocol) -> float:
+def ssim_by_definition(image: Tensor, truth: Tensor, scale: float, protocol: EvaluationProtocol) -> float:
     """Wang et al. (2004), window by window."""
     offsets = np.arange(-5, 6)
     gauss = np.exp(-(offsets**2) / (2 * 1.5**2))

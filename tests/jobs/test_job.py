@@ -15,8 +15,8 @@ from command_line import Run
 
 from lmf_sr.checkpoints import load
 from lmf_sr.commands.main import main
-from lmf_sr.evaluation.records import Record, read_record, write_record
 from lmf_sr.images import Picture, write_picture
+from lmf_sr.results.records import Record, read_record, write_record
 
 TINY = (
     *("encoder.n_resblocks=1", "encoder.n_feats=4", "decoder.depth=2", "decoder.width=4", "decoder.code_dim=4"),
@@ -174,7 +174,7 @@ def test_a_job_that_fails_where_the_clock_is_slow_is_named(
         def now(cls, tz: tzinfo | None = None) -> datetime:
             return datetime.now(tz) - timedelta(hours=1)
 
-    monkeypatch.setattr("lmf_sr.evaluation.records.datetime", Slow)
+    monkeypatch.setattr("lmf_sr.results.records.datetime", Slow)
     outcome = run(*EVALUATE[:-1], "scale=0.5,2", "sweep=mine")
     assert outcome.status == 2
     assert "1 of the sweep's jobs failed" in outcome.error

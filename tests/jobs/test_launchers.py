@@ -10,8 +10,8 @@ import pytest
 import torch
 from command_line import Run
 
-from lmf_sr.evaluation.records import read_record
 from lmf_sr.images import Picture, write_picture
+from lmf_sr.results.records import read_record
 
 JOBS = ("evaluate", "-m", "ckpt=bicubic", "data=folder", "data.root=photos", "scale=2,3", "sweep=both")
 

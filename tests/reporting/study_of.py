@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lmf_sr.building import defaults
-from lmf_sr.evaluation.records import Record, Result
+from lmf_sr.results.records import Record, Result
 
 ENVIRONMENT = {
     "versions": {"torch": "2.6.0", "lmf-sr": "0.1.0"},

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from study_of import record, records
 
-from lmf_sr.evaluation.records import write_record
 from lmf_sr.reporting.report import write_report
+from lmf_sr.results.records import write_record
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SECTIONS = ("T1", "T2", "T3", "T4", "T5", "pareto", "efficiency", "cmsr", "crops")

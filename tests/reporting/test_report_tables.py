@@ -6,10 +6,10 @@ import io
 import pytest
 from study_of import ENVIRONMENT, costs, of_model, records, training
 
-from lmf_sr.evaluation.records import Record
 from lmf_sr.reporting import formats
 from lmf_sr.reporting.study import Study
 from lmf_sr.reporting.tables import Block, Cell, Table, all_tables
+from lmf_sr.results.records import Record
 from lmf_sr.results.statistics import Spread
 
 T1, T2, T3, T4, T5 = TABLES = all_tables(Study(records()))

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from study_of import choice, of_model, quality, record, records, training
 
-from lmf_sr.evaluation.records import Record
 from lmf_sr.reporting.study import Study, Subject
+from lmf_sr.results.records import Record
 from lmf_sr.results.statistics import Spread
 
 STUDY = Study(records())

@@ -12,7 +12,7 @@ from tiny import Photographs, learner, noise, tiny_data, tiny_model
 
 from lmf_sr.building import build
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.metrics import BENCHMARK, DIV2K, Protocol, psnr
+from lmf_sr.evaluation.metrics import BENCHMARK, DIV2K, EvaluationProtocol, psnr
 from lmf_sr.images import resize_pillow
 from lmf_sr.model import Model
 from lmf_sr.training.callbacks import Latency, Macs, Psnr
@@ -21,7 +21,7 @@ from lmf_sr.training.callbacks.crops import comparison
 MakeTrainer = Callable[..., Trainer]
 
 
-def expected(model: Model, scale: float, protocol: Protocol) -> float:
+def expected(model: Model, scale: float, protocol: EvaluationProtocol) -> float:
     scores = []
     for pair in Photographs().validation().pairs(scale):
         sr = model.encode(pair.lr / 255).render(*pair.hr.shape[1:])[0]

@@ -16,10 +16,10 @@ from dataclasses import replace
 
 from lmf_sr.cmsr.render import Plan
 from lmf_sr.cmsr.table import Scale2Mod
-from lmf_sr.evaluation.records import Metrics
 from lmf_sr.geometry import Grid
 from lmf_sr.model import ContinuousImage, Model
 from lmf_sr.profiling import DecoderMacs, Size, decoder_macs, median_ms
+from lmf_sr.results.records import Metrics
 from lmf_sr.results.statistics import over_images
 
 SAVED = {"macs_saved": "macs", "macs_saved_plain": "macs_plain", "time_saved": "ms"}

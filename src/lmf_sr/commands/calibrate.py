@@ -15,11 +15,11 @@ from lmf_sr.cmsr.calibration import Calibration, calibrate, evenly_spread
 from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.data import PairedImages, Source
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.records import Result, Results
 from lmf_sr.jobs import app
 from lmf_sr.jobs.job import job_folder
 from lmf_sr.jobs.settings import calibration_of, checkpoint_named, device_named, name_of, scales, trained_model
 from lmf_sr.lmf.conversion import Conversion
+from lmf_sr.results.records import Result, Results
 
 
 def main(arguments: Sequence[str]) -> None:

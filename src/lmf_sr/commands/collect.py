@@ -9,8 +9,8 @@ import rich
 
 from lmf_sr.commands.arguments import parser_for
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.collect import SUFFIXES, Table, find_records
-from lmf_sr.evaluation.tables import COLUMNS
+from lmf_sr.results.collect import SUFFIXES, Table, find_records
+from lmf_sr.results.tables import COLUMNS
 from lmf_sr.results.terminal import TerminalTable
 
 DETAILS = {"encoder_parameters", "encoder_macs", "encoder_ms", "decoder_macs_as_run"}  # in files only

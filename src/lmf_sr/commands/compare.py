@@ -15,18 +15,18 @@ from lmf_sr.atomic import replacing
 from lmf_sr.checkpoints import load
 from lmf_sr.data import Source
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation import figures, tables
 from lmf_sr.evaluation.baseline import Bicubic
-from lmf_sr.evaluation.crops import detailed_crops
-from lmf_sr.evaluation.evaluate import Upscaler, evaluate
-from lmf_sr.evaluation.profile import profile
-from lmf_sr.evaluation.records import Results, environment
-from lmf_sr.evaluation.tables import Row
+from lmf_sr.evaluation.costs import profile
+from lmf_sr.evaluation.detailed_windows import detailed_crops
+from lmf_sr.evaluation.quality import Upscaler, evaluate
 from lmf_sr.jobs import app
 from lmf_sr.jobs.job import job_folder, overrides
 from lmf_sr.jobs.settings import device_named, name_of, protocol_named, scales, size
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.model import Model
+from lmf_sr.results import plots, tables
+from lmf_sr.results.records import Results, environment
+from lmf_sr.results.tables import Row
 
 DETAILS = {"ssim", "encoder_parameters", "decoder_macs_as_run"}  # in table.csv and the records only
 
@@ -71,13 +71,13 @@ def job(cfg: DictConfig) -> Results:
         file.write(f"{tables.markdown(_shown(rows))}\n{about}".encode())
     with replacing(folder / "table.csv") as file:
         file.write(tables.csv_text(rows).encode())
-    figures.against_scale(
+    plots.against_scale(
         [row for row in rows if row.set == sets[0].name], folder / "comparison.png", title=f"on {sets[0].name}"
     )
     written = ["table.md", "table.csv", "comparison.png"]
     crops = dict(detailed_crops(models, sets[0], cfg.crop.images, cfg.crop.scale, cfg.crop.side))
     if crops:
-        figures.side_by_side(list(crops.values()), folder / "crops.png", list(crops))
+        plots.side_by_side(list(crops.values()), folder / "crops.png", list(crops))
         written.append("crops.png")
     quality, cost = (
         {model: [result for result in found if (result.set is None) == of_costs] for model, found in results.items()}

@@ -12,9 +12,7 @@ from rich.progress import Progress
 from lmf_sr.cmsr.savings import SavingMeter
 from lmf_sr.data import Source
 from lmf_sr.evaluation.baseline import Bicubic
-from lmf_sr.evaluation.evaluate import Upscaler, evaluate
-from lmf_sr.evaluation.records import Results
-from lmf_sr.evaluation.tables import rows, terminal
+from lmf_sr.evaluation.quality import Upscaler, evaluate
 from lmf_sr.jobs import app
 from lmf_sr.jobs.settings import (
     checkpoint_named,
@@ -26,6 +24,8 @@ from lmf_sr.jobs.settings import (
     trained_model,
 )
 from lmf_sr.jobs.wandb_runs import to_wandb
+from lmf_sr.results.records import Results
+from lmf_sr.results.tables import rows, terminal
 
 
 def main(arguments: Sequence[str]) -> None:

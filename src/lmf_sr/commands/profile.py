@@ -7,12 +7,12 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import track
 
-from lmf_sr.evaluation.profile import profile
-from lmf_sr.evaluation.records import Results
-from lmf_sr.evaluation.tables import rows, terminal
+from lmf_sr.evaluation.costs import profile
 from lmf_sr.jobs import app
 from lmf_sr.jobs.settings import configured_model, device_named, name_of, scales, size
 from lmf_sr.jobs.wandb_runs import to_wandb
+from lmf_sr.results.records import Results
+from lmf_sr.results.tables import rows, terminal
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -24,15 +24,15 @@ from lmf_sr.checkpoints import load
 from lmf_sr.commands.arguments import parser_for
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.baseline import Bicubic
-from lmf_sr.evaluation.crops import detailed_crops
-from lmf_sr.evaluation.evaluate import Upscaler
-from lmf_sr.evaluation.figures import side_by_side
-from lmf_sr.evaluation.records import FILE, Record, read_record
+from lmf_sr.evaluation.detailed_windows import detailed_crops
+from lmf_sr.evaluation.quality import Upscaler
 from lmf_sr.images import IMAGE_SUFFIXES
 from lmf_sr.jobs.errors import explained
 from lmf_sr.jobs.job import CHECKPOINT
 from lmf_sr.reporting.report import CROPS, write_report
 from lmf_sr.reporting.study import CONVERSION
+from lmf_sr.results.plots import side_by_side
+from lmf_sr.results.records import FILE, Record, read_record
 
 METHODS = "methods"  # so begin the names of the steps that train them
 PLACEHOLDERS = {name: [name] for name in ("METHODS", "CONVERSIONS", "ALL")}  # of models, in a dry run

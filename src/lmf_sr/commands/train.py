@@ -14,15 +14,15 @@ from lmf_sr.building import build
 from lmf_sr.checkpoints import check_fit, load
 from lmf_sr.data import Source
 from lmf_sr.data.module import SuperResolutionData
-from lmf_sr.evaluation.evaluate import evaluate
+from lmf_sr.evaluation.costs import profile
 from lmf_sr.evaluation.metrics import PROTOCOLS
-from lmf_sr.evaluation.profile import profile
-from lmf_sr.evaluation.records import Results
+from lmf_sr.evaluation.quality import evaluate
 from lmf_sr.jobs import app
 from lmf_sr.jobs.job import CHECKPOINT, job_folder
 from lmf_sr.jobs.settings import as_dict, name_of, scales, size
 from lmf_sr.jobs.wandb_runs import ended_with_the_job, loggers
 from lmf_sr.model import Model
+from lmf_sr.results.records import Results
 from lmf_sr.training.checkpoint_io import CheckpointFiles
 from lmf_sr.training.ddp_cleanup import ended_with_the_run
 from lmf_sr.training.learner import SuperResolution

@@ -26,7 +26,7 @@ BLACK = 16 / 255  # the luma of black in studio swing: it cancels in PSNR, not i
 
 
 @dataclass(frozen=True)
-class Protocol:
+class EvaluationProtocol:
     """What is compared."""
 
     name: str
@@ -55,13 +55,15 @@ class Protocol:
         return luma(inner) + BLACK if self.on_luma else inner
 
 
-DIV2K = Protocol("div2k", on_luma=False, extra_crop=6)
-BENCHMARK = Protocol("benchmark", on_luma=True, extra_crop=0)
-BENCHMARK_RGB = Protocol("benchmark-rgb", on_luma=False, extra_crop=0)
+DIV2K = EvaluationProtocol("div2k", on_luma=False, extra_crop=6)
+BENCHMARK = EvaluationProtocol("benchmark", on_luma=True, extra_crop=0)
+BENCHMARK_RGB = EvaluationProtocol("benchmark-rgb", on_luma=False, extra_crop=0)
 PROTOCOLS = {protocol.name: protocol for protocol in (DIV2K, BENCHMARK, BENCHMARK_RGB)}
 
 
-def psnr(image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: float, protocol: Protocol) -> float:
+def psnr(
+    image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: float, protocol: EvaluationProtocol
+) -> float:
     """PSNR in dB of an image with values in [0, 1]; infinite for equal images.
 
     Raises InputError if nothing is left after cropping.
@@ -72,7 +74,7 @@ def psnr(image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: fl
     return peak_signal_noise_ratio(compared, expected, data_range=1.0).item()
 
 
-def check_window(height: int, width: int, scale: float, protocol: Protocol) -> None:
+def check_window(height: int, width: int, scale: float, protocol: EvaluationProtocol) -> None:
     """Raises InputError if cropping leaves less than one window of SSIM of an image of this size."""
     height, width = protocol.compared_size(height, width, scale)
     if min(height, width) < WINDOW:
@@ -82,7 +84,9 @@ def check_window(height: int, width: int, scale: float, protocol: Protocol) -> N
         )
 
 
-def ssim(image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: float, protocol: Protocol) -> float:
+def ssim(
+    image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: float, protocol: EvaluationProtocol
+) -> float:
     """SSIM of an image with values in [0, 1].
 
     Raises InputError if less than one window is left after cropping.

@@ -25,8 +25,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from lmf_sr.data.store import identity
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.records import FILE, Record, Results, read_record, write_record
 from lmf_sr.jobs.errors import explained
+from lmf_sr.results.records import FILE, Record, Results, read_record, write_record
 
 try:
     import fcntl

@@ -13,7 +13,7 @@ from lmf_sr.checkpoints import checkpoint_file, load, shipped_models
 from lmf_sr.cmsr.calibration import table_from
 from lmf_sr.cmsr.table import Scale2Mod, authors_file, check_intensity
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.metrics import PROTOCOLS, Protocol
+from lmf_sr.evaluation.metrics import PROTOCOLS, EvaluationProtocol
 from lmf_sr.jobs.job import overrides
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
@@ -116,7 +116,7 @@ def size(value: Any) -> Size:
     return sides[0], sides[1]
 
 
-def protocol_named(name: str) -> Protocol:
+def protocol_named(name: str) -> EvaluationProtocol:
     """Raises InputError for a name that there is not."""
     if name not in PROTOCOLS:
         raise InputError(f"there is no protocol {name!r}; choose one of {', '.join(PROTOCOLS)}")

@@ -7,11 +7,11 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig
 
-from lmf_sr.evaluation.evaluate import Upscaler
-from lmf_sr.evaluation.records import Results
+from lmf_sr.evaluation.quality import Upscaler
 from lmf_sr.jobs.job import job_folder, sweep_name
 from lmf_sr.jobs.settings import as_dict
 from lmf_sr.model import Model
+from lmf_sr.results.records import Results
 
 
 def loggers(cfg: DictConfig, model: str, several: bool = False) -> list[Logger]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lmf_sr.building import choices, defaults
-from lmf_sr.evaluation.records import Metrics, Record, Result
+from lmf_sr.results.records import Metrics, Record, Result
 from lmf_sr.results.statistics import Spread
 
 CONVERSION = "lm-"  # so begin the names of the conversions; the rest is what they were made from

@@ -9,10 +9,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lmf_sr.evaluation.tables import COLUMNS, Column
 from lmf_sr.reporting.published import Published, published
 from lmf_sr.reporting.study import Study, Subject
 from lmf_sr.results.statistics import Spread
+from lmf_sr.results.tables import COLUMNS, Column
 
 VALIDATION_SCALES = (2.0, 3.0, 4.0, 6.0, 12.0, 18.0, 24.0, 30.0)
 BENCHMARK_SCALES = (2.0, 3.0, 4.0, 6.0, 8.0)

@@ -19,10 +19,10 @@ from lmf_sr.cmsr.savings import SavingMeter, overall
 from lmf_sr.data import Pair, PairedImages
 from lmf_sr.data.module import SuperResolutionData
 from lmf_sr.evaluation.metrics import PROTOCOLS, psnr
-from lmf_sr.evaluation.records import Metrics
 from lmf_sr.geometry import TRAINING_SCALE
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
+from lmf_sr.results.records import Metrics
 from lmf_sr.training.learner import SuperResolution
 
 

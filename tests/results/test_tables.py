@@ -7,8 +7,8 @@ import os
 
 from rich.console import Console
 
-from lmf_sr.evaluation.records import Result
-from lmf_sr.evaluation.tables import COLUMNS, Row, csv_text, markdown, rows, terminal
+from lmf_sr.results.records import Result
+from lmf_sr.results.tables import COLUMNS, Row, csv_text, markdown, rows, terminal
 
 FOUND = [
     {"bicubic": [Result(2.0, {"psnr": 33.684}, set="Set5"), Result(2.0, {"psnr": 30.0}, set="Set14")]},

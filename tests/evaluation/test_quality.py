@@ -10,8 +10,8 @@ from torch import Tensor
 from lmf_sr.building import build
 from lmf_sr.data import Benchmark, PairedImages
 from lmf_sr.evaluation.baseline import Bicubic, BicubicImage
-from lmf_sr.evaluation.evaluate import evaluate
 from lmf_sr.evaluation.metrics import BENCHMARK, DIV2K
+from lmf_sr.evaluation.quality import evaluate
 from lmf_sr.images import Picture, imresize, write_picture
 
 

@@ -4,7 +4,7 @@ import torch
 
 from lmf_sr.data import PairedImages
 from lmf_sr.evaluation.baseline import Bicubic
-from lmf_sr.evaluation.crops import detailed_crops, most_detailed
+from lmf_sr.evaluation.detailed_windows import detailed_crops, most_detailed
 
 
 def test_the_most_detailed_window() -> None:

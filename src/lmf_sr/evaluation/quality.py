@@ -11,7 +11,7 @@ from lmf_sr.cmsr.savings import SavingMeter, overall
 from lmf_sr.data import PairedImages
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation import metrics
-from lmf_sr.evaluation.records import Metrics, Result
+from lmf_sr.results.records import Metrics, Result
 
 
 @runtime_checkable
@@ -26,7 +26,7 @@ def evaluate(
     model: Upscaler,
     images: PairedImages,
     scale: float,
-    protocol: metrics.Protocol,
+    protocol: metrics.EvaluationProtocol,
     after_image: Callable[[], None] = lambda: None,
     saving: SavingMeter | None = None,
 ) -> Result:

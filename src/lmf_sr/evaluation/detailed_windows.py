@@ -8,9 +8,9 @@ from torch import Tensor
 
 from lmf_sr.data import PairedImages
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.evaluate import Upscaler
-from lmf_sr.evaluation.figures import crop
+from lmf_sr.evaluation.quality import Upscaler
 from lmf_sr.geometry import Region
+from lmf_sr.results.plots import crop
 
 
 def detailed_crops(

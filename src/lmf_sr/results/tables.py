@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from lmf_sr.evaluation.records import Metrics, Results
+from lmf_sr.results.records import Metrics, Results
 from lmf_sr.results.terminal import TerminalTable
 from lmf_sr.text import printable
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation import records
-from lmf_sr.evaluation.records import Record, Result, environment, read_record, write_record
+from lmf_sr.results import records
+from lmf_sr.results.records import Record, Result, environment, read_record, write_record
 
 numbers = st.floats(allow_nan=False) | st.integers(0, 10**15)
 metrics = st.dictionaries(st.text(max_size=8), numbers, max_size=3)

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation import figures
-from lmf_sr.evaluation.figures import against_scale, bubble, crop, efficiency, legible, save, side_by_side
-from lmf_sr.evaluation.tables import Row
 from lmf_sr.images import read_picture
+from lmf_sr.results import plots
+from lmf_sr.results.plots import against_scale, bubble, crop, efficiency, legible, save, side_by_side
+from lmf_sr.results.tables import Row
 
 ROWS = [
     Row("bicubic", "Set5", 2.0, {"psnr": 33.7}),
@@ -78,7 +78,7 @@ def test_a_figure_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     def fail(*args: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(figures.Figure, "savefig", fail)
+    monkeypatch.setattr(plots.Figure, "savefig", fail)
     with pytest.raises(InputError, match="No space left"):
         against_scale(ROWS, tmp_path / "scales.png")
     assert not list(tmp_path.iterdir())
@@ -117,7 +117,7 @@ def test_another_font_is_taken_where_one_has_the_character(monkeypatch: pytest.M
     figure = Figure()
     ax = figure.subplots()
     ax.set_title("漢")
-    monkeypatch.setattr("lmf_sr.evaluation.figures._fonts_with", lambda characters: (["Some CJK"], set()))
+    monkeypatch.setattr("lmf_sr.results.plots._fonts_with", lambda characters: (["Some CJK"], set()))
     legible(figure)
     assert ax.get_title() == "漢"
     assert ax.title.get_fontfamily()[-1] == "Some CJK"

@@ -20,9 +20,9 @@ from typing import Any
 
 from lmf_sr.atomic import replacing
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.records import FILE, Metrics, Record, Result, read_record
-from lmf_sr.evaluation.tables import COLUMNS
+from lmf_sr.results.records import FILE, Metrics, Record, Result, read_record
 from lmf_sr.results.statistics import Spread
+from lmf_sr.results.tables import COLUMNS
 from lmf_sr.text import printable
 
 OF_THE_RUN = ("run", "verb", "sweep", "status", "revision", "started", "duration_s", "seed")

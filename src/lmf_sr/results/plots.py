@@ -16,8 +16,8 @@ from torch import Tensor
 
 from lmf_sr.atomic import replacing
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.tables import COLUMNS, Row
 from lmf_sr.geometry import Region
+from lmf_sr.results.tables import COLUMNS, Row
 from lmf_sr.text import printable
 
 # Okabe & Ito (2008): told apart with any colour vision; the markers help in grey.

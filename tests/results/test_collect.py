@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.collect import Table, find_records, varying
-from lmf_sr.evaluation.records import Record, Result, write_record
+from lmf_sr.results.collect import Table, find_records, varying
+from lmf_sr.results.records import Record, Result, write_record
 
 
 def record(psnr: float, seed: int = 0, **configuration: Any) -> Record:
@@ -77,7 +77,7 @@ def test_files(tmp_path: Path, suffix: str) -> None:
 
 
 def test_parquet_without_polars_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lmf_sr.evaluation.collect.find_spec", lambda name: None)
+    monkeypatch.setattr("lmf_sr.results.collect.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'lmf-sr\[parquet\]'"):
         Table.of({Path("a"): record(30.0)}).save(tmp_path / "table.parquet")
 
