@@ -1,6 +1,6 @@
 """Models from files and to files.
 
-- an *export*: safetensors, with the model's configuration as JSON in the header's metadata;
+- an *export*: safetensors, with the configuration as JSON in the header's metadata, of a model or of an encoder alone;
 - a Lightning checkpoint of `lmf-sr train`;
 - a `.pth` of another repository (`layouts/`).
 
@@ -25,6 +25,7 @@ from lmf_sr.errors import InputError
 from lmf_sr.layouts.authors import from_authors
 from lmf_sr.layouts.mmedit import from_mmedit, is_mmedit
 from lmf_sr.layouts.names import unwrapped
+from lmf_sr.layouts.rlfn import from_rlfn, is_rlfn
 from lmf_sr.model import Model
 from lmf_sr.unpickling import unpickle
 
@@ -44,14 +45,43 @@ def load(source: str | Path = DEFAULT_MODEL) -> Model:
         InputError: no such file or name; a file of another kind; a pickle that would run code; weights that do not fit.
     """
     path = checkpoint_file(source)
-    config, weights = _read_export(path) if path.suffix == ".safetensors" else _read_pickled(path)
-    for part, options in config.items():
-        if not isinstance(options, Mapping):
-            raise InputError(f"{path} holds no usable configuration: its {part} is {options!r}")
+    config, weights = read(path)
+    if "decoder" not in config:
+        encoder = config["encoder"]["name"]
+        raise InputError(
+            f"{path} holds an encoder alone: train a decoder behind it, as with lmf-sr train encoder={encoder} "
+            f"decoder=lm-liif init={path}"
+        )
     model = build(**config)
     check_fit(model, weights, path)
     model.load_state_dict(weights)
     return model.eval()
+
+
+def initialise(model: Model, source: str | Path) -> None:
+    """Gives a model the weights of a file, or the encoder's where the file holds an encoder alone.
+
+    Args:
+        source: as for `load`.
+
+    Raises:
+        InputError: as `load`; a file of another architecture.
+    """
+    path = checkpoint_file(source)
+    config, weights = read(path)
+    if "decoder" not in config:
+        weights = {name: w for name, w in model.state_dict().items() if name.startswith("decoder.")} | weights
+    check_fit(model, weights, path)
+    model.load_state_dict(weights)
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The configuration and the weights that a file holds; of an encoder alone, only its part. Raises InputError."""
+    config, weights = _read_export(path) if path.suffix == ".safetensors" else _read_pickled(path)
+    for part, options in config.items():
+        if not isinstance(options, Mapping):
+            raise InputError(f"{path} holds no usable configuration: its {part} is {options!r}")
+    return config, weights
 
 
 def checkpoint_file(source: str | Path) -> Path:
@@ -77,13 +107,20 @@ def export(model: Model, path: str | Path, dtype: torch.dtype = torch.float32) -
 
     Raises InputError if a weight is not finite, or not in `dtype`.
     """
-    weights = {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
+    export_weights(model.config, model.state_dict(), path, dtype)
+
+
+def export_weights(
+    config: Mapping[str, Any], weights: Mapping[str, Tensor], path: str | Path, dtype: torch.dtype = torch.float32
+) -> None:
+    """`export` for what `read` gives, a model or an encoder alone."""
+    weights = {name: value.detach().to("cpu", dtype).contiguous() for name, value in weights.items()}
     if spoilt := [name for name, value in weights.items() if not value.isfinite().all()]:
         raise InputError(
             f"{path} is not written: as {dtype}, {', '.join(spoilt)} would hold values that are not finite"
         )
     with replacing(path) as file:
-        file.write(save(weights, {"format": FORMAT, "config": json.dumps(model.config)}))
+        file.write(save(weights, {"format": FORMAT, "config": json.dumps(config)}))
 
 
 def _read_export(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -97,13 +134,15 @@ def _read_export(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise InputError(f"{path} has format {metadata.get('format')!r}, not {FORMAT!r}: it was not exported by lmf-sr")
     try:
         config = json.loads(metadata["config"])
-        return {"encoder": config["encoder"], "decoder": config["decoder"]}, weights
+        return {part: config[part] for part in ("encoder", "decoder") if part == "encoder" or part in config}, weights
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} holds no usable configuration: {error!r}") from error
 
 
 def _read_pickled(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     content = unpickle(path)
+    if is_rlfn(content):
+        return from_rlfn(content, path)
     if isinstance(content, Mapping) and "model" in content:
         return from_authors(content["model"], path)
     if isinstance(content, Mapping) and is_mmedit(content):
@@ -112,7 +151,7 @@ def _read_pickled(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         return _from_lightning(content, path)
     raise InputError(
         f"{path} holds neither an lmf-sr checkpoint, nor {{'model': {{'name', 'args', 'sd'}}}} as the LIIF, LTE and LMF "
-        "repositories write it, nor {'state_dict': {'generator. ...'}} as CiaoSR's and MMagic do"
+        "repositories write it, nor {'state_dict': {'generator. ...'}} as CiaoSR's and MMagic do, nor the weights of RLFN"
     )
 
 

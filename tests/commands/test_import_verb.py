@@ -6,7 +6,7 @@ import pytest
 import torch
 from command_line import Run
 
-from lmf_sr.checkpoints import load
+from lmf_sr.checkpoints import load, read
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -81,3 +81,50 @@ def test_an_export_is_not_replaced_by_itself(run: Run, checkpoint: Path) -> None
     assert outcome.status == 2
     assert "would replace the file it is made from" in outcome.error
     assert checkpoint.read_bytes() == before
+
+
+def rlfn_file(path: Path) -> None:
+    """Weights in the layout of RLFN's repository: one block of 16 channels."""
+    sizes = {"conv_1": (16, 3, 3, 3), "conv_2": (16, 16, 3, 3), "upsampler.0": (12, 16, 3, 3)}
+    sizes |= {f"block_1.{name}": (16, 16, 3, 3) for name in ("c1_r", "c2_r", "c3_r", "esa.conv2", "esa.conv3")}
+    sizes |= {f"block_1.{name}": (16, 16, 1, 1) for name in ("c5", "esa.conv1", "esa.conv_f", "esa.conv4")}
+    seeded = torch.Generator().manual_seed(0)
+    weights = {f"{name}.weight": torch.rand(size, generator=seeded) - 0.5 for name, size in sizes.items()}
+    torch.save(weights | {f"{name}.bias": torch.rand(size[0], generator=seeded) for name, size in sizes.items()}, path)
+
+
+TINY_TRAINING = (
+    "train",
+    "decoder=lm-liif",
+    "sampling.patch=8",
+    "sampling.queries=16",
+    "batch_size=2",
+    "workers=0",
+    "scale=2",
+)
+
+
+def test_an_encoder_alone_is_what_training_begins_with(run: Run, tmp_path: Path) -> None:
+    rlfn_file(tmp_path / "rlfn.pth")
+    outcome = run("import", "rlfn.pth", "--without-esa")
+    assert outcome.status == 0, outcome.err
+    assert "encoder: rlfn (n_blocks 1, n_feats 16, esa False)" in outcome.out
+    options = ("encoder=rlfn", "encoder.n_blocks=1", "encoder.n_feats=16", "lr_size=[4,4]", "logger=[]", "seed=3")
+    trained = run(*TINY_TRAINING, *options, "init=rlfn.safetensors", "optimizer.lr=0", "trainer.max_steps=1")
+    assert trained.status == 0, trained.err
+    (checkpoint,) = tmp_path.glob("outputs/train/*/last.ckpt")
+    _, given = read(tmp_path / "rlfn.safetensors")
+    kept = load(checkpoint).state_dict()
+    assert all(torch.equal(kept[name], weight) for name, weight in given.items())
+
+
+def test_an_encoder_alone_is_no_model(run: Run, tmp_path: Path) -> None:
+    rlfn_file(tmp_path / "rlfn.pth")
+    assert run("import", "rlfn.pth").status == 0
+    error = run("profile", "ckpt=rlfn.safetensors").error
+    assert "rlfn.safetensors holds an encoder alone: train a decoder behind it" in error
+
+
+def test_only_an_encoder_with_attention_can_leave_it_out(run: Run) -> None:
+    outcome = run("import", GOLDEN / "liif.pth", "--output", "model.safetensors", "--without-esa")
+    assert "holds no encoder alone with attention" in outcome.error

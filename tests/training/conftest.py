@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from lightning.pytorch import Callback, Trainer
-from tiny import tiny_trainer
+from tiny_training import tiny_trainer
 
 
 @pytest.fixture

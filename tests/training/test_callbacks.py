@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Trainer
-from tiny import Photographs, learner, noise, tiny_data, tiny_model
+from tiny_training import Photographs, learner, noise, tiny_data, tiny_model
 
 from lmf_sr.building import build
 from lmf_sr.errors import InputError

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from lightning.pytorch import Trainer
-from tiny import learner, tiny_data, tiny_model
+from tiny_training import learner, tiny_data, tiny_model
 
 from lmf_sr.building import build
 from lmf_sr.training.callbacks import Cmsr

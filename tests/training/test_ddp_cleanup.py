@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from forking import FORKSERVER
-from tiny import learner, tiny_data, tiny_trainer
+from tiny_training import learner, tiny_data, tiny_trainer
 
 from lmf_sr.training.callbacks import Cmsr
 

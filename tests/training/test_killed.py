@@ -13,7 +13,7 @@ import torch
 from forking import FORKSERVER
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from tiny import learner, tiny_data, tiny_trainer
+from tiny_training import learner, tiny_data, tiny_trainer
 
 STEPS, KILLS = 20, 10
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from tiny import learner, tiny_data, tiny_model
+from tiny_training import learner, tiny_data, tiny_model
 
 from lmf_sr.checkpoints import load
 from lmf_sr.errors import InputError

@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer, seed_everything
 from omegaconf import DictConfig
 
 from lmf_sr.building import build
-from lmf_sr.checkpoints import check_fit, load
+from lmf_sr.checkpoints import initialise, load
 from lmf_sr.data import Source
 from lmf_sr.data.module import SuperResolutionData
 from lmf_sr.evaluation.costs import profile
@@ -73,12 +73,10 @@ def job(cfg: DictConfig) -> Results:
 
 
 def _initial(settings: Mapping[str, Any]) -> Model:
-    """Fresh weights, or those of `init`. Raises InputError if these are of another architecture."""
+    """Fresh weights, or those of `init`, which may hold an encoder alone. Raises InputError for another architecture."""
     model, init = build(settings["encoder"], settings["decoder"]), settings["init"]
     if init is not None:
-        weights = load(init).state_dict()
-        check_fit(model, weights, init)
-        model.load_state_dict(weights)
+        initialise(model, init)
     return model
 
 

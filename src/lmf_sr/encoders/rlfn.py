@@ -13,10 +13,8 @@ a coarse grid:
 
 That grid and its resizing depend on the size of the picture, so the features of a tile are not those of the whole, and there
 is no receptive halo. Without ESA the network is nothing but convolutions; `without_esa` folds the mean of each mask into c5,
-so that public weights serve both.
+so that weights trained with attention serve both.
 """
-
-from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -27,8 +25,6 @@ from lmf_sr.encoders import Encoder
 from lmf_sr.encoders.edsr import conv3x3
 
 SLOPE = 0.05
-HALF_RANGE = 127.5  # the public networks read pixels of 0 .. 255; x in [-1, 1] stands for 127.5 (x + 1)
-UNIT = 32.0  # the public networks' activations are divided by it, which brings a photograph's features to about 1
 
 
 class ESA(nn.Module):
@@ -106,45 +102,6 @@ class RLFN(Encoder):
         return first + self.tail(self.blocks(first))
 
 
-_NAMES = {"conv_1": "head", "conv_2": "tail"}
-_IN_BLOCKS = {
-    "c1_r": "c1",
-    "c2_r": "c2",
-    "c3_r": "c3",
-    "c5": "c5",
-    "esa.conv1": "esa.reduce",
-    "esa.conv2": "esa.stride",
-    "esa.conv3": "esa.coarse",
-    "esa.conv_f": "esa.skip",
-    "esa.conv4": "esa.expand",
-}
-
-
-def from_public(weights: Mapping[str, Tensor]) -> RLFN:
-    """The encoder, with ESA, that has the weights of the authors' network; what belongs to its upsampler is left out.
-
-    The authors' network reads pixels of 0 .. 255. Here x is in [-1, 1], and activations are the authors' divided by UNIT,
-    which leaky ReLU allows because it scales with its input: biases are divided, and the mask's first layer is multiplied.
-
-    One difference stays. The authors pad with black, and zero padding of x is grey, so that features at the border differ.
-
-    Raises:
-        KeyError: weights that are not those of RLFN.
-    """
-    ours = {name: weights[theirs].float() for theirs in weights if (name := _renamed(theirs)) is not None}
-    blocks = {name.split(".")[1] for name in ours if name.startswith("blocks.")}
-    encoder = RLFN(len(blocks), weights["conv_1.weight"].shape[0], esa=True)
-    for name in ours:
-        if name.endswith("bias") and ".esa." not in name:
-            ours[name] = ours[name] / UNIT
-        elif name.endswith("esa.reduce.weight"):
-            ours[name] = ours[name] * UNIT
-    ours["head.weight"] = ours["head.weight"] * (HALF_RANGE / UNIT)
-    ours["head.bias"] = ours["head.bias"] + ours["head.weight"].sum((1, 2, 3))
-    encoder.load_state_dict(ours)
-    return encoder
-
-
 @torch.no_grad()
 def without_esa(encoder: RLFN, photographs: list[Float[Tensor, "3 _ _"]]) -> RLFN:
     """The encoder without attention whose c5 are scaled by the mean of each channel's mask over photographs in [-1, 1]."""
@@ -167,14 +124,3 @@ def without_esa(encoder: RLFN, photographs: list[Float[Tensor, "3 _ _"]]) -> RLF
 
 def _blocks_of(encoder: RLFN) -> list[LocalFeatureBlock]:
     return [block for block in encoder.blocks if isinstance(block, LocalFeatureBlock)]
-
-
-def _renamed(theirs: str) -> str | None:
-    """The name here of a tensor of the authors' network; None for the upsampler's."""
-    first, _, rest = theirs.partition(".")
-    if first in _NAMES:
-        return f"{_NAMES[first]}.{rest}"
-    if first.startswith("block_"):
-        layer, _, kind = rest.rpartition(".")
-        return f"blocks.{int(first.removeprefix('block_')) - 1}.{_IN_BLOCKS[layer]}.{kind}"
-    return None
