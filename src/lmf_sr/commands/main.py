@@ -27,6 +27,8 @@ VERBS = {
     "profile": Verb("profile", "parameters, multiply-accumulates and latency of a model, without data"),
     "collect": Verb("collect", "one table of any number of runs: CSV, Parquet or on the terminal"),
     "upscale": Verb("upscale", "make pictures larger, by any factor or to any size"),
+    "view": Verb("view", "look at pictures in a browser: zoom to any factor, compare models"),
+    "export": Verb("export", "one page in which a picture can be zoomed without end"),
     "calibrate": Verb("calibrate", "find what CMSR may render coarsely, for any error allowed"),
     "inspect": Verb("inspect", "draw what CMSR goes by: a picture's modulation intensity and levels"),
     "reproduce": Verb("reproduce", "the paper's tables and figures, from training to report"),
@@ -51,6 +53,7 @@ examples:
   lmf-sr evaluate -m ckpt=last.ckpt scale=2,3,4              one job for each scale
   lmf-sr profile encoder=edsr-baseline decoder=liif
   lmf-sr upscale photo.jpg --scale 3.7 --model last.ckpt
+  lmf-sr view photo.jpg
   lmf-sr import authors.pth --output model.safetensors
 
 options:

@@ -1,0 +1,321 @@
+// A layer is one way to show the picture: by a model, bicubic, its nearest pixels, or the reference. While one moves, it shows
+// what there is: the picture beneath, what was made for other views, and a coarse rendering of this one. Once one rests it is
+// made in full, tile by tile: by the shader where the page has the latents in view, else by the server.
+
+const RESTS = 90; // ms without a move
+const FRAME = 30; // ms of rendering at a time
+const AT_DISPLAY_RATE = 22; // ms in which a whole view may be rendered while one moves
+const MOVING = 45; // ms for a coarse one
+const TILE = 128; // pixels a side, at most
+const CLIPPED = 4; // the scale from which on one state is exact
+
+class Layer {
+  constructor(viewer, side) {
+    this.viewer = viewer;
+    this.side = side;
+    this.forget();
+  }
+
+  // What it shows: the number of a model, with + where CMSR renders it; or "bicubic", "nearest", "reference".
+  show(kind) {
+    if (kind === this.kind) return;
+    this.kind = kind;
+    this.forget();
+  }
+
+  get model() {
+    return /^\d/.test(this.kind ?? "") ? parseInt(this.kind, 10) : null;
+  }
+
+  get byCmsr() {
+    return (this.kind ?? "").endsWith("+");
+  }
+
+  forget() {
+    this.images?.forEach((image) => this.viewer.painter.release(image));
+    this.images = []; // from coarse to fine
+    this.giveUp();
+    this.made = this.coarse = null; // the places that were rendered in full, and coarsely
+    this.told = "";
+  }
+
+  giveUp() {
+    this.request?.abort();
+    this.request = null;
+    if (this.making) this.viewer.painter.release(this.making.image);
+    this.making = null;
+  }
+
+  // The part of the picture in a rectangle, in whole pixels: {x, y, scale, width, height}.
+  place(rect, view) {
+    const { width, height } = this.viewer.picture;
+    const [left, right] = clippedTo(view.x, rect.width, width, view.scale);
+    const [top, bottom] = clippedTo(view.y, rect.height, height, view.scale);
+    return { x: view.x + left / view.scale, y: view.y + top / view.scale, scale: view.scale, width: right - left, height: bottom - top };
+  }
+
+  key(place) {
+    return JSON.stringify([place, this.kind, this.byCmsr ? this.viewer.threshold : null]);
+  }
+
+  // Where the picture itself is all there is to see.
+  isPlain(place) {
+    if (place.width < 1 || place.height < 1 || place.scale < 1) return true;
+    return (this.kind === "bicubic" || this.kind === "nearest") && this.viewer.unreduced;
+  }
+
+  byShader() {
+    const about = this.viewer.models[this.model];
+    return this.model !== null && !this.byCmsr && this.viewer.painter.renders(about.mlp) && !this.viewer.states.refused.has(this.model);
+  }
+
+  moved() {
+    this.giveUp();
+    this.made = null;
+  }
+
+  // One step: whether there is more to do at once.
+  step(rect, view, moving) {
+    const place = this.place(rect, view);
+    if (this.isPlain(place)) {
+      if (this.images.length || this.making) this.forget();
+      this.made = "plain";
+      this.told = place.scale < 1 && this.model !== null ? "the picture itself" : "";
+      return false;
+    }
+    const key = this.key(place);
+    if (this.made === key) return false;
+    if (this.byShader()) {
+      const state = this.viewer.states.get(this.model, place, !moving);
+      if (state) {
+        if (moving && this.coarse !== key) this.renderCoarse(place, state, key);
+        else if (!moving && this.viewer.states.isExact(state, place)) return this.renderFully(place, state, key);
+      }
+      if (moving || this.viewer.states.fits(place)) return false; // the state is on its way
+    }
+    if (!moving && !this.request) this.ask(place, key);
+    return false;
+  }
+
+  cellOf(place) {
+    const side = 2 / Math.min(place.scale, CLIPPED);
+    return [side, side];
+  }
+
+  renderCoarse(place, state, key) {
+    this.coarse = key;
+    const { painter, models, picture } = this.viewer;
+    const { mlp } = models[this.model];
+    const full = (painter.msPerPixel.get(mlp) ?? 2e-4) * place.width * place.height;
+    const by = full <= AT_DISPLAY_RATE ? 1 : Math.min(Math.ceil(Math.sqrt(full / MOVING)), 16);
+    const size = [place.width, place.height].map((side) => Math.ceil(side / by));
+    const image = painter.emptyImage(...size, { x: place.x, y: place.y, scale: place.scale / by });
+    const tile = { left: 0, top: 0, width: size[0], height: size[1] };
+    const took = painter.render(mlp, state, image, tile, [picture.width, picture.height], this.cellOf(place));
+    image.isCoarse = true;
+    this.replace(image, (other) => other.isCoarse || by === 1);
+    this.told = `${Math.round(took)} ms${by > 1 ? ` at 1/${by}` : ""}`;
+  }
+
+  renderFully(place, state, key) {
+    const { painter, models, picture } = this.viewer;
+    const { mlp } = models[this.model];
+    if (this.making?.key !== key) {
+      this.giveUp();
+      const image = painter.emptyImage(place.width, place.height, { x: place.x, y: place.y, scale: place.scale });
+      this.making = { key, image, tiles: tilesOf(place), took: 0 };
+    }
+    const { image, tiles } = this.making;
+    for (let spent = 0; tiles.length && spent < FRAME; ) {
+      const took = painter.render(mlp, state, image, tiles.pop(), [picture.width, picture.height], this.cellOf(place));
+      spent += took;
+      this.making.took += took;
+    }
+    if (tiles.length) return true;
+    this.told = `${Math.round(this.making.took)} ms`;
+    this.making = null;
+    this.finish(image, key);
+    return false;
+  }
+
+  async ask(place, key) {
+    const request = (this.request = new AbortController());
+    const begin = performance.now();
+    try {
+      const bitmap = await this.viewer.source.view(this.viewer.parameters(this, place), request.signal);
+      if (this.request !== request) return bitmap.close();
+      this.request = null;
+      const image = this.viewer.painter.imageOf(bitmap, { x: place.x, y: place.y, scale: place.scale });
+      if (this.viewer.painter instanceof GlPainter) bitmap.close();
+      this.told = `${Math.round(performance.now() - begin)} ms`;
+      this.finish(image, key);
+      this.viewer.changed();
+    } catch (error) {
+      if (this.request === request) this.request = null;
+      if (error.name === "AbortError") return;
+      this.made = key; // not asked for again and again
+      this.viewer.tell(error.message);
+      this.viewer.changed();
+    }
+  }
+
+  finish(image, key) {
+    this.replace(image, () => true);
+    this.made = key;
+  }
+
+  replace(image, replaces) {
+    this.images = this.images.filter((other) => {
+      if (replaces(other)) this.viewer.painter.release(other);
+      return !replaces(other);
+    });
+    this.images.push(image);
+    this.images.sort((a, b) => a.scale - b.scale);
+  }
+
+  paint(rect, view) {
+    const { painter, picture } = this.viewer;
+    const size = [picture.width, picture.height];
+    painter.paintPicture(rect, view, size, this.kind === "nearest" ? "nearest" : "bicubic");
+    for (const image of this.images) painter.paintImage(rect, view, image, true);
+    if (this.making) painter.paintImage(rect, view, this.making.image, true);
+  }
+
+  // Who renders, and in what time.
+  get status() {
+    if (this.made === "plain") return this.told || `${this.kind}`;
+    const by = this.byShader() && this.viewer.states.mayFit(this) ? this.viewer.painter.name : this.viewer.isFile ? this.viewer.painter.name : "server";
+    const approximate = this.viewer.isFile && this.viewer.view.scale < CLIPPED && this.model !== null ? ", ≈ below ×4" : "";
+    return `${by} ${this.told}${approximate}`;
+  }
+}
+
+// The pixels of a line, from `at`, that lie in [0, n].
+function clippedTo(at, pixels, n, scale) {
+  const first = Math.max(Math.ceil(-at * scale - 0.5), 0);
+  const end = Math.min(Math.floor((n - at) * scale + 0.5), pixels);
+  return [first, Math.max(end, first)];
+}
+
+// Tiles, those in the middle last, which is where `pop` begins.
+function tilesOf({ width, height }) {
+  const tiles = [];
+  for (let top = 0; top < height; top += TILE)
+    for (let left = 0; left < width; left += TILE)
+      tiles.push({ left, top, width: Math.min(TILE, width - left), height: Math.min(TILE, height - top) });
+  const away = (tile) => Math.hypot(tile.left + tile.width / 2 - width / 2, tile.top + tile.height / 2 - height / 2);
+  return tiles.sort((a, b) => away(b) - away(a));
+}
+
+// The states that the page holds: of each model the last one beyond scale 4, and the last one below, where each scale has its
+// own. A picture of no more latents than `most` has a state of all of it; else one of what is in view, with a margin.
+class States {
+  constructor(viewer) {
+    this.viewer = viewer;
+    this.held = new Map();
+    this.requests = new Map();
+    this.refused = new Set(); // models of which there is no state to be had
+  }
+
+  forget() {
+    for (const request of this.requests.values()) request.abort.abort();
+    this.requests.clear();
+    for (const state of this.held.values()) this.viewer.painter.release(state);
+    this.held.clear();
+    this.refused.clear();
+  }
+
+  get most() {
+    return 2 ** 17;
+  }
+
+  windowOf(place) {
+    const { width, height } = this.viewer.picture;
+    const [left, right] = [Math.max(Math.floor(place.x) - 1, 0), Math.min(Math.ceil(place.x + place.width / place.scale) + 1, width)];
+    const [top, bottom] = [Math.max(Math.floor(place.y) - 1, 0), Math.min(Math.ceil(place.y + place.height / place.scale) + 1, height)];
+    return { top, left, height: bottom - top, width: right - left };
+  }
+
+  withMargin(window) {
+    const { width, height } = this.viewer.picture;
+    if (width * height <= this.most) return { top: 0, left: 0, height, width };
+    const room = Math.sqrt(this.most / (window.height * window.width));
+    const by = Math.max(Math.min((room - 1) / 2, 0.5), 0);
+    const [down, across] = [Math.floor(by * window.height), Math.floor(by * window.width)];
+    const [top, left] = [Math.max(window.top - down, 0), Math.max(window.left - across, 0)];
+    return {
+      top, left,
+      height: Math.min(window.top + window.height + down, height) - top,
+      width: Math.min(window.left + window.width + across, width) - left,
+    };
+  }
+
+  fits(place) {
+    const window = this.windowOf(place);
+    const { largest } = this.viewer.painter;
+    return this.viewer.isFile || (window.height * window.width <= this.most && Math.max(window.height, window.width) <= largest);
+  }
+
+  mayFit(layer) {
+    return this.fits(layer.place(this.viewer.rectOf(layer), this.viewer.viewOf(layer)));
+  }
+
+  covers(state, window) {
+    return state.top <= window.top && state.left <= window.left
+      && state.top + state.height >= window.top + window.height && state.left + state.width >= window.left + window.width;
+  }
+
+  isExact(state, place) {
+    return this.viewer.isFile || state.scale === Math.min(place.scale, CLIPPED);
+  }
+
+  // A state of what is in view, the exact one if it is held; else it is asked for, where `wanted`.
+  get(model, place, wanted) {
+    const window = this.windowOf(place);
+    const scale = this.viewer.isFile ? CLIPPED : Math.min(place.scale, CLIPPED);
+    const kind = scale === CLIPPED ? "clipped" : "below";
+    const found = ["clipped", "below"].map((key) => this.held.get(`${model} ${key}`)).filter((s) => s && this.covers(s, window));
+    const exact = found.find((state) => this.isExact(state, place));
+    if (!exact && wanted && this.fits(place)) this.ask(model, kind, this.withMargin(window), window, scale);
+    return exact ?? found.sort((a, b) => Math.abs(Math.log(a.scale / scale)) - Math.abs(Math.log(b.scale / scale)))[0];
+  }
+
+  wantClipped(model, place) {
+    const [window, state] = [this.windowOf(place), this.held.get(`${model} clipped`)];
+    if ((state && this.covers(state, window)) || !this.fits(place)) return;
+    this.ask(model, "clipped", this.withMargin(window), window, CLIPPED);
+  }
+
+  async ask(model, kind, window, needed, scale) {
+    const name = `${model} ${kind}`;
+    const waiting = this.requests.get(name);
+    if (waiting && waiting.scale === scale && this.covers(waiting.window, needed)) return;
+    waiting?.abort.abort();
+    const request = { window, scale, abort: new AbortController() };
+    this.requests.set(name, request);
+    const { viewer } = this;
+    try {
+      const state = await viewer.source.state(viewer.picture.id, model, window, scale, request.abort.signal, `${viewer.name} state ${name}`);
+      if (this.requests.get(name) !== request) return;
+      viewer.painter.release(this.held.get(name));
+      this.held.set(name, { ...viewer.painter.stateOf(viewer.models[model].mlp, state), scale });
+    } catch (error) {
+      if (error.name !== "AbortError") {
+        this.refused.add(model);
+        viewer.tell(error.message);
+      }
+    } finally {
+      if (this.requests.get(name) === request) this.requests.delete(name);
+      viewer.changed();
+    }
+  }
+
+  // The intensities at hand of a model.
+  intensityOf(model) {
+    return this.held.get(`${model} clipped`) ?? this.held.get(`${model} below`);
+  }
+
+  get busy() {
+    return this.requests.size > 0;
+  }
+}

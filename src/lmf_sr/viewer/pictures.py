@@ -1,0 +1,393 @@
+"""What the pages look at: pictures and models, with what has been computed of them.
+
+A picture is encoded once, and a view then costs in proportion to its pixels. A picture of more than `WHOLE` pixels is
+encoded where one looks: the window in view, with a margin to move in. Since an encoder states its `receptive_halo`, that
+changes no pixel (`rendering/tiling.py`). Places are in LR pixels, rows first: the pixel (i, j) covers [i, i+1] x [j, j+1].
+"""
+
+import io
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from lmf_sr.cmsr.table import Scale2Mod
+from lmf_sr.decoders.ciaosr import CiaoSR
+from lmf_sr.errors import InputError
+from lmf_sr.geometry import clip_cell, relative_cell
+from lmf_sr.images import Picture, read_rgb8, write_bands
+from lmf_sr.lmf.conversion import Conversion, LMFState
+from lmf_sr.lmf.lm_ciaosr import LMCiaoSR
+from lmf_sr.model import ContinuousImage, Model
+from lmf_sr.profiling import decoder_macs
+from lmf_sr.rendering.tiling import Window
+from lmf_sr.viewer.textures import drawable, layers, render_mlp, texels
+
+LARGEST_FILE = 2**26  # bytes of a picture that a page sends
+LARGEST_PICTURE = 2**26  # its pixels, 0.8 GB as floats
+LARGEST_VIEW = 2**24  # pixels of a view
+LARGEST_SIDE = 2**14  # of a view
+LARGEST_SAVED = 2**28  # pixels of a saved picture
+LARGEST_STATE = 2**18  # latents of a state sent to a page; 100 MB of LM-LIIF
+MOST_PICTURES = 32
+WHOLE = 2**20  # LR pixels of a picture that is encoded as a whole
+ENCODED = 2**21  # LR pixels whose features are held; 0.5 GB of 64 channels
+COUNTED_ON = (24, 24)  # LR pixels of a picture on which multiply-accumulates are counted
+
+Filter = Image.Resampling
+LAYERS = {"bicubic": Filter.BICUBIC, "nearest": Filter.NEAREST}
+
+
+class ShownModel(NamedTuple):
+    """A model under the name it was asked for, and its Scale2Mod tables by MSE threshold: none without a calibration."""
+
+    name: str
+    model: Model
+    tables: Mapping[float, Scale2Mod]
+
+
+class Place(NamedTuple):
+    """A rectangle of output pixels: where its corner lies in the LR picture, how many pixels make an LR pixel, its size."""
+
+    top: float
+    left: float
+    scale: float
+    height: int
+    width: int
+
+    def window(self, size: tuple[int, int]) -> Window:
+        """The latents that its pixels read, of a picture of that size."""
+        (h, w), s = size, self.scale
+        top, left = min(max(int(self.top) - 1, 0), h - 1), min(max(int(self.left) - 1, 0), w - 1)
+        bottom, right = int(self.top + self.height / s) + 2, int(self.left + self.width / s) + 2
+        return Window(top, min(max(bottom, top + 1), h), left, min(max(right, left + 1), w))
+
+
+@dataclass(frozen=True)
+class ShownPicture:
+    name: str
+    rgb: UInt8[Tensor, "3 h w"]
+    reference: UInt8[Tensor, "3 H W"] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.rgb.shape[1], self.rgb.shape[2]
+
+
+class _Encoded(NamedTuple):
+    image: ContinuousImage
+    window: Window  # what of the picture it is
+
+
+class Studio:
+    """The pictures and models on show. One thread at a time uses what computes."""
+
+    def __init__(self, models: Sequence[ShownModel]) -> None:
+        self.models = list(models)
+        self.pictures: dict[str, ShownPicture] = {}
+        self._names = count()
+        self._encoded: OrderedDict[tuple[str, int], _Encoded] = OrderedDict()
+
+    # What there is
+
+    def add(self, path: Path, content: bytes | None = None, reference: Path | None = None) -> str:
+        """Opens a picture, from its file or from what that holds; beyond `MOST_PICTURES` the one opened first goes.
+
+        Raises InputError for what is no picture, or too large a one.
+        """
+        _check_pixels(path, content)
+        picture = ShownPicture(path.name, read_rgb8(path, content), None if reference is None else read_rgb8(reference))
+        name = str(next(self._names))
+        self.pictures = {**dict(list(self.pictures.items())[-MOST_PICTURES + 1 :]), name: picture}
+        return name
+
+    def about(self) -> dict[str, Any]:
+        """All that a page is told at first."""
+        return {
+            "pictures": [self.about_picture(name) for name in self.pictures],
+            "models": [self._about_model(model) for model in self.models],
+        }
+
+    def about_picture(self, name: str) -> dict[str, Any]:
+        picture = self.picture(name)
+        return {
+            "id": name,
+            "name": picture.name,
+            "height": picture.size[0],
+            "width": picture.size[1],
+            "reference": picture.reference is not None,
+        }
+
+    def _about_model(self, shown: ShownModel) -> dict[str, Any]:
+        decoder = shown.model.decoder
+        about: dict[str, Any] = {"name": shown.name, "mlp": None, "tables": [], "macs": None}
+        if drawable(decoder):
+            about["mlp"] = render_mlp(decoder)
+        if isinstance(decoder, Conversion):
+            about["tables"] = tables_as_json(shown.tables)
+            macs = decoder_macs(shown.model, COUNTED_ON, plain=False)
+            about["macs"] = {"latent": macs.once / (COUNTED_ON[0] * COUNTED_ON[1]), "pixel": macs.per_pixel}
+        return about
+
+    def picture(self, name: str) -> ShownPicture:
+        """Raises InputError for a name that there is not."""
+        if name not in self.pictures:
+            raise InputError(f"there is no picture {name!r}: it has been closed, or was never opened")
+        return self.pictures[name]
+
+    def model(self, number: int) -> ShownModel:
+        """Raises InputError for a number that there is not."""
+        if not 0 <= number < len(self.models):
+            raise InputError(f"there is no model {number}: {len(self.models)} are on show, counted from 0")
+        return self.models[number]
+
+    # What is computed
+
+    def lr(self, name: str, largest_side: int) -> UInt8[np.ndarray, "h w 3"]:
+        """The picture itself, reduced where it has a longer side."""
+        rgb = as_array(self.picture(name).rgb)
+        longest = max(rgb.shape[:2])
+        if longest <= largest_side:
+            return rgb
+        h, w = (max(round(side * largest_side / longest), 1) for side in rgb.shape[:2])
+        return np.array(Image.fromarray(rgb).resize((w, h), Filter.BICUBIC))
+
+    def view(self, name: str, layer: str, place: Place, threshold: float | None = None) -> UInt8[np.ndarray, "H W 3"]:
+        """The pixels of a place.
+
+        Args:
+            layer: the number of a model, "bicubic", "nearest" or "reference".
+            threshold: the MSE by which CMSR renders.
+        """
+        check_view(place)
+        picture = self.picture(name)
+        if layer in LAYERS:
+            return _resampled(picture.rgb, place, 1.0, 1.0, LAYERS[layer])
+        if layer == "reference":
+            if picture.reference is None:
+                raise InputError(f"there is no reference of {picture.name}: name it by --reference")
+            H, W = picture.reference.shape[1:]
+            return _resampled(picture.reference, place, H / picture.size[0], W / picture.size[1], Filter.BICUBIC)
+        if not layer.isdecimal():
+            raise InputError(f"there is no layer {layer!r}: it is the number of a model, bicubic, nearest or reference")
+        table = None if threshold is None else self._table(int(layer), threshold)
+        image, region = self._image_at(name, int(layer), place)
+        return as_array(_to_bytes(image.render(place.height, place.width, region, cmsr=table)[0]))
+
+    def timed(self, name: str, number: int, place: Place, threshold: float) -> dict[str, float]:
+        """Milliseconds for a place, in full and by CMSR."""
+        check_view(place)
+        table, (image, region) = self._table(number, threshold), self._image_at(name, number, place)
+        found = {}
+        for key, cmsr in (("warm", table), ("full", None), ("cmsr", table)):
+            start = time.perf_counter()
+            image.render(place.height, place.width, region, cmsr=cmsr)
+            found[key] = 1000 * (time.perf_counter() - start)
+        return {"full_ms": found["full"], "cmsr_ms": found["cmsr"]}
+
+    def state(self, name: str, number: int, window: Window, scale: float) -> tuple[dict[str, Any], bytes]:
+        """A window's state at a scale, for the shader: its description, and its texels and then intensities as halves."""
+        shown, size = self.model(number), self.picture(name).size
+        decoder = shown.model.decoder
+        if not drawable(decoder):
+            raise InputError(f"{shown.name} is rendered by the server alone: it has no state for a page")
+        if window.size[0] * window.size[1] > LARGEST_STATE:
+            raise InputError(f"the state of {window.size[0]} x {window.size[1]} latents is too large: ask for a part")
+        encoded = self._image(name, number, window, size)
+        state = prepared(encoded, window, scale)
+        textures = texels(decoder, state, _within(window.within(encoded.window), encoded.image.lr))
+        halves = torch.cat([textures.flatten(), state.intensity.flatten()]).half().cpu().numpy()
+        about = {"top": window.top, "left": window.left, "height": window.size[0], "width": window.size[1]}
+        return {**about, "layers": layers(decoder), "cell": state.cell[0].tolist()}, halves.tobytes()
+
+    def save(
+        self, name: str, layer: str, place: Place | None, height: int, width: int, threshold: float | None
+    ) -> Path:
+        """The file of a PNG, in a temporary folder of its own: a place, or the whole picture, at a size.
+
+        The whole is rendered band by band, in bounded memory.
+        """
+        picture = self.picture(name)
+        if not (height >= 1 and width >= 1 and height * width <= LARGEST_SAVED):
+            raise InputError(
+                f"{width}x{height} pixels cannot be saved from here, only 1 to {LARGEST_SAVED}: use lmf-sr upscale"
+            )
+        path = Path(tempfile.mkdtemp(prefix="lmf-sr-")) / f"{Path(picture.name).stem}_{width}x{height}.png"
+        if place is not None:
+            at_size = place._replace(scale=place.scale * width / place.width, height=height, width=width)
+            Image.fromarray(self.view(name, layer, at_size, threshold)).save(path)
+        elif layer.isdecimal():
+            model = self.model(int(layer)).model
+            table = None if threshold is None else self._table(int(layer), threshold)
+            write_bands(path, height, width, _bands(model, picture, height, width, table))
+        else:
+            source = picture.reference if layer == "reference" else picture.rgb
+            if source is None:
+                raise InputError(f"there is no reference of {picture.name}: name it by --reference")
+            resampling = LAYERS.get(layer, Filter.BICUBIC)
+            Image.fromarray(as_array(source)).resize((width, height), resampling).save(path)
+        return path
+
+    # Encoding
+
+    def _table(self, number: int, threshold: float) -> Scale2Mod:
+        tables = self.model(number).tables
+        if threshold not in tables:
+            raise InputError(f"{self.models[number].name} has no Scale2Mod table for an MSE of {threshold:g}")
+        return tables[threshold]
+
+    def _image_at(
+        self, name: str, number: int, place: Place
+    ) -> tuple[ContinuousImage, tuple[float, float, float, float]]:
+        """An encoded picture in which the place lies, and where: as a region of it."""
+        size = self.picture(name).size
+        image, window = self._image(name, number, place.window(size), size)
+        (h, w), s = window.size, place.scale
+        top, left = (place.top - window.top) / h, (place.left - window.left) / w
+        return image, (top, left, place.height / s / h, place.width / s / w)
+
+    def _image(self, name: str, number: int, window: Window, size: tuple[int, int]) -> _Encoded:
+        """An encoded picture that holds the window and what its latents depend on."""
+        model = self.model(number).model
+        halo = model.encoder.receptive_halo
+        in_parts = size[0] * size[1] > WHOLE and halo is not None and _is_local(model)
+        around = model.decoder.receptive_halo + (halo or 0)
+        needed = window.grown(around, 1, size) if in_parts else Window.whole(size)
+        key = name, number
+        if key in self._encoded and self._encoded[key].window.joined(needed) == self._encoded[key].window:
+            self._encoded.move_to_end(key)
+            return self._encoded[key]
+        self._encoded.pop(key, None)
+        if in_parts:
+            margin = min(max(window.size) // 2, max(int((WHOLE**0.5 - max(window.size)) / 2), 0))
+            needed = window.grown(around + margin, 1, size)
+        while self._encoded and sum(_area(e.window) for e in self._encoded.values()) + _area(needed) > ENCODED:
+            self._encoded.popitem(last=False)
+        device = next(model.parameters()).device
+        lr = _within(needed, self.picture(name).rgb).to(device).float() / 255
+        self._encoded[key] = _Encoded(model.encode(lr), needed)
+        return self._encoded[key]
+
+
+@torch.inference_mode()
+def prepared(encoded: tuple[ContinuousImage, Window], window: Window, scale: float) -> LMFState:
+    """The state of a window at a scale.
+
+    Args:
+        encoded: an encoded picture, and what of the whole picture it is.
+        window: of the whole picture.
+        scale: of the pixels that are going to be rendered.
+    """
+    image, frame = encoded
+    size, decoder = image.size, image.model.decoder
+    assert isinstance(decoder, Conversion)
+    inner = window.within(frame)
+    read = inner.grown(decoder.receptive_halo, decoder.tile_multiple, size)
+    cell = clip_cell(image.lr.new_tensor([[[2 / (scale * side) for side in size]]]), size)
+    state = decoder.prepare_window(read.of(image.features), cell, size)
+    cut = inner.within(read)
+    rows = state.rows[:, cut.top : cut.bottom, cut.left : cut.right]
+    return LMFState(rows, _within(cut, state.intensity), relative_cell(cell[:, 0], size))
+
+
+def tables_as_json(tables: Mapping[float, Scale2Mod]) -> list[dict[str, Any]]:
+    """Thresholds with, for each target scale, the levels; a limit of null stands for none."""
+    return [
+        {
+            "threshold": threshold,
+            "targets": [
+                {
+                    "scale": target,
+                    "levels": [[level.scale, None if level.up_to == float("inf") else level.up_to] for level in levels],
+                }
+                for target, levels in sorted(table.targets.items())
+            ],
+        }
+        for threshold, table in sorted(tables.items())
+    ]
+
+
+def check_view(place: Place) -> None:
+    """Raises InputError for more pixels than a view may have, or none."""
+    sides = place.height, place.width
+    if min(sides) < 1 or max(sides) > LARGEST_SIDE or sides[0] * sides[1] > LARGEST_VIEW:
+        raise InputError(
+            f"a view of {place.width}x{place.height} pixels is not rendered, only up to {LARGEST_VIEW} pixels"
+        )
+
+
+def _bands(model: Model, picture: ShownPicture, height: int, width: int, table: Scale2Mod | None) -> Iterator[Picture]:
+    whole = Picture(picture.rgb.float() / 255)
+    for rgb in model.stream(whole.rgb, height, width, cmsr=table):
+        yield replace(whole, rgb=rgb[0].cpu())
+
+
+def _is_local(model: Model) -> bool:
+    """Whether a window, alone, has the latents that it has in the whole picture."""
+    return model.encoder.tile_multiple == 1 and not isinstance(model.decoder, CiaoSR | LMCiaoSR)
+
+
+def _within(window: Window, x: Tensor) -> Tensor:
+    """The window of what has rows and columns as its last axes."""
+    return x[..., window.top : window.bottom, window.left : window.right]
+
+
+def _area(window: Window) -> int:
+    return window.size[0] * window.size[1]
+
+
+def _check_pixels(path: Path, content: bytes | None) -> None:
+    """Raises InputError for a picture of more pixels than are shown, without decoding it."""
+    try:
+        with Image.open(path if content is None else io.BytesIO(content)) as image:
+            width, height = image.size
+    except Exception:  # not for Pillow to judge: `read_rgb8` reads more, and says what is wrong
+        return
+    if width * height > LARGEST_PICTURE:
+        raise InputError(
+            f"{path.name} has {width}x{height} pixels, more than the {LARGEST_PICTURE} that are shown: reduce or crop it"
+        )
+
+
+def _resampled(
+    rgb: UInt8[Tensor, "3 h w"], place: Place, down: float, across: float, resampling: Filter
+) -> UInt8[np.ndarray, "H W 3"]:
+    """A place of the picture by Pillow, where the picture has `down` x `across` pixels to an LR pixel.
+
+    The picture goes on mirrored beyond its border, as MATLAB's bicubic has it.
+    """
+    h, w = rgb.shape[1:]
+    top, left = place.top * down, place.left * across
+    bottom, right = top + place.height / place.scale * down, left + place.width / place.scale * across
+    reach = 4 + int(
+        4 * max(down, across) / place.scale
+    )  # of the kernel, and of a view that ends in the midst of a pixel
+    first, last = max(int(top) - reach, -h), min(int(bottom) + reach, 2 * h)
+    begin, end = max(int(left) - reach, -w), min(int(right) + reach, 2 * w)
+    rows, cols = (_mirrored(np.arange(*span), side) for span, side in (((first, last), h), ((begin, end), w)))
+    part = Image.fromarray(as_array(rgb)[rows][:, cols])
+    box = left - begin, top - first, right - begin, bottom - first
+    return np.array(part.resize((place.width, place.height), resampling, box=box))
+
+
+def _mirrored(at: np.ndarray, n: int) -> np.ndarray:
+    at = at % (2 * n)
+    return np.where(at < n, at, 2 * n - 1 - at)
+
+
+def as_array(rgb: UInt8[Tensor, "3 h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    return np.ascontiguousarray(rgb.permute(1, 2, 0).cpu().numpy())
+
+
+def _to_bytes(rgb: Float[Tensor, "3 h w"]) -> UInt8[Tensor, "3 h w"]:
+    return (rgb * 255).round().byte()

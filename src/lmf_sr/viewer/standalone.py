@@ -1,0 +1,147 @@
+"""A page by itself: one file in which a picture can be zoomed without end.
+
+It holds the picture, the render MLP and the state beyond scale 4 (`textures.py`), each value as a whole number of steps,
+
+    value_c = least_c + step_c * symbol_c,        step_c = quality / sensitivity_c
+
+where the sensitivity of a channel c is the 4th root of the mean 4th power, over latents, of the gradient that its values
+have from the pixels around, with random signs. A step of any channel then moves the pixels about alike; and places that are
+rare but more sensitive than most still count. The quality is the coarsest tried by which no pixel errs by more than `ERROR`.
+Symbols are compressed by deflate, channel by channel, low bytes and high bytes apart.
+
+Below scale 4 a state has another cell, and the page renders it with its modulations of scale 4: an approximation.
+"""
+
+import base64
+import io
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from lmf_sr.atomic import replacing
+from lmf_sr.errors import InputError
+from lmf_sr.geometry import TRAINING_SCALE, Grid
+from lmf_sr.lmf.conversion import Conversion, LMFState
+from lmf_sr.rendering.tiling import Window
+from lmf_sr.viewer.page import page
+from lmf_sr.viewer.pictures import ShownModel, Studio, as_array, prepared
+from lmf_sr.viewer.textures import drawable, layers, texels
+
+ERROR = 1.25  # grey levels of 255; with the shader's own and rounding it stays within 2
+QUALITIES = [1.5e-3 * 0.7**k for k in range(12)]  # of values in [-1, 1]
+PROBES = 2  # pixels to a latent and axis that are looked at
+QUERIES_AT_ONCE = 2**14
+SYMBOLS = 2**16
+MOST_LATENTS = 2**18
+LARGEST_SIDE = 2048  # latents a side that any WebGL2 can hold
+
+
+def write_page(path: Path, picture: Path, model: ShownModel, most_bytes: int) -> int:
+    """Writes the page of a picture, atomically; returns its size in bytes.
+
+    Raises InputError for a picture that cannot be read, a model that no shader renders, or a page larger than `most_bytes`.
+    """
+    decoder = model.model.decoder
+    if not drawable(decoder):
+        name = model.model.config["decoder"]["name"]
+        raise InputError(f"a page cannot render decoder {name!r} by itself: choose an LMF model (lm-...) 16 wide")
+    studio = Studio([model])
+    shown = studio.picture(studio.add(picture))
+    (h, w) = shown.size
+    if h * w > MOST_LATENTS or max(h, w) > LARGEST_SIDE:
+        raise InputError(
+            f"{picture} has {w}x{h} pixels, too many for one page (up to {MOST_LATENTS}, {LARGEST_SIDE} a side): "
+            "crop it, or look at it with lmf-sr view"
+        )
+    image = model.model.encode(shown.rgb.to(next(model.model.parameters()).device).float() / 255)
+    window = Window.whole(shown.size)
+    state = prepared((image, window), window, TRAINING_SCALE)
+    setup = {
+        "kind": "file",
+        "about": studio.about(),
+        "lr": _base64(_png(as_array(shown.rgb))),
+        "state": {
+            **{"top": 0, "left": 0, "height": h, "width": w, "scale": TRAINING_SCALE},
+            **{"layers": layers(decoder), "cell": state.cell[0].tolist()},
+            **packed(decoder, state, image.lr),
+        },
+    }
+    content = page(f"{picture.name} – lmf-sr", setup).encode()
+    if len(content) > most_bytes:
+        raise InputError(
+            f"{path} would be {len(content) / 1e6:.1f} MB, more than the {most_bytes / 1e6:g} MB of --max-mb: allow "
+            f"more, or crop the picture, {w}x{h} pixels, to some {int(0.9 * h * w * most_bytes / len(content))} pixels"
+        )
+    with replacing(path) as file:
+        file.write(content)
+    return len(content)
+
+
+def packed(decoder: Conversion, state: LMFState, lr: Float[Tensor, "1 3 h w"]) -> dict[str, Any]:
+    """The values of a state, as textures have them, and its intensity, as JSON that `assets/sources.js` unpacks."""
+    rows, intensity = state.rows.clone()[0], state.intensity.clone()[0]  # clones can be differentiated
+    state = LMFState(rows[None], intensity[None], state.cell.clone())
+    sensitivity = sensitivities(decoder, state)
+    exact = _pixels(decoder, state)
+    least = rows.amin((0, 1))
+    extent = (rows.amax((0, 1)) - least).clamp(min=1e-9)
+    for quality in QUALITIES:
+        step = (quality / sensitivity).minimum(extent).maximum(extent / (SYMBOLS - 1))
+        symbols = ((rows - least) / step).round()
+        error = (_pixels(decoder, state._replace(rows=(least + symbols * step)[None])) - exact).abs().max()
+        if error <= ERROR * 2 / 255:
+            break
+    others = [intensity[..., None]]
+    if decoder.lr_skip:
+        others.insert(0, texels(decoder, state, lr)[-1])
+    rest = torch.cat(others, dim=-1)
+    rest_least = rest.amin((0, 1))
+    rest_step = ((rest.amax((0, 1)) - rest_least) / 255).clamp(min=1e-9)
+    symbols = torch.cat([symbols, ((rest - rest_least) / rest_step).round()], dim=-1)
+    planes = symbols.permute(2, 0, 1).cpu().numpy().astype("<u2").view(np.uint8).reshape(symbols.shape[-1], -1, 2)
+    return {
+        "least": torch.cat([least, rest_least]).tolist(),
+        "step": torch.cat([step, rest_step]).tolist(),
+        "data": _base64(zlib.compress(np.ascontiguousarray(planes.transpose(0, 2, 1)).tobytes(), 9)),
+    }
+
+
+def sensitivities(decoder: Conversion, state: LMFState) -> Float[Tensor, " C"]:
+    """By how much pixels, values in [-1, 1], hang on each channel of a state."""
+    rows = state.rows.requires_grad_()
+    of_latents = torch.zeros_like(rows)
+    random = torch.Generator().manual_seed(0)
+    for coords in _probes(rows):
+        rgb = decoder.query(state, coords)
+        signs = torch.randn(rgb.shape, generator=random).to(rgb)
+        of_latents += torch.autograd.grad((rgb * signs).sum(), rows)[0]
+    rows.requires_grad_(False)
+    found = of_latents.double().pow(4).mean((0, 1, 2)).pow(1 / 4)
+    return found.clamp(min=1e-3 * float(found.max())).to(rows)
+
+
+@torch.no_grad()
+def _pixels(decoder: Conversion, state: LMFState) -> Float[Tensor, "N 3"]:
+    """The values of the probes."""
+    return torch.cat([decoder.query(state, coords)[0] for coords in _probes(state.rows)])
+
+
+def _probes(rows: Float[Tensor, "1 h w C"]) -> tuple[Float[Tensor, "1 q 2"], ...]:
+    h, w = rows.shape[1:3]
+    return Grid.over(PROBES * h, PROBES * w).coords(rows.device).float()[None].split(QUERIES_AT_ONCE, dim=1)
+
+
+def _png(rgb: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()

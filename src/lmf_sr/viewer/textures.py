@@ -1,0 +1,75 @@
+"""An LMF state in the form in which a fragment shader renders it (`assets/shaders.js`).
+
+A latent holds C values, four to a texel; a state of h x w latents is an array of C/4 textures of h x w texels,
+
+    [gain (L*16), offset (L*16), code (k), LR pixel (3) and 0 where the method adds it]        layer 0 of the MLP first
+
+and the render MLP, the same for all latents, goes apart, as JSON. What a hidden layer computes is as in `lmf/conversion.py`,
+
+    y_{l+1} = relu(gain_l * (W_l y_l) + offset_l),        rgb = W_L (sum_t w_t y_L) + b
+
+where the first layer sees `rel` (LM-LIIF, LM-CiaoSR) or waves of it (LM-LTE). A state is exact for the cell it was prepared
+for. Moved to another one, the render input is exact and the modulations are those of the first cell (`Conversion.at_cell`).
+Beyond scale 4 the cell is clipped, so that one state is exact for all larger scales.
+
+In half precision a picture errs by less than 0.1 of 255 grey levels.
+"""
+
+from typing import Any, TypeGuard
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lmf_sr.decoders import Decoder
+from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
+from lmf_sr.lmf.lm_lte import LMLTE
+
+WIDTH = 16  # of the render MLP: four texels
+DEEPEST = 16  # layers, whose matrices become code
+
+
+def drawable(decoder: Decoder) -> TypeGuard[LinearFirst | LMLTE]:
+    """Whether the shader renders it: an LMF conversion with a render MLP 16 wide and the local ensemble."""
+    if not isinstance(decoder, LinearFirst | LMLTE) or not decoder.ensemble:
+        return False
+    fits = decoder.width == WIDTH and decoder.depth <= DEEPEST
+    return fits and (isinstance(decoder, LinearFirst) or decoder.code_dim == 2 * WIDTH)
+
+
+@torch.no_grad()
+def render_mlp(decoder: LinearFirst | LMLTE) -> dict[str, Any]:
+    """The render MLP as JSON: matrices by rows, and what the relative cell does to the input."""
+    first, *hidden, last = (weight.double() for weight in decoder.render_weights)
+    bias = decoder.render_mlp.linears[-1].bias
+    cell: Tensor | None = None
+    if isinstance(decoder, LMLTE):
+        cell = decoder.render_phase.weight
+    elif decoder.sees_cell:
+        cell = decoder.render_mlp.linears[0].weight[:, decoder.code_dim + 2 :]
+    return {
+        "input": "waves" if isinstance(decoder, LMLTE) else "rel",
+        "depth": decoder.depth,
+        "skip": decoder.lr_skip,
+        "layers": layers(decoder),
+        "first": first.tolist(),
+        "hidden": [weight.tolist() for weight in hidden],
+        "last": last.tolist(),
+        "bias": bias.tolist(),
+        "cell": None if cell is None else cell.tolist(),  # shifts W_0 y_0, or the phases
+    }
+
+
+def layers(decoder: Conversion) -> int:
+    """Texels that a latent takes."""
+    code = 2 * WIDTH if isinstance(decoder, LMLTE) else 0
+    return (2 * decoder.depth * WIDTH + code) // 4 + int(decoder.lr_skip)
+
+
+def texels(decoder: Conversion, state: LMFState, lr: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "T h w 4"]:
+    """A state as textures, in float32; `lr` is the picture of the same latents, normalised."""
+    parts = [state.rows[0].float()]  # in this order already
+    if decoder.lr_skip:
+        parts += [lr[0].float().permute(1, 2, 0), lr.new_zeros(*lr.shape[2:], 1)]
+    values = torch.cat(parts, dim=-1)
+    return values.unflatten(-1, (-1, 4)).permute(2, 0, 1, 3).contiguous()
