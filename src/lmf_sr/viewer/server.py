@@ -282,6 +282,11 @@ class Server:
     def address(self) -> str:
         return f"http://{HOST}:{self.port}/{self.token}/"
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it answers."""
+        return self._server.started
+
     def run(self) -> None:
         """Serves until interrupted, or `stop` is called."""
         try:

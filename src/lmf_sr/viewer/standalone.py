@@ -104,11 +104,12 @@ def packed(decoder: Conversion, state: LMFState, lr: Float[Tensor, "1 3 h w"]) -
     rest_least = rest.amin((0, 1))
     rest_step = ((rest.amax((0, 1)) - rest_least) / 255).clamp(min=1e-9)
     symbols = torch.cat([symbols, ((rest - rest_least) / rest_step).round()], dim=-1)
-    planes = symbols.permute(2, 0, 1).cpu().numpy().astype("<u2").view(np.uint8).reshape(symbols.shape[-1], -1, 2)
+    planes = np.ascontiguousarray(symbols.permute(2, 0, 1).flatten(1).cpu().numpy().astype("<u2"))
+    low_high = planes.view(np.uint8).reshape(*planes.shape, 2).transpose(0, 2, 1)
     return {
         "least": torch.cat([least, rest_least]).tolist(),
         "step": torch.cat([step, rest_step]).tolist(),
-        "data": _base64(zlib.compress(np.ascontiguousarray(planes.transpose(0, 2, 1)).tobytes(), 9)),
+        "data": _base64(zlib.compress(low_high.tobytes(), 9)),
     }
 
 

@@ -42,6 +42,11 @@ class Worker:
                 other.future.set_exception(ReplacedError())
         return wish.future
 
+    @property
+    def waits(self) -> int:
+        """How many wishes wait for their turn."""
+        return len(self._waiting)
+
     def close(self) -> None:
         """Ends the thread once it has finished what it is at."""
         with self._changed:
