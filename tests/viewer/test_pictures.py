@@ -128,5 +128,5 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(
 ) -> None:
     monkeypatch.setattr(module, "LARGEST_PICTURE", 1000)
     monkeypatch.setattr(module, "read_rgb8", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(InputError, match="small.png has 64x48 pixels, more than the 1000"):
+    with pytest.raises(InputError, match=r"small\.png has 64x48 pixels, more than the 1000"):
         studio.add(pictures / "small.png")

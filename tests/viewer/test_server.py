@@ -123,9 +123,7 @@ def test_a_long_path_and_long_headers_are_refused(server: Server) -> None:
     assert ask(server, f"about?x={'y' * 5000}").status == 414
     connection = http.client.HTTPConnection(HOST, server.port, timeout=60)
     connection.request("GET", f"/{server.token}/about", headers={"X": "y" * 200000})
-    with pytest.raises((http.client.HTTPException, OSError)):
-        assert connection.getresponse().status < 500
-        raise http.client.HTTPException
+    assert connection.getresponse().status in (400, 431)
     assert ask(server, "about").status == 200
 
 

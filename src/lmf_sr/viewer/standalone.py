@@ -33,8 +33,8 @@ from lmf_sr.viewer.page import page
 from lmf_sr.viewer.pictures import ShownModel, Studio, as_array, prepared
 from lmf_sr.viewer.textures import drawable, layers, texels
 
-ERROR = 1.25  # grey levels of 255; with the shader's own and rounding it stays within 2
-QUALITIES = [1.5e-3 * 0.7**k for k in range(12)]  # of values in [-1, 1]
+ERROR = 1.5  # grey levels of 255; with the shader's own it stays below 2
+QUALITIES = [2e-3 * 0.8**k for k in range(16)]  # of values in [-1, 1]
 PROBES = 2  # pixels to a latent and axis that are looked at
 QUERIES_AT_ONCE = 2**14
 SYMBOLS = 2**16
