@@ -1,4 +1,4 @@
-"""EDSR compiled is EDSR."""
+"""EDSR and RLFN compiled are EDSR and RLFN."""
 
 import warnings
 
@@ -11,8 +11,9 @@ import lmf_sr
 from lmf_sr.encoders import compiled
 from lmf_sr.encoders.edsr import EDSR
 from lmf_sr.encoders.rdn import RDN
+from lmf_sr.encoders.rlfn import RLFN
 from lmf_sr.kernels.bindings import why_not_compiled
-from lmf_sr.kernels.winograd import G, transformed
+from lmf_sr.rendering.tiling import Window, encode_window
 
 needs_compiler = pytest.mark.skipif(
     why_not_compiled() is not None, reason=f"FOR LACK OF A COMPILER: {why_not_compiled()}"
@@ -22,6 +23,11 @@ needs_compiler = pytest.mark.skipif(
 def encoder(n_resblocks: int = 3, n_feats: int = 32, res_scale: float = 1.0) -> EDSR:
     torch.manual_seed(0)
     return EDSR(n_resblocks, n_feats, res_scale).eval()
+
+
+def rlfn(n_blocks: int = 1, n_feats: int = 48, esa: bool = False) -> RLFN:
+    torch.manual_seed(0)
+    return RLFN(n_blocks, n_feats, esa).eval()
 
 
 @needs_compiler
@@ -42,6 +48,52 @@ def test_any_picture(size: tuple[int, int], images: int, n_feats: int, res_scale
         found = compiled.encode(model, lr)
         expected = model.double()(lr.double()).float()
     torch.testing.assert_close(found, expected, atol=5e-6, rtol=0)
+
+
+@needs_compiler
+@settings(deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 9), st.integers(1, 140)),
+    images=st.integers(1, 3),
+    n_feats=st.sampled_from([16, 32, 48, 80]),
+    n_blocks=st.integers(0, 2),
+    transposed=st.booleans(),
+)
+def test_rlfn_of_any_picture(size: tuple[int, int], images: int, n_feats: int, n_blocks: int, transposed: bool) -> None:
+    model = rlfn(n_blocks, n_feats)
+    lr = torch.rand(images, 3, *size, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    lr = lr.mT if transposed else lr
+    with torch.inference_mode():
+        assert compiled.supports(model, lr)
+        features = compiled.encode(model, lr)
+        expected = model.double()(lr.double()).float()
+    torch.testing.assert_close(features, expected, atol=5e-6, rtol=0)
+
+
+@needs_compiler
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (61, 67)])
+def test_the_whole_rlfn_is_within_1e_5_of_the_features_scale(size: tuple[int, int]) -> None:
+    """Six blocks of 48 channels, on weights that keep features of one size through all of them."""
+    model = rlfn(6, 48)
+    for convolution in model.modules():
+        if isinstance(convolution, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(convolution.weight, a=0.05)
+    lr = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    with torch.inference_mode():
+        features = compiled.encode(model, lr).double()
+        expected = model.double()(lr.double())
+    assert (features - expected).abs().max() <= 1e-5 * expected.square().mean().sqrt()
+
+
+@needs_compiler
+def test_rlfn_in_windows_is_the_whole() -> None:
+    model, lr = rlfn(1, 48), torch.rand(1, 3, 30, 45)
+    with torch.inference_mode():
+        whole = compiled.encode(model, lr)
+        for window in (Window(3, 20, 7, 40), Window(0, 30, 41, 45)):
+            assert model.receptive_halo is not None
+            part = encode_window(lambda x: compiled.encode(model, x), lr, window, model.receptive_halo, 1)
+            torch.testing.assert_close(part, window.of(whole), atol=2e-6, rtol=0)
 
 
 @needs_compiler
@@ -79,7 +131,7 @@ def test_it_can_be_traced() -> None:
         torch.testing.assert_close(traced(other), model.features(other), atol=5e-6, rtol=0)
 
 
-def test_it_is_for_inference_of_edsr_in_float32_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_for_inference_of_edsr_and_rlfn_in_float32_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     model, lr = encoder(), torch.rand(1, 3, 5, 6)
     assert not compiled.supports(model, lr)  # gradients are wanted
     with torch.inference_mode():
@@ -88,6 +140,9 @@ def test_it_is_for_inference_of_edsr_in_float32_alone(monkeypatch: pytest.Monkey
         assert not compiled.supports(encoder().double(), lr.double())
         assert not compiled.supports(encoder(n_feats=144), lr)
         assert not compiled.supports(RDN(), lr)
+        assert compiled.supports(rlfn(), lr) == (why_not_compiled() is None)
+        assert not compiled.supports(rlfn(esa=True), lr)
+        assert not compiled.supports(rlfn(n_feats=52), lr)
         assert not compiled.supports(OtherEDSR(), lr)
         watched = encoder()
         watched.head.register_forward_hook(lambda *_: None)
@@ -109,10 +164,3 @@ def test_a_model_encodes_so(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(found, model.encode(picture).render(39, 51), atol=5e-6, rtol=0)
     model.train()(picture[None], torch.zeros(1, 4, 2), torch.full((1, 1, 2), 0.1)).sum().backward()
     assert all(parameter.grad is not None for parameter in model.encoder.parameters())
-
-
-def test_the_transform_of_a_kernel() -> None:
-    kernel = torch.rand(5, 4, 3, 3)
-    transform = torch.tensor(G)
-    expected = (transform @ kernel @ transform.T).permute(2, 3, 1, 0).flatten(0, 1)
-    torch.testing.assert_close(transformed(kernel), expected)

@@ -55,7 +55,7 @@ def test_the_structures_are_laid_out_alike() -> None:
     [
         (("lmf_picture", ""), (0, 64)),  # a structure of another size
         (("lmf_render_job", "depth"), (0, 8)),  # a field elsewhere
-        (("lmf_convolve_job", "scale"), (136, 8)),  # a field of another type
+        (("lmf_convolve_job", "scale"), (172, 8)),  # a field of another type
         (("lmf_axis", "step"), (40, 8)),  # a field that Python does not know
         (("lmf_axis", "tie"), None),  # a field that C does not know
     ],
@@ -74,7 +74,7 @@ def test_a_library_laid_out_otherwise_is_refused(place: tuple[str, str], change:
 
 def test_where_c_finds_no_memory_python_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bindings.torch, "get_num_threads", lambda: 2**40)  # so many scratches fit nowhere
-    layer = Layer(transformed(random(16, 16, 3, 3)), random(16))
+    layer = Layer(transformed(random(16, 16, 3, 3), 2), random(16))
     with pytest.raises(MemoryError, match="no memory for the scratch of lmf_convolve"):
         bindings.convolve(random(1, 4, 4, 16), layer, torch.empty(1, 4, 4, 16))
 

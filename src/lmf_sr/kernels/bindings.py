@@ -110,24 +110,31 @@ def convolve(
     layer: Layer,
     out: Float[Tensor, "B h w o"],
     *,
-    with_relu: bool = False,
+    slope: float = 1.0,
     residual: Float[Tensor, "B h w o"] | None = None,
     scale: float = 1.0,
+    pointwise: Layer | None = None,
 ) -> None:
-    """Writes conv(x), or its relu, or residual + scale * conv(x), into `out`, which may be the residual.
+    """Writes pointwise(residual + scale * leaky_relu(conv(x))) into `out`, which may be the residual.
 
-    `out` and `residual` have one layout, in which a position's channels are side by side.
+    Args:
+        layer: the convolution, transformed for tiles of either size.
+        out: in one layout with the residual, in which a position's channels are side by side.
+        slope: of the leaky relu: 0 for relu, 1 for none.
+        pointwise: a 1x1 convolution to end with, as wide as its input.
     """
     kept: list[Tensor] = []
     job = _CConvolveJob(
         input=_picture(x.permute(0, 3, 1, 2)),
+        tile=round(len(layer.weight) ** 0.5) - 2,
         convolution=_linear(layer, kept),
-        with_relu=with_relu,
         residual=None if residual is None else residual.data_ptr(),
+        pointwise=_CLinear() if pointwise is None else _linear(pointwise, kept),
         out=out.data_ptr(),
         **_strides("out", out, "image", "line", "position"),
         images=len(out),
         threads=torch.get_num_threads(),
+        slope=slope,
         scale=scale,
     )
     _call("lmf_convolve", job)
@@ -287,12 +294,14 @@ class _CValues(Structure):
 class _CConvolveJob(Structure):
     _fields_ = [
         ("input", _CPicture),
+        *_sizes("tile"),
         ("convolution", _CLinear),
-        *_sizes("with_relu"),
         ("residual", c_void_p),
+        ("pointwise", _CLinear),
         ("out", c_void_p),
         *_sizes("out_image_size", "out_line_size", "out_position_size"),
         *_sizes("images", "threads"),
+        ("slope", c_float),
         ("scale", c_float),
     ]
 

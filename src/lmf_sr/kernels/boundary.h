@@ -47,16 +47,17 @@ typedef struct {
     float gain, offset, low, high;
 } lmf_values;
 
-/* A 3x3 convolution of an encoder (`convolve.c`). */
+/* A 3x3 convolution of an encoder, with what follows it (`convolve.c`). */
 typedef struct {
     lmf_picture input;
-    lmf_linear convolution; /* weight: (16, in, out), transformed */
-    int64_t with_relu;
-    const float *residual; /* in the layout of `out`, which it may be; NULL for none */
-    float *out;            /* a position's channels are side by side */
+    int64_t tile;           /* m of Winograd's F(m x m, 3x3): 2 or 4 */
+    lmf_linear convolution; /* weight: ((m + 2)^2, in, out), transformed */
+    const float *residual;  /* in the layout of `out`, which it may be; NULL for none */
+    lmf_linear pointwise;   /* a 1x1 convolution, with as many outputs as inputs; its weight is NULL for none */
+    float *out;             /* a position's channels are side by side */
     int64_t out_image_size, out_line_size, out_position_size;
     int64_t images, threads;
-    float scale;
+    float slope, scale; /* of leaky relu: 0 for relu, 1 for none; of what is added to the residual */
 } lmf_convolve_job;
 
 enum { LMF_MAX_LAYERS = 2 };

@@ -39,11 +39,11 @@ INLINE float intensity_of(const float *row, int64_t modulations, const float *bi
 static void latents_of_stretch(const lmf_latents_job *d, int64_t image, int64_t pair, int64_t left, conv_scratch at,
                                float *y)
 {
-    const int positions = d->width - left < POSITIONS ? (int)(d->width - left) : POSITIONS, tiles = (positions + 1) / 2;
+    const int positions = d->width - left < POSITIONS ? (int)(d->width - left) : POSITIONS;
     const lmf_linear *conv = &d->convolution;
     float *x = at.x;
-    convolve(&d->features, conv, image, d->top + 2 * pair, d->left + left, tiles, conv->bias + image * conv->out,
-             !d->waves, at);
+    convolve(2, &d->features, conv, image, d->top + 2 * pair, d->left + left, positions, conv->bias + image * conv->out,
+             d->waves ? 1 : 0, at);
     for (int i = 0; i < 2 && 2 * pair + i < d->height; i++) {
         float *out = d->out + image * d->out_image_size + (2 * pair + i) * d->out_line_size + left * d->latent_size;
         const float *input = x + i * POSITIONS * conv->out;
@@ -55,11 +55,8 @@ static void latents_of_stretch(const lmf_latents_job *d, int64_t image, int64_t 
             const int is_last = l == d->depth - 1;
             float *output = is_last ? out : y;
             const int64_t output_size = is_last ? d->latent_size : layer->out;
-            for (int64_t o = 0, v; o < layer->out; o += v * LANES) {
-                v = next_panel((layer->out - o) / LANES);
-                product(v, input, input_size, positions, layer->weight + o, layer->in, layer->out,
-                        layer->bias + image * layer->out + o, !is_last, output + o, output_size);
-            }
+            apply_layer(layer, layer->bias + image * layer->out, input, input_size, positions, is_last ? 1 : 0, output,
+                        output_size);
             input = output, input_size = output_size;
         }
         if (d->intensity) {
@@ -76,14 +73,14 @@ static void latents_of_stretch(const lmf_latents_job *d, int64_t image, int64_t 
 int lmf_latents(const lmf_latents_job *d)
 {
     const int64_t pairs = (d->height + 1) / 2, stretches = (d->width + POSITIONS - 1) / POSITIONS;
-    const int64_t of_convolution = scratch_size(&d->convolution);
+    const int64_t of_convolution = scratch_size(2, &d->convolution);
     const int64_t all = of_convolution + (POSITIONS + SPARE) * d->layers[0].out;
     float *memory = aligned_alloc(64, sizeof(float) * all * d->threads);
     if (!memory) return LMF_NO_MEMORY;
 #pragma omp parallel num_threads(d->threads)
     {
         float *own = memory + all * omp_get_thread_num();
-        const conv_scratch at = make_scratch(&d->convolution, own);
+        const conv_scratch at = make_scratch(2, &d->convolution, own);
 #pragma omp for collapse(3) schedule(dynamic)
         for (int64_t image = 0; image < d->images; image++)
             for (int64_t pair = 0; pair < pairs; pair++)

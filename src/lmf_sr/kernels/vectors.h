@@ -28,6 +28,18 @@ INLINE vector relu(vector x) /* NaN stays NaN */
 #endif
 }
 
+INLINE vector leaky_relu(vector x, float slope) /* NaN stays NaN */
+{
+    const vector low = slope * x;
+#ifdef __AVX512F__
+    return (vector)_mm512_mask_mov_ps((__m512)low, _mm512_cmp_ps_mask((__m512)x, _mm512_setzero_ps(), _CMP_GT_OQ),
+                                      (__m512)x);
+#else
+    const mask positive = (mask)(x > 0);
+    return (vector)(((mask)x & positive) | ((mask)low & ~positive));
+#endif
+}
+
 /* cos(pi x), to 1e-7, for |x| below 2^22 */
 INLINE vector cos_pi(vector x)
 {

@@ -1,10 +1,14 @@
-/* 3x3 convolutions with zero padding by Winograd's F(2x2, 3x3) (Lavin & Gray, CVPR 2016): 16 products where the
-   definition has 36,
+/* 3x3 convolutions with zero padding by Winograd's F(m x m, 3x3) (Lavin & Gray, CVPR 2016): (m + 2)^2 products where
+   the definition has 9 m^2,
 
-       Y = A^T [ (G g G^T) . (B^T d B) ] A        d: 4x4 inputs, Y: 2x2 outputs, a tile
+       Y = A^T [ (G g G^T) . (B^T d B) ] A        d: (m + 2)^2 inputs, Y: m x m outputs, a tile
 
-   with sums and differences only around the products, so that it is as exact as the definition in practice. It is done
-   for a stretch of TILES tiles, two lines of up to 2 * TILES positions, so that all stages stay in the level-2 cache. */
+       m = 2     16 products for 36, with nothing but sums and differences around them
+       m = 4     36 products for 144, with points 0, +-A1, +-A2
+
+   Both are as exact as the definition in practice: they round away less than the sums over channels do. The work is
+   done for a stretch of m lines of up to POSITIONS positions, so that all stages stay in the level-2 cache.
+   `winograd.py` transforms the weights, into (points, in, out). The compiler knows m everywhere. */
 
 #pragma once
 
@@ -13,17 +17,28 @@
 
 #include "vectors.h"
 
-enum { TILES = 32, POSITIONS = 2 * TILES, PATCH = POSITIONS + 2, POINTS = 16 };
+enum { POSITIONS = 64, COLUMNS = POSITIONS + 2, MAX_TILE = 4, MAX_SIDE = MAX_TILE + 2 };
 /* A product keeps LINE_GROUP lines by PANEL vectors of sums in registers. */
 #ifdef __AVX512F__
 enum { LINE_GROUP = 8, PANEL = 3 };
 #else
 enum { LINE_GROUP = 6, PANEL = 1 };
 #endif
+enum { SPARE = LINE_GROUP - 1 }; /* lines that a product reads beyond the last, and makes nothing of */
 
-/* c = bias + a b, or its relu: `lines` lines of a by one panel of b, v vectors wide. */
+#define A1 0.75f
+#define A2 1.5f
+
+/* What follows a layer: x, max(x, 0) or x < 0 ? slope x : x, for a slope of 1, of 0 and any other. */
+INLINE vector activated(vector x, float slope)
+{
+    if (slope == 1) return x;
+    return slope == 0 ? relu(x) : leaky_relu(x, slope);
+}
+
+/* c = bias + a b, activated: `lines` lines of a by one panel of b, v vectors wide. */
 INLINE void panel_product(int v, const float *a, int64_t a_line, int lines, const float *b, int64_t in, int64_t b_line,
-                          const float *bias, int with_relu, float *c, int64_t c_line)
+                          const float *bias, float slope, float *c, int64_t c_line)
 {
     for (int t = 0; t < lines; t += LINE_GROUP, a += LINE_GROUP * a_line, c += LINE_GROUP * c_line) {
         vector sums[LINE_GROUP][PANEL];
@@ -38,16 +53,16 @@ INLINE void panel_product(int v, const float *a, int64_t a_line, int lines, cons
         }
         EACH(i, LINE_GROUP)
             if (t + i < lines)
-                EACH(k, v) store(c + i * c_line + LANES * k, with_relu ? relu(sums[i][k]) : sums[i][k]);
+                EACH(k, v) store(c + i * c_line + LANES * k, activated(sums[i][k], slope));
     }
 }
 
-#define PRODUCT(v)                                                                                                  \
-    static __attribute__((noinline)) void product_##v(const float *a, int64_t a_line, int lines, const float *b,    \
-                                                      int64_t in, int64_t b_line, const float *bias, int with_relu, \
-                                                      float *c, int64_t c_line)                                     \
-    {                                                                                                               \
-        panel_product(v, a, a_line, lines, b, in, b_line, bias, with_relu, c, c_line);                              \
+#define PRODUCT(v)                                                                                                \
+    static __attribute__((noinline)) void product_##v(const float *a, int64_t a_line, int lines, const float *b,  \
+                                                      int64_t in, int64_t b_line, const float *bias, float slope, \
+                                                      float *c, int64_t c_line)                                   \
+    {                                                                                                             \
+        panel_product(v, a, a_line, lines, b, in, b_line, bias, slope, c, c_line);                                \
     }
 PRODUCT(1)
 #ifdef __AVX512F__
@@ -64,115 +79,172 @@ INLINE int next_panel(int64_t left)
 
 /* As panel_product, for any of the widths of next_panel. `a` is read up to a multiple of LINE_GROUP lines. */
 INLINE void product(int v, const float *a, int64_t a_line, int lines, const float *b, int64_t in, int64_t b_line,
-                    const float *bias, int with_relu, float *c, int64_t c_line)
+                    const float *bias, float slope, float *c, int64_t c_line)
 {
 #ifdef __AVX512F__
-    if (v == 3) product_3(a, a_line, lines, b, in, b_line, bias, with_relu, c, c_line);
-    if (v == 2) product_2(a, a_line, lines, b, in, b_line, bias, with_relu, c, c_line);
+    if (v == 3) product_3(a, a_line, lines, b, in, b_line, bias, slope, c, c_line);
+    if (v == 2) product_2(a, a_line, lines, b, in, b_line, bias, slope, c, c_line);
 #endif
-    if (v == 1) product_1(a, a_line, lines, b, in, b_line, bias, with_relu, c, c_line);
+    if (v == 1) product_1(a, a_line, lines, b, in, b_line, bias, slope, c, c_line);
 }
 
-/* patch[i][j][channel]: the input of 4 lines by `cols` positions from (row, col) on */
-static void fetch(const lmf_picture *d, int64_t channels, int64_t image, int64_t row, int64_t col, int cols,
-                  float *patch)
+/* A linear layer on `lines` lines of x, activated. */
+INLINE void apply_layer(const lmf_linear *layer, const float *bias, const float *x, int64_t x_line, int lines,
+                        float slope, float *y, int64_t y_line)
 {
-    const int64_t step = d->position_size;
-    for (int64_t i = row; i < row + 4; i++, patch += PATCH * channels) {
-        const int inside = 0 <= i && i < d->height;
-        const int64_t begin = !inside ? cols : col < 0 ? -col : 0;
-        const int64_t end = d->width - col < cols ? d->width - col : cols;
-        memset(patch, 0, sizeof(float) * channels * begin);
-        if (!inside) continue;
-        if (end < cols) memset(patch + end * channels, 0, sizeof(float) * channels * (cols - end));
-        const float *x = d->data + image * d->image_size + i * d->line_size + col * step;
-        for (int64_t c = 0; c < channels; c += LANES, x += LANES * d->channel_size)
-            for (int64_t j = begin; j < end; j++) {
-                float of_position[LANES];
-                EACH(k, LANES) of_position[k] = x[k * d->channel_size + j * step];
-                store(patch + j * channels + c, d->channel_size == 1 ? load(x + j * step) : load(of_position));
-            }
+    for (int64_t o = 0, v; o < layer->out; o += v * LANES) {
+        v = next_panel((layer->out - o) / LANES);
+        product(v, x, x_line, lines, layer->weight + o, layer->in, layer->out, bias + o, slope, y + o, y_line);
     }
 }
 
-/* transformed[point][tile][channel] = B^T d B of each tile's input d */
-static void transform(const float *patch, int64_t channels, int tiles, float *transformed)
+/* B^T d, of m + 2 inputs in a line or a column */
+INLINE void transform_inputs(int m, const vector *d, vector *t)
 {
-    for (int t = 0; t < tiles; t++)
+    if (m == 2) {
+        t[0] = d[2] - d[0], t[1] = d[1] + d[2], t[2] = d[2] - d[1], t[3] = d[3] - d[1];
+        return;
+    }
+    const float a = A1 * A1, b = A2 * A2;
+    const vector even1 = d[4] - b * d[2], odd1 = A1 * (d[3] - b * d[1]);
+    const vector even2 = d[4] - a * d[2], odd2 = A2 * (d[3] - a * d[1]);
+    t[0] = a * b * d[0] - (a + b) * d[2] + d[4];
+    t[1] = even1 + odd1, t[2] = even1 - odd1;
+    t[3] = even2 + odd2, t[4] = even2 - odd2;
+    t[5] = a * b * d[1] - (a + b) * d[3] + d[5];
+}
+
+/* A^T p, of m + 2 products: m outputs */
+INLINE void transform_products(int m, const vector *p, vector *y)
+{
+    if (m == 2) {
+        y[0] = p[0] + p[1] + p[2], y[1] = p[1] - p[2] + p[3];
+        return;
+    }
+    const vector even1 = p[1] + p[2], odd1 = A1 * (p[1] - p[2]), even2 = p[3] + p[4], odd2 = A2 * (p[3] - p[4]);
+    y[0] = p[0] + even1 + even2;
+    y[1] = odd1 + odd2;
+    y[2] = A1 * A1 * even1 + A2 * A2 * even2;
+    y[3] = A1 * A1 * odd1 + A2 * A2 * odd2 + p[5];
+}
+
+INLINE vector load_channels(const float *x, int64_t channel_size)
+{
+    if (channel_size == 1) return load(x);
+    float channels[LANES];
+    EACH(k, LANES) channels[k] = x[k * channel_size];
+    return load(channels);
+}
+
+/* columns[i][j][channel]: B^T d of the column of inputs at (row, col + j), for j from `begin` up to `end`. */
+INLINE void transform_inside(int m, int channels_are_neighbours, const lmf_picture *x, int64_t channels, int64_t image,
+                             int64_t row, int64_t col, int64_t begin, int64_t end, float *columns)
+{
+    const int64_t size = channels_are_neighbours ? 1 : x->channel_size;
+    const float *first = x->data + image * x->image_size + row * x->line_size + col * x->position_size;
+    const int above = row < 0 ? -row : 0, below = x->height - row < m + 2 ? x->height - row : m + 2;
+    for (int64_t j = begin; j < end; j++)
         for (int64_t c = 0; c < channels; c += LANES) {
-            vector d[4][4];
-            EACH(i, 4) {
-                const float *x = patch + (i * PATCH + 2 * t) * channels + c;
-                vector x0 = load(x), x1 = load(x + channels), x2 = load(x + 2 * channels), x3 = load(x + 3 * channels);
-                d[i][0] = x0 - x2, d[i][1] = x1 + x2, d[i][2] = x2 - x1, d[i][3] = x1 - x3;
-            }
-            float *v = transformed + t * channels + c;
-            const int64_t point = TILES * channels;
-            EACH(j, 4) {
-                store(v + j * point, d[0][j] - d[2][j]);
-                store(v + (4 + j) * point, d[1][j] + d[2][j]);
-                store(v + (8 + j) * point, d[2][j] - d[1][j]);
-                store(v + (12 + j) * point, d[1][j] - d[3][j]);
-            }
+            const float *at = first + j * x->position_size + c * size;
+            vector d[MAX_SIDE], t[MAX_SIDE];
+            if (above == 0 && below == m + 2)
+                EACH(i, m + 2) d[i] = load_channels(at + i * x->line_size, size);
+            else
+                EACH(i, m + 2) d[i] = i < above || i >= below ? (vector){} : load_channels(at + i * x->line_size, size);
+            transform_inputs(m, d, t);
+            EACH(i, m + 2) store(columns + (i * COLUMNS + j) * channels + c, t[i]);
         }
 }
 
-/* A^T M A + bias, or its relu, for one panel of v vectors: two lines of POSITIONS outputs of size `size` */
-static void transform_back(const float *M, int tiles, int v, const float *bias, int with_relu, float *out, int64_t size)
+/* The same for `cols` columns, which may lie outside the picture. */
+INLINE void transform_columns(int m, const lmf_picture *x, int64_t channels, int64_t image, int64_t row, int64_t col,
+                              int cols, float *columns)
 {
-    const int64_t point = TILES * v * LANES;
+    const int64_t begin = col < 0 ? -col : 0, end = x->width - col < cols ? x->width - col : cols;
+    for (int i = 0; i < m + 2; i++) {
+        float *line = columns + i * COLUMNS * channels;
+        memset(line, 0, sizeof(float) * channels * begin);
+        if (end < cols) memset(line + end * channels, 0, sizeof(float) * channels * (cols - end));
+    }
+    if (x->channel_size == 1)
+        transform_inside(m, 1, x, channels, image, row, col, begin, end, columns);
+    else
+        transform_inside(m, 0, x, channels, image, row, col, begin, end, columns);
+}
+
+/* How many floats each point's tiles take. The line between points keeps them out of each other's cache sets. */
+INLINE int64_t point_size(int m, int64_t channels) { return POSITIONS / m * channels + LANES; }
+
+/* points[point][tile][channel] = B^T d B, from the transformed columns */
+INLINE void transform_lines(int m, const float *columns, int64_t channels, int tiles, float *points)
+{
+    const int64_t point = point_size(m, channels);
+    for (int t = 0; t < tiles; t++)
+        for (int64_t c = 0; c < channels; c += LANES)
+            for (int i = 0; i < m + 2; i++) {
+                vector d[MAX_SIDE], transformed[MAX_SIDE];
+                EACH(j, m + 2) d[j] = load(columns + (i * COLUMNS + m * t + j) * channels + c);
+                transform_inputs(m, d, transformed);
+                EACH(j, m + 2) store(points + (i * (m + 2) + j) * point + t * channels + c, transformed[j]);
+            }
+}
+
+/* A^T M A + bias, activated, for one panel of v vectors: m lines of POSITIONS outputs of size `size` */
+INLINE void transform_back(int m, const float *M, int tiles, int v, const float *bias, float slope, float *out,
+                           int64_t size)
+{
+    const int64_t point = point_size(m, v * LANES);
     for (int t = 0; t < tiles; t++)
         for (int k = 0; k < v; k++) {
-            const float *m = M + (t * v + k) * LANES;
-            vector b = load(bias + LANES * k), above[4], below[4];
-            EACH(j, 4) {
-                vector m0 = load(m + j * point), m1 = load(m + (4 + j) * point);
-                vector m2 = load(m + (8 + j) * point), m3 = load(m + (12 + j) * point);
-                above[j] = m0 + m1 + m2, below[j] = m1 - m2 - m3;
+            vector b = load(bias + LANES * k), half[MAX_TILE][MAX_SIDE];
+            EACH(j, m + 2) {
+                vector p[MAX_SIDE], y[MAX_TILE];
+                EACH(i, m + 2) p[i] = load(M + (i * (m + 2) + j) * point + (t * v + k) * LANES);
+                transform_products(m, p, y);
+                EACH(i, m) half[i][j] = y[i];
             }
-            EACH(i, 2) {
-                const vector *y = i ? below : above;
-                vector first = y[0] + y[1] + y[2] + b, second = y[1] - y[2] - y[3] + b;
-                float *o = out + (i * POSITIONS + 2 * t) * size + LANES * k;
-                store(o, with_relu ? relu(first) : first);
-                store(o + size, with_relu ? relu(second) : second);
+            EACH(i, m) {
+                vector y[MAX_TILE];
+                transform_products(m, half[i], y);
+                EACH(j, m) store(out + (i * POSITIONS + m * t + j) * size + LANES * k, activated(y[j] + b, slope));
             }
         }
 }
 
 /* Where a stretch keeps what its stages hand on. */
 typedef struct {
-    float *patch, *transformed, *M, *x;
+    float *columns, *points, *M, *x;
 } conv_scratch;
 
-enum { SPARE = LINE_GROUP - 1 }; /* lines that a product reads beyond the last, and makes nothing of */
-
 /* How many floats it takes. */
-INLINE int64_t scratch_size(const lmf_linear *conv)
+INLINE int64_t scratch_size(int m, const lmf_linear *conv)
 {
-    return 4 * PATCH * conv->in + (POINTS * TILES + SPARE) * conv->in + POINTS * TILES * PANEL * LANES +
-           (2 * POSITIONS + SPARE) * conv->out;
+    const int64_t points = (m + 2) * (m + 2);
+    return (m + 2) * COLUMNS * conv->in + points * point_size(m, conv->in) + SPARE * conv->in +
+           points * point_size(m, PANEL * LANES) + (m * POSITIONS + SPARE) * conv->out;
 }
 
-INLINE conv_scratch make_scratch(const lmf_linear *conv, float *memory)
+INLINE conv_scratch make_scratch(int m, const lmf_linear *conv, float *memory)
 {
-    float *transformed = memory + 4 * PATCH * conv->in, *M = transformed + (POINTS * TILES + SPARE) * conv->in;
-    return (conv_scratch){memory, transformed, M, M + POINTS * TILES * PANEL * LANES};
+    const int64_t n = (m + 2) * (m + 2);
+    float *points = memory + (m + 2) * COLUMNS * conv->in;
+    float *M = points + n * point_size(m, conv->in) + SPARE * conv->in;
+    return (conv_scratch){memory, points, M, M + n * point_size(m, PANEL * LANES)};
 }
 
-/* The convolution, or its relu, at two lines of `tiles` tiles from (row, col) on, into at.x: a line has POSITIONS.
-   `weight` of the convolution: (16, in, out), transformed. */
-static void convolve(const lmf_picture *input, const lmf_linear *conv, int64_t image, int64_t row, int64_t col,
-                     int tiles, const float *bias, int with_relu, conv_scratch at)
+/* The convolution, activated, at m lines of `positions` positions from (row, col) on, into the POSITIONS of at.x. */
+INLINE void convolve(int m, const lmf_picture *input, const lmf_linear *conv, int64_t image, int64_t row, int64_t col,
+                     int positions, const float *bias, float slope, conv_scratch at)
 {
-    fetch(input, conv->in, image, row - 1, col - 1, 2 * tiles + 2, at.patch);
-    transform(at.patch, conv->in, tiles, at.transformed);
+    const int tiles = (positions + m - 1) / m;
+    transform_columns(m, input, conv->in, image, row - 1, col - 1, m * tiles + 2, at.columns);
+    transform_lines(m, at.columns, conv->in, tiles, at.points);
     for (int64_t o = 0, v; o < conv->out; o += v * LANES) {
         v = next_panel((conv->out - o) / LANES);
-        for (int p = 0; p < POINTS; p++)
-            product(v, at.transformed + p * TILES * conv->in, conv->in, tiles,
-                    conv->weight + p * conv->in * conv->out + o, conv->in, conv->out, NULL, 0,
-                    at.M + p * TILES * v * LANES, v * LANES);
-        transform_back(at.M, tiles, v, bias + o, with_relu, at.x + o, conv->out);
+        for (int p = 0; p < (m + 2) * (m + 2); p++)
+            product(v, at.points + p * point_size(m, conv->in), conv->in, tiles,
+                    conv->weight + p * conv->in * conv->out + o, conv->in, conv->out, NULL, 1,
+                    at.M + p * point_size(m, v * LANES), v * LANES);
+        transform_back(m, at.M, tiles, v, bias + o, slope, at.x + o, conv->out);
     }
 }

@@ -62,7 +62,7 @@ class Latents:
         if isinstance(decoder, LMLTE):
             layers.insert(0, Layer(first.weight.T.contiguous(), first.bias.expand(len(cell), -1).contiguous()))
         self.mlp = LatentMLP(
-            convolution=Layer(transformed(kernel.unflatten(1, (-1, 3, 3))), bias.contiguous()),
+            convolution=Layer(transformed(kernel.unflatten(1, (-1, 3, 3)), 2), bias.contiguous()),
             waves=decoder.coef.out_channels if isinstance(decoder, LMLTE) else 0,
             layers=layers,
             modulations=decoder.depth * decoder.width,
