@@ -1,4 +1,4 @@
-"""The one exception for what a user can mend."""
+"""The one exception for what a user can mend, and the one warning."""
 
 
 class InputError(ValueError):
@@ -10,3 +10,10 @@ class InputError(ValueError):
     def __str__(self) -> str:
         # From a process that prepares samples, PyTorch hands on the error's whole traceback, which ends in the sentence.
         return super().__str__().rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2].strip()
+
+
+class InputWarning(UserWarning):
+    """What a user should know about an input that is used all the same, as one clear sentence.
+
+    The command line prints it on stderr.
+    """

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from PIL import ImageCms
 
 from lmf_sr.errors import InputError
-from lmf_sr.images import Picture, check_size, read_picture, streaming, write_bands, write_picture
+from lmf_sr.images import Metadata, Picture, check_size, read_picture, streaming, write_bands, write_picture
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 KINDS: list[dict[str, Any]] = [
     {},
-    {"bit_depth": 16, "icc_profile": SRGB},
+    {"bit_depth": 16, "metadata": Metadata(icc_profile=SRGB)},
     {"grey": True},
     {"grey": True, "bit_depth": 16},
     {"alpha": True},
@@ -58,10 +58,10 @@ def test_bands_are_written_as_the_whole(
     write_bands(banded, height, width, bands_of(height, width, counts, **kept))
     write_picture(whole, next(bands_of(height, width, [height], **kept)))
     found, expected = read_picture(banded), read_picture(whole)
-    assert (found.bit_depth, found.grey, found.icc_profile) == (
+    assert (found.bit_depth, found.grey, found.metadata.icc_profile) == (
         expected.bit_depth,
         expected.grey,
-        expected.icc_profile,
+        expected.metadata.icc_profile,
     )
     assert torch.equal(found.rgb, expected.rgb)
     assert (found.alpha is None) == (expected.alpha is None)
@@ -70,7 +70,7 @@ def test_bands_are_written_as_the_whole(
 
 
 def test_tiff_is_big_tiled_and_compressed(tmp_path: Path) -> None:
-    write_bands(tmp_path / "a.tif", 40, 70, bands_of(40, 70, [7], icc_profile=SRGB))
+    write_bands(tmp_path / "a.tif", 40, 70, bands_of(40, 70, [7], metadata=Metadata(icc_profile=SRGB)))
     with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
         (page,) = tiff.pages
         assert tiff.is_bigtiff
@@ -81,10 +81,10 @@ def test_tiff_is_big_tiled_and_compressed(tmp_path: Path) -> None:
 
 def test_exif_and_profile_of_a_png(tmp_path: Path) -> None:
     exif = b"Exif\0\0" + b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\1\0\0\0\0\0\0\0"
-    write_bands(tmp_path / "a.png", 9, 9, bands_of(9, 9, [4], exif=exif, icc_profile=SRGB))
+    write_bands(tmp_path / "a.png", 9, 9, bands_of(9, 9, [4], metadata=Metadata(exif=exif, icc_profile=SRGB)))
     written = (tmp_path / "a.png").read_bytes()
     assert written.index(b"iCCP") < written.index(b"eXIf") < written.index(b"IDAT")
-    assert read_picture(tmp_path / "a.png").icc_profile == SRGB
+    assert read_picture(tmp_path / "a.png").metadata.icc_profile == SRGB
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".png"])

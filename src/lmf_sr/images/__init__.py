@@ -2,6 +2,7 @@
 
 from lmf_sr.images.colour import luma, normalise
 from lmf_sr.images.embedded import HELD_OUT, TRAIN, embedded_photographs
+from lmf_sr.images.metadata import Metadata
 from lmf_sr.images.pictures import (
     IMAGE_SUFFIXES,
     Picture,
@@ -13,14 +14,17 @@ from lmf_sr.images.pictures import (
 )
 from lmf_sr.images.resample import imresize, imresize_by, imresize_rows, resize_pillow
 from lmf_sr.images.streaming import check_size, write_bands
+from lmf_sr.images.transparency import fill_invisible
 
 __all__ = [
     "HELD_OUT",
     "IMAGE_SUFFIXES",
     "TRAIN",
+    "Metadata",
     "Picture",
     "check_size",
     "embedded_photographs",
+    "fill_invisible",
     "imresize",
     "imresize_by",
     "imresize_rows",

@@ -1,11 +1,16 @@
-"""Colour: the luma of the benchmark protocol and the value range of the models.
+"""Colour: the luma of the benchmark protocol, the value range of the models, and inks.
 
     Y = (65.738 R + 129.057 G + 25.064 B) / 256        (ITU-R BT.601 studio swing, without its offset)
 
 The offset of 16 levels cancels in differences, hence in PSNR; on [0, 1] input the luma lies in [0, 0.859].
 """
 
-from jaxtyping import Float
+from contextlib import suppress
+from io import BytesIO
+
+import numpy as np
+from jaxtyping import Float, Shaped
+from PIL import Image, ImageCms
 from torch import Tensor
 
 LUMA = (65.738 / 256, 129.057 / 256, 25.064 / 256)
@@ -20,3 +25,19 @@ def luma(rgb: Float[Tensor, "*B 3 H W"]) -> Float[Tensor, "*B 1 H W"]:
 def normalise(image: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
     """Pixels in [0, 1] to the models' range [-1, 1]."""
     return (image - 0.5) / 0.5
+
+
+def cmyk_to_rgb(inks: Shaped[np.ndarray, "H W 4"], icc_profile: bytes | None) -> Shaped[np.ndarray, "H W 3"]:
+    """Inks of 8 or 16 bits to sRGB: in 8 bits by their profile, if it is sound, else in full depth by inks that multiply,
+    R = (1 - C)(1 - K) and so on."""
+    most = np.iinfo(inks.dtype).max
+    if icc_profile:
+        eight = inks if most == 255 else ((inks.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        with suppress(ImageCms.PyCMSError, OSError):
+            srgb = ImageCms.createProfile("sRGB")
+            image = Image.fromarray(np.ascontiguousarray(eight), "CMYK")
+            converted = ImageCms.profileToProfile(image, BytesIO(icc_profile), srgb, outputMode="RGB")
+            if converted is not None:
+                return np.asarray(converted)
+    paper = most - inks.astype(np.uint32)
+    return ((paper[..., :3] * paper[..., 3:] + most // 2) // most).astype(inks.dtype)

@@ -1,51 +1,86 @@
 """From an image file to its samples, whatever kind of photograph it is.
 
 Pillow decodes; this file adds what it leaves to the caller: the EXIF rotation, transparency in its many forms, CMYK, a
-sensible guard against decompression bombs, errors a user understands, and 16-bit colour, of which Pillow keeps one byte.
+sensible guard against decompression bombs, errors a user understands, and PNG's 16-bit colour, of which Pillow keeps one
+byte. `tiff.py` reads TIFF, except for the kinds that it leaves to Pillow.
 """
 
 import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-import tifffile
-from jaxtyping import UInt8, UInt16
-from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
-from PIL.TiffImagePlugin import PLANAR_CONFIGURATION, TiffImageFile
+from jaxtyping import Bool, UInt8, UInt16
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from lmf_sr.errors import InputError
-
-# A small file can claim any size, and decoding it would fill the memory. Up to LARGE pixels (1.6 GB as float RGB) an
-# image is read whatever it claims; beyond, the file must carry a byte per PIXELS_PER_BYTE pixels, as photographs do many
-# times over and decompression bombs do not.
-LARGE = 2**27
-PIXELS_PER_BYTE = 100
+from lmf_sr.images import tiff
+from lmf_sr.images.bombs import check_claim
+from lmf_sr.images.colour import cmyk_to_rgb
+from lmf_sr.images.metadata import Metadata, from_pillow
 
 Samples: TypeAlias = UInt8[np.ndarray, "H W C"] | UInt16[np.ndarray, "H W C"]  # grey; grey and alpha; RGB; RGBA
 
+UNREAD = {  # formats that are not read, by how their files begin
+    rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)": "a HEIC picture",
+    rb"\xff\x0a|\0\0\0\x0cJXL ": "a JPEG XL picture",
+    rb"%PDF": "a PDF document",
+    rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg": "an SVG drawing",
+    rb"v/1\x01": "an OpenEXR picture",
+    rb"#\?(RADIANCE|RGBE)": "a Radiance HDR picture",
+    rb"FUJIFILMCCD-RAW|....ftypcrx |IIU\0|IIRO|MMOR": "a camera's raw picture",
+}
 
-def decode(path: Path, content: bytes | None = None) -> tuple[Samples, Image.Image]:
-    """The samples, upright, and the Pillow image that carries the profile and EXIF.
+
+@dataclass(frozen=True)
+class Decoded:
+    """The samples of a file, upright, and what else it tells.
+
+    `count` is how many pictures (frames, pages) the file holds; `notes` are sentences on what was not read in full, which
+    follow on the file's name.
+    """
+
+    samples: Samples
+    metadata: Metadata
+    count: int = 1
+    notes: tuple[str, ...] = field(default=())
+
+
+def decode(path: Path, content: bytes | None = None, page: int = 0) -> Decoded:
+    """The picture in a file, or one page of a TIFF.
 
     `content` is what the file holds, where it lies in an archive and `path` only names it. InputError if the file is
     missing, not an image, damaged or truncated.
     """
-    with _readable(path):
+    with _readable(path) as beginning:
         content = path.read_bytes() if content is None else content
-        return _sixteen_bit_colour(content) or _any_other(content)
+        beginning[:] = content[:1000]
+        if not content:
+            raise InputError("the file is empty")
+        if not tiff.is_tiff(content):
+            return _sixteen_bit_png(content) or _by_pillow(content)
+        pages = tiff.page_offsets(content)
+        read = tiff.read_page(content, pages[page])
+        if read is None:
+            return replace(_by_pillow(content, pages[page]), count=len(pages))
+        return Decoded(read.samples, read.metadata, len(pages), tuple(read.notes))
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turn what goes wrong into an InputError that names the file; lift Pillow's fixed limit of pixels meanwhile."""
+def _readable(path: Path) -> Iterator[bytearray]:
+    """Turn what goes wrong into an InputError that names the file; lift Pillow's fixed limit of pixels meanwhile.
+
+    Yields where to put how the file begins, by which its format is named where it is not read.
+    """
     pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    beginning = bytearray()
     try:
-        yield
+        yield beginning
     except MemoryError:
         raise
     except InputError as error:
@@ -53,10 +88,13 @@ def _readable(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise InputError(f"no image {path}: the file does not exist") from None
     except UnidentifiedImageError:
+        for signature, name in UNREAD.items():
+            if re.match(signature, beginning, re.DOTALL):
+                raise InputError(f"cannot read {path}: it is {name}; convert it to PNG, TIFF or JPEG") from None
         raise InputError(
             f"cannot read {path}: the file is no image of a known format, or one damaged at its start"
         ) from None
-    except Exception as error:  # on a damaged file Pillow's decoders raise nearly anything
+    except Exception as error:  # on a damaged file decoders raise nearly anything
         reason = error.strerror if isinstance(error, OSError) and error.strerror else f"damaged or unsupported: {error}"
         raise InputError(f"cannot read {path}: {reason}") from error
     finally:
@@ -66,14 +104,8 @@ def _readable(path: Path) -> Iterator[None]:
 
 def _open(content: bytes) -> ImageFile.ImageFile:
     """Read the header, and refuse a decompression bomb."""
-    if not content:
-        raise InputError("the file is empty")
     image = Image.open(BytesIO(content))
-    if image.width * image.height > max(LARGE, PIXELS_PER_BYTE * len(content)):
-        raise InputError(
-            f"its {len(content)} bytes claim to hold {image.width}x{image.height} pixels, far more than a photograph "
-            "packs; if it is one, write it again with less compression"
-        )
+    check_claim(image.width, image.height, content)
     return image
 
 
@@ -84,61 +116,52 @@ def _set_upright(image: Image.Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _any_other(content: bytes) -> tuple[Samples, Image.Image]:
-    """Every kind but 16-bit colour."""
-    image: Image.Image = _open(content)
+def _by_pillow(content: bytes, page: int = 0) -> Decoded:
+    """Every kind but 16-bit colour and what `tiff.py` reads."""
+    image = _open(content)
+    count = getattr(image, "n_frames", 1)
+    image.seek(page)
+    levels = 4096 if _layout(image) == "I;12" else 65536
     _set_upright(image)
+    metadata = from_pillow(image, content)
     if image.mode.startswith(("I", "F")):
-        return _key_to_alpha(_sixteen_bit_grey(image), image), image
+        return Decoded(_key_to_alpha(_sixteen_bit_grey(image, levels), image), metadata, count)
     if image.mode == "CMYK":
-        image = _cmyk_to_srgb(image)
+        rgb = cmyk_to_rgb(np.asarray(image), metadata.icc_profile)
+        return Decoded(rgb, replace(metadata, icc_profile=None), count)
     grey = image.mode in ("1", "L", "LA", "La")
     mode = ("LA" if grey else "RGBA") if image.has_transparency_data else ("L" if grey else "RGB")
-    return np.atleast_3d(np.asarray(image.convert(mode))), image
+    return Decoded(np.atleast_3d(np.asarray(image.convert(mode))), metadata, count)
 
 
-def _cmyk_to_srgb(image: Image.Image) -> Image.Image:
-    """By the embedded profile if there is a sound one, else by inks that multiply: R = (1 - C)(1 - K) and so on."""
-    profile = image.info.pop("icc_profile", None)
-    if profile:
-        with suppress(ImageCms.PyCMSError, OSError):
-            srgb = ImageCms.createProfile("sRGB")
-            converted = ImageCms.profileToProfile(image, BytesIO(profile), srgb, outputMode="RGB")
-            if converted is not None:
-                return converted
-    return image.convert("RGB")
-
-
-def _sixteen_bit_grey(image: Image.Image) -> UInt16[np.ndarray, "H W C"]:
+def _sixteen_bit_grey(image: Image.Image, levels: int) -> UInt16[np.ndarray, "H W C"]:
     values = np.asarray(image)
-    if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65535:
+    if values.dtype.kind == "f" or values.min() < 0 or values.max() >= levels:
         raise InputError(
             f"its samples are {values.dtype} from {values.min()} to {values.max()}; convert them to 8 or 16 bits"
         )
-    return values.astype(np.uint16)[..., None]
+    return ((values.astype(np.uint32) * 65535 + (levels - 1) // 2) // (levels - 1)).astype(np.uint16)[..., None]
 
 
-def _sixteen_bit_colour(content: bytes) -> tuple[Samples, Image.Image] | None:
+def _sixteen_bit_png(content: bytes) -> Decoded | None:
     """16-bit RGB, RGBA, or grey with alpha; None where the file holds anything else.
 
     Pillow has a 16-bit colour decoder for each byte order, and each keeps what it takes for the high byte. Decoding by both
     hence yields both bytes of every sample. Grey with alpha passes unread as the four bytes of RGBA.
     """
-    image: Image.Image = _open(content)
-    if isinstance(image, TiffImageFile) and image.tag_v2.get(PLANAR_CONFIGURATION) == 2:
-        separate = tifffile.imread(BytesIO(content), key=0)
-        return (np.moveaxis(separate, 0, -1), image) if separate.dtype == np.uint16 else None
-    layout = _layout(image)
+    opened = _open(content)
+    count = getattr(opened, "n_frames", 1)
+    layout = _layout(opened)
     if layout == "LA;16B":
         image = _decode_as("RGBA", content)
-        return np.asarray(image).view(">u2").astype(np.uint16), image
+        return Decoded(np.asarray(image).view(">u2").astype(np.uint16), from_pillow(image, content), count)
     colour = re.fullmatch("(RGBA?;16)([BLN])", layout)
     if colour is None:
         return None
     image, other = _decode_as(f"{colour[1]}B", content), _decode_as(f"{colour[1]}L", content)
     byte_order = {"B": ">", "L": "<", "N": "="}[colour[2]]
     samples = np.stack([np.asarray(image), np.asarray(other)], axis=-1).view(f"{byte_order}u2")[..., 0]
-    return _key_to_alpha(samples.astype(np.uint16), image), image
+    return Decoded(_key_to_alpha(samples.astype(np.uint16), image), from_pillow(image, content), count)
 
 
 def _layout(image: Image.Image) -> str:
@@ -149,7 +172,7 @@ def _layout(image: Image.Image) -> str:
     return layout if isinstance(layout, str) else ""
 
 
-def _decode_as(layout: str, content: bytes) -> Image.Image:
+def _decode_as(layout: str, content: bytes) -> ImageFile.ImageFile:
     """Decode with the samples taken to lie in the file as `layout` says."""
     image = _open(content)
     image.tile = [t._replace(args=(layout, *t.args[1:]) if isinstance(t.args, tuple) else layout) for t in image.tile]
@@ -162,5 +185,5 @@ def _key_to_alpha(samples: UInt16[np.ndarray, "H W C"], image: Image.Image) -> U
     key = image.info.get("transparency")
     if key is None:
         return samples
-    opaque = (samples != np.array(key)).any(axis=-1, keepdims=True)
+    opaque: Bool[np.ndarray, "H W 1"] = (samples != np.array(key)).any(axis=-1, keepdims=True)
     return np.concatenate([samples, opaque * np.uint16(65535)], axis=-1)

@@ -1,63 +1,96 @@
 """From samples to an image file, in the format of its suffix."""
 
+import warnings
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from lmf_sr.atomic import replacing
-from lmf_sr.errors import InputError
+from lmf_sr.errors import InputError, InputWarning
 from lmf_sr.images.decoding import Samples
+from lmf_sr.images.metadata import Metadata, pillow_options, png_chunks, tiff_options, write_tiff_directories
 from lmf_sr.images.png import LEVEL, write_png
 
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+}
 
 
-def encode(
-    path: Path, samples: Samples, quality: int, icc_profile: bytes | None = None, exif: bytes | None = None
-) -> None:
+def encode(path: Path, samples: Samples, quality: int, metadata: Metadata) -> None:
     """Write samples (16-bit ones: only PNG and TIFF) in the format of the suffix.
 
     InputError where the format cannot hold the picture or the file cannot be written; an existing file then stays.
+    InputWarning where it cannot hold how the colours are encoded.
     """
     file_format = FORMATS[path.suffix.lower()]
+    warn_of_colour(path, metadata)
     try:
         with replacing(path) as file:
             if file_format == "TIFF":
-                _encode_tiff(file, samples, icc_profile)
+                with tifffile.TiffWriter(file) as tiff:
+                    tiff.write(
+                        samples[..., 0] if samples.shape[2] == 1 else samples, **tiff_layout(samples.shape[2], metadata)
+                    )
+                write_tiff_directories(file, metadata)
             elif samples.dtype == np.uint16:
-                write_png(file, samples.shape, 16, [samples], icc_profile, exif)
+                write_png(file, samples.shape, 16, [samples], metadata)
             else:
                 image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
-                image.save(
-                    file, file_format, icc_profile=icc_profile, exif=exif or b"", **_options(file_format, quality)
-                )
+                image.save(file, file_format, **_options(file_format, quality, metadata))
     except InputError:
         raise
     except ValueError as error:  # Pillow: the format has no room for so many pixels
         raise InputError(f"cannot write {path}: {error}") from error
 
 
-def _options(file_format: str, quality: int) -> dict[str, int]:
+def warn_of_colour(path: Path, metadata: Metadata) -> None:
+    """InputWarning where the format of the suffix cannot hold how the colours are encoded."""
+    unusual = metadata.unusual_colour()
+    if unusual is not None and FORMATS[path.suffix.lower()] != "PNG":
+        warnings.warn(
+            f"the colours of {path} will look different, because its source declares {unusual}, for which only PNG has "
+            "room: write .png",
+            InputWarning,
+            stacklevel=2,
+        )
+
+
+def _options(file_format: str, quality: int, metadata: Metadata) -> dict[str, Any]:
+    """The arguments of Pillow's `save`."""
     if file_format == "PNG":
-        return {"compress_level": LEVEL}
-    return {"quality": quality, "subsampling": 0} if file_format == "JPEG" else {"quality": quality}
+        chunks = PngImagePlugin.PngInfo()
+        for name, content in png_chunks(replace(metadata, icc_profile=None, dpi=None, exif=None)):
+            chunks.add(name, content)
+        exif = metadata.exif or b""
+        return {
+            "compress_level": LEVEL,
+            "pnginfo": chunks,
+            "icc_profile": metadata.icc_profile,
+            "dpi": metadata.dpi,
+            "exif": exif,
+        }
+    subsampling = {"subsampling": 0} if file_format == "JPEG" else {}
+    return {"quality": quality, **subsampling, **pillow_options(metadata, file_format)}
 
 
-def _encode_tiff(file: BinaryIO, samples: Samples, icc_profile: bytes | None) -> None:
-    channels = samples.shape[2]
-    tifffile.imwrite(file, samples[..., 0] if channels == 1 else samples, **tiff_options(channels, icc_profile))
-
-
-def tiff_options(channels: int, icc_profile: bytes | None) -> dict[str, Any]:
-    """What tifffile is to be told of samples with so many channels."""
+def tiff_layout(channels: int, metadata: Metadata) -> dict[str, Any]:
+    """The arguments of tifffile's `write` for samples with so many channels."""
     return {
         "photometric": "minisblack" if channels < 3 else "rgb",
         "extrasamples": ["unassalpha"] if channels in (2, 4) else None,
         "compression": "zlib",
         "predictor": True,
-        "iccprofile": icc_profile,
         "metadata": None,
+        **tiff_options(metadata),
     }

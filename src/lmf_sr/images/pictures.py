@@ -7,20 +7,19 @@
 
 import os
 import re
-import struct
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import ExifTags, Image
 from torch import Tensor
 
 from lmf_sr.errors import InputError
 from lmf_sr.images.decoding import Samples, decode
 from lmf_sr.images.encoding import FORMATS, encode
+from lmf_sr.images.metadata import Metadata
+from lmf_sr.images.transparency import fill_invisible
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".jp2", ".avif")
 
@@ -30,21 +29,24 @@ class Picture:
     """A photograph and what writing it back should keep.
 
     `rgb` and `alpha` lie in [0, 1]; alpha is straight (not premultiplied). `bit_depth` (8 or 16) and `grey` describe the
-    source. `exif` is without what resizing makes untrue: orientation, thumbnail, pixel dimensions.
+    source, and `count` how many pictures (frames, pages) the file holds. `notes` are sentences on what was not read in
+    full, without their beginning, which is the file's name.
     """
 
     rgb: Float[Tensor, "3 H W"]
     alpha: Float[Tensor, "1 H W"] | None = None
     bit_depth: int = 8
     grey: bool = False
-    icc_profile: bytes | None = None
-    exif: bytes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    count: int = 1
+    notes: tuple[str, ...] = ()
 
 
-def read_picture(path: str | os.PathLike[str]) -> Picture:
+def read_picture(path: str | os.PathLike[str], page: int = 0) -> Picture:
     """Any photograph: grey, palette, transparent, 1 to 16 bits, rotated (set upright), CMYK (converted to sRGB), animated
-    (its first frame). InputError if the file is missing, not an image, damaged or truncated."""
-    samples, image = decode(Path(path))
+    (its first frame), or one page of a TIFF. InputError if the file is missing, not an image, damaged or truncated."""
+    decoded = decode(Path(path), page=page)
+    samples = decoded.samples
     bit_depth = 8 * samples.itemsize
     planes = torch.from_numpy(samples.astype(np.float32)).permute(2, 0, 1) / (2**bit_depth - 1)
     grey, transparent = planes.shape[0] < 3, planes.shape[0] % 2 == 0
@@ -53,28 +55,35 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
         alpha=planes[-1:].contiguous() if transparent else None,
         bit_depth=bit_depth,
         grey=grey,
-        icc_profile=image.info.get("icc_profile"),
-        exif=_exif(image),
+        metadata=decoded.metadata,
+        count=decoded.count,
+        notes=decoded.notes,
     )
 
 
 def read_rgb8(path: str | os.PathLike[str], content: bytes | None = None) -> UInt8[Tensor, "3 H W"]:
-    """The photograph as 8-bit RGB, for data sets: alpha dropped, 16 bits rounded to 8. Errors as `read_picture`.
+    """The photograph as 8-bit RGB, for data sets: 16 bits rounded to 8, alpha dropped and invisible colours replaced by
+    those of the visible pixels. Errors as `read_picture`.
 
     `content` is what the file holds, where it lies in an archive and `path` only names it.
     """
-    samples, _ = decode(Path(path), content)
+    samples = decode(Path(path), content).samples
+    alpha = samples[..., -1:] if samples.shape[2] in (2, 4) else None
     if samples.dtype == np.uint16:
         samples = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
     rgb = samples[..., :3] if samples.shape[2] >= 3 else samples[..., :1].repeat(3, axis=2)
-    return torch.from_numpy(rgb.transpose(2, 0, 1).copy())
+    pixels = torch.from_numpy(rgb.transpose(2, 0, 1).copy())
+    if alpha is not None and not alpha.all():
+        visibility = torch.from_numpy((alpha / np.iinfo(alpha.dtype).max).astype(np.float32)).permute(2, 0, 1)
+        pixels = fill_invisible(pixels.float(), visibility).round().to(torch.uint8)
+    return pixels
 
 
 def write_picture(path: str | os.PathLike[str], picture: Picture, quality: int = 95) -> None:
     """Write PNG, JPEG, TIFF or WebP, by the suffix, atomically; values are clamped to [0, 1] and rounded to nearest.
 
     16-bit pictures stay so in PNG and TIFF. Grey ones stay grey, except in WebP and, where transparent, in TIFF. JPEG has no
-    transparency: the picture is composited on white. `quality` (1 to 100) is that of JPEG and WebP. TIFF gets no EXIF.
+    transparency: the picture is composited on white. `quality` (1 to 100) is that of JPEG and WebP.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
@@ -82,7 +91,7 @@ def write_picture(path: str | os.PathLike[str], picture: Picture, quality: int =
     if not 1 <= quality <= 100:
         raise InputError(f"cannot write {path} with quality {quality}: it must lie between 1 and 100")
     samples = to_samples(picture, FORMATS[path.suffix.lower()])
-    encode(path, samples, quality, matching_profile(picture, grey=samples.shape[2] < 3), picture.exif)
+    encode(path, samples, quality, fitting_metadata(picture, grey=samples.shape[2] < 3))
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
@@ -114,20 +123,9 @@ def to_samples(picture: Picture, file_format: str) -> Samples:
     return np.ascontiguousarray(levels.permute(1, 2, 0).numpy().astype(dtype))
 
 
-def matching_profile(picture: Picture, grey: bool) -> bytes | None:
-    """The ICC profile, unless it is one for grey (bytes 16 to 19 tell) and the samples are RGB."""
-    profile = picture.icc_profile
-    return None if profile is None or (profile[16:20] == b"GRAY" and not grey) else profile
-
-
-def _exif(image: Image.Image) -> bytes | None:
-    """The EXIF block to keep; a damaged one is dropped."""
-    with suppress(OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
-        exif = image.getexif()
-        if image.format != "TIFF" and exif:
-            exif.pop(ExifTags.Base.Orientation, None)
-            details = exif.get_ifd(ExifTags.IFD.Exif)
-            details.pop(ExifTags.Base.ExifImageWidth, None)
-            details.pop(ExifTags.Base.ExifImageHeight, None)
-            return exif.tobytes()
-    return None
+def fitting_metadata(picture: Picture, grey: bool) -> Metadata:
+    """The picture's metadata, without an ICC profile for grey (bytes 16 to 19 tell) where the samples are RGB."""
+    profile = picture.metadata.icc_profile
+    if profile is not None and profile[16:20] == b"GRAY" and not grey:
+        return replace(picture.metadata, icc_profile=None)
+    return picture.metadata

@@ -15,8 +15,9 @@ import tifffile
 from lmf_sr.atomic import replacing
 from lmf_sr.errors import InputError
 from lmf_sr.images.decoding import Samples
-from lmf_sr.images.encoding import FORMATS, encode, tiff_options
-from lmf_sr.images.pictures import Picture, matching_profile, to_samples
+from lmf_sr.images.encoding import FORMATS, encode, tiff_layout, warn_of_colour
+from lmf_sr.images.metadata import Metadata, write_tiff_directories
+from lmf_sr.images.pictures import Picture, fitting_metadata, to_samples
 from lmf_sr.images.png import write_png
 
 GATHERED = 2**25  # pixels that are written at once
@@ -41,7 +42,7 @@ def check_size(path: Path, height: int, width: int) -> None:
 def write_bands(path: Path, height: int, width: int, bands: Iterable[Picture], quality: int = 95) -> None:
     """Writes bands of rows, top to bottom, as one picture of `height` x `width`: as `write_picture` would.
 
-    What is not pixels (bit depth, profile, EXIF) is the first band's. Errors as of `write_picture`.
+    Bit depth and metadata are those of the first band. Errors as of `write_picture`.
     """
     check_size(path, height, width)
     file_format = FORMATS[path.suffix.lower()]
@@ -50,15 +51,16 @@ def write_bands(path: Path, height: int, width: int, bands: Iterable[Picture], q
     samples = (to_samples(band, file_format) for band in chain([first], bands))
     example = to_samples(first, file_format)[:1]
     shape = height, width, example.shape[2]
-    profile = matching_profile(first, grey=shape[2] < 3)
+    metadata = fitting_metadata(first, grey=shape[2] < 3)
     if file_format in ("JPEG", "WEBP") or height * width <= GATHERED:
-        encode(path, _gathered(samples, shape, example.dtype), quality, profile, first.exif)
+        encode(path, _gathered(samples, shape, example.dtype), quality, metadata)
         return
+    warn_of_colour(path, metadata)
     with replacing(path) as file:
         if file_format == "PNG":
-            write_png(file, shape, 8 * example.itemsize, samples, profile, first.exif)
+            write_png(file, shape, 8 * example.itemsize, samples, metadata)
         else:
-            _write_tiff(file, shape, example.dtype, samples, profile)
+            _write_tiff(file, shape, example.dtype, samples, metadata)
 
 
 def _gathered(bands: Iterable[Samples], shape: Shape, dtype: np.dtype) -> Samples:
@@ -70,17 +72,16 @@ def _gathered(bands: Iterable[Samples], shape: Shape, dtype: np.dtype) -> Sample
     return samples
 
 
-def _write_tiff(
-    file: BinaryIO, shape: Shape, dtype: np.dtype, bands: Iterable[Samples], icc_profile: bytes | None
-) -> None:
+def _write_tiff(file: BinaryIO, shape: Shape, dtype: np.dtype, bands: Iterable[Samples], metadata: Metadata) -> None:
     with tifffile.TiffWriter(file, bigtiff=True) as tiff:
         tiff.write(
             _tiles(bands),
             shape=shape if shape[2] > 1 else shape[:2],
             dtype=dtype,
             tile=(TILE, TILE),
-            **tiff_options(shape[2], icc_profile),
+            **tiff_layout(shape[2], metadata),
         )
+    write_tiff_directories(file, metadata)
 
 
 def _tiles(bands: Iterable[Samples]) -> Iterator[Samples]:

@@ -1,0 +1,255 @@
+"""What an image file tells beside its pixels, as far as a larger copy of the picture should tell it too.
+
+    file --from_pillow, from_tiff--> Metadata --for_jpeg, png_chunks, tiff_tags, ...--> file
+
+Whatever resizing makes untrue is left out: orientation (pictures are set upright), pixel dimensions, thumbnails, and the
+structure of the file. Resolution stays as it was: how many pixels the printer puts on an inch is the user's to change.
+Damaged metadata are dropped, because they are no reason to refuse a picture.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, BinaryIO
+
+import tifffile
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+Chunk = tuple[bytes, bytes]
+
+DAMAGED = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, struct.error, zlib.error)
+SEGMENT = 65533  # bytes of payload in a JPEG marker
+SUB_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+DESCRIPTIVE = (  # TIFF tags about the picture; all others are about the file, or of programs that this one does not know
+    ExifTags.Base.DocumentName,
+    ExifTags.Base.ImageDescription,
+    ExifTags.Base.Make,
+    ExifTags.Base.Model,
+    ExifTags.Base.Software,
+    ExifTags.Base.DateTime,
+    ExifTags.Base.Artist,
+    ExifTags.Base.HostComputer,
+    ExifTags.Base.Copyright,
+    *SUB_DIRECTORIES,
+)
+UNTRUE = (ExifTags.Base.Orientation, ExifTags.Base.ImageWidth, ExifTags.Base.ImageLength)
+UNTRUE_DETAILS = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
+UNTRUE_XMP = "tiff:(Orientation|ImageWidth|ImageLength)|exif:Pixel[XY]Dimension"
+XMP_KEYWORD = "XML:com.adobe.xmp"
+SRGB_GAMMA, SRGB_CICP = 45455, b"\1\x0d\0\1"
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is told.
+
+    Args:
+        icc_profile: the colour profile of the pixels.
+        exif: an EXIF block with its `Exif` mark, as JPEG has it.
+        xmp: an XMP packet.
+        dpi: pixels per inch, horizontally and vertically.
+        text: the entries of a PNG's text, by keyword; a comment of JPEG and GIF is that of the keyword `Comment`.
+        colour: PNG's chunks on colour (gAMA, cHRM, sRGB, cICP), as far as no profile takes their place.
+    """
+
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: tuple[tuple[str, str], ...] = ()
+    colour: tuple[Chunk, ...] = ()
+
+    def unusual_colour(self) -> str | None:
+        """How the colours are encoded, in words, where PNG's chunks say that it is not as in sRGB."""
+        chunks = dict(self.colour)
+        if b"cICP" in chunks:
+            return None if chunks[b"cICP"] == SRGB_CICP else f"cICP {tuple(chunks[b'cICP'])}"
+        if b"sRGB" in chunks or len(chunks.get(b"gAMA", b"")) != 4:
+            return None
+        gamma = int.from_bytes(chunks[b"gAMA"], "big")
+        return None if abs(gamma - SRGB_GAMMA) < 500 else f"gAMA {gamma / 1e5:g}"
+
+
+def from_pillow(image: Image.Image, content: bytes) -> Metadata:
+    """What Pillow finds in the file `content`, once it has decoded it."""
+    info, text = image.info, dict(getattr(image, "text", {}))
+    xmp = info.get("xmp") or text.pop(XMP_KEYWORD, None)
+    if isinstance(comment := info.get("comment"), bytes):
+        text.setdefault("Comment", comment.decode("utf-8", "replace").rstrip("\0"))
+    exif = None
+    with suppress(*DAMAGED):
+        exif = _kept_exif(image.getexif())
+    return Metadata(
+        icc_profile=info.get("icc_profile"),
+        exif=exif,
+        xmp=_kept_xmp(xmp.encode() if isinstance(xmp, str) else xmp),
+        dpi=_resolution(*map(float, info.get("dpi", (0, 0)))) if _tells_resolution(image) else None,
+        text=tuple((keyword, str(value)) for keyword, value in text.items() if not keyword.startswith("Raw profile")),
+        colour=tuple(_colour_chunks(content)),
+    )
+
+
+def _tells_resolution(image: Image.Image) -> bool:
+    """Whether the file tells its resolution: of a JPEG that does not, Pillow says 72 dpi if only there is an EXIF block."""
+    with suppress(*DAMAGED):
+        told_by_jfif = image.info.get("jfif_unit") in (1, 2)
+        return image.format not in ("JPEG", "MPO") or told_by_jfif or ExifTags.Base.XResolution in image.getexif()
+    return False
+
+
+def from_tiff(content: bytes, page: tifffile.TiffPage) -> Metadata:
+    """The same of a page that tifffile has found in the TIFF `content`."""
+    exif = dpi = xmp = None
+    with suppress(*DAMAGED):
+        found = Image.Exif()
+        found.endian, found.bigtiff = page.parent.byteorder, page.parent.is_bigtiff
+        found.load_from_fp(BytesIO(content), page.offset)
+        for tag in [tag for tag in found if tag not in DESCRIPTIVE]:
+            del found[tag]
+        if page.is_shaped or page.is_imagej or page.is_ome:  # the description is of the array, not of the picture
+            found.pop(ExifTags.Base.ImageDescription, None)
+        exif = _kept_exif(found)
+    with suppress(*DAMAGED):
+        unit = {2: 1.0, 3: 2.54}.get(int(page.tags.valueof("ResolutionUnit", default=2)), 0.0)
+        across, down = (page.tags.valueof(f"{axis}Resolution") for axis in "XY")
+        dpi = _resolution(unit * across[0] / across[1], unit * down[0] / down[1])
+    with suppress(*DAMAGED):
+        xmp = _kept_xmp(bytes(page.tags.valueof(700)))
+    profile = page.tags.valueof(34675)
+    return Metadata(bytes(profile) if profile else None, exif, xmp, dpi)
+
+
+def _kept_exif(exif: Image.Exif) -> bytes | None:
+    """The block without what became untrue. Thumbnails lie in a directory of their own, which Pillow does not write."""
+    for tag in SUB_DIRECTORIES:
+        if tag in exif:
+            exif[tag] = dict(exif.get_ifd(tag))
+    for untrue in UNTRUE:
+        exif.pop(untrue, None)
+    for untrue in UNTRUE_DETAILS:
+        exif.get(ExifTags.IFD.Exif, {}).pop(untrue, None)
+    return exif.tobytes() if len(exif) else None
+
+
+def _kept_xmp(xmp: bytes | None) -> bytes | None:
+    """The packet without what became untrue, be it attributes or elements."""
+    if not xmp:
+        return None
+    attribute, element = rf"\s(?:{UNTRUE_XMP})\s*=\s*(\"[^\"]*\"|'[^']*')", rf"<({UNTRUE_XMP})\s*>[^<]*</\1\s*>"
+    return re.sub(attribute.encode(), b"", re.sub(element.encode(), b"", xmp)).rstrip(b"\0")
+
+
+def _resolution(across: float, down: float) -> tuple[float, float] | None:
+    """None where it is not told: TIFF's and JPEG's way to say so are resolutions of 0 and 1."""
+    return (across, down) if min(across, down) > 1 else None
+
+
+def _colour_chunks(content: bytes) -> Iterator[Chunk]:
+    """A PNG's chunks on colour, which stand before its pixels."""
+    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return
+    chunks, start = {}, 8
+    while (name := content[start + 4 : start + 8]) not in (b"IDAT", b""):
+        length = int.from_bytes(content[start : start + 4], "big")
+        chunks[name] = content[start + 8 : start + 8 + length]
+        start += 12 + length
+    for name in (b"cICP",) if b"iCCP" in chunks else (b"cICP", b"gAMA", b"cHRM", b"sRGB"):
+        if name in chunks:
+            yield name, chunks[name]
+
+
+def png_chunks(metadata: Metadata) -> Iterator[Chunk]:
+    """All as chunks of a PNG, in an order that the format allows."""
+    yield from metadata.colour
+    if metadata.icc_profile:
+        yield b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc_profile)
+    if metadata.dpi:
+        yield b"pHYs", struct.pack(">2IB", *(round(dpi / 0.0254) for dpi in metadata.dpi), 1)
+    if metadata.exif:
+        yield b"eXIf", metadata.exif.removeprefix(b"Exif\0\0")
+    if metadata.xmp:
+        yield b"iTXt", XMP_KEYWORD.encode() + b"\0\0\0\0\0" + metadata.xmp
+    for keyword, value in metadata.text:
+        name = keyword.encode("latin-1", "replace")
+        try:
+            yield b"tEXt", name + b"\0" + value.encode("latin-1")
+        except UnicodeEncodeError:
+            yield b"iTXt", name + b"\0\0\0\0\0" + value.encode()
+
+
+def pillow_options(metadata: Metadata, file_format: str) -> dict[str, Any]:
+    """All, as far as it has room, as arguments of Pillow's `save` for JPEG and WebP."""
+    options: dict[str, Any] = {"icc_profile": metadata.icc_profile}
+    exif = metadata.exif
+    if metadata.dpi and file_format == "JPEG":
+        options["dpi"] = tuple(map(round, metadata.dpi))
+    elif metadata.dpi:
+        exif = _with_resolution(exif, metadata.dpi)
+    room = SEGMENT if file_format == "JPEG" else 2**31
+    if exif and len(exif) <= room:
+        options["exif"] = exif
+    if metadata.xmp and len(metadata.xmp) <= room - 29:
+        options["xmp"] = metadata.xmp
+    comment = dict(metadata.text).get("Comment", "").encode()
+    if file_format == "JPEG" and 0 < len(comment) <= room:
+        options["comment"] = comment
+    return options
+
+
+def _with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
+    """The EXIF block with a resolution."""
+    block = Image.Exif()
+    block.load(exif or b"")
+    block[ExifTags.Base.XResolution], block[ExifTags.Base.YResolution] = dpi
+    block[ExifTags.Base.ResolutionUnit] = 2
+    return block.tobytes()
+
+
+def tiff_options(metadata: Metadata) -> dict[str, Any]:
+    """All but EXIF's inner directories, which `write_tiff_directories` adds, as arguments of tifffile's `write`."""
+    tags: list[tuple[int, str, int, Any, bool]] = []
+    if metadata.xmp:
+        tags.append((700, "B", len(metadata.xmp), metadata.xmp, True))
+    for tag, value in _exif(metadata).items():
+        if tag in SUB_DIRECTORIES:
+            tags.append((tag, "I", 1, 0, True))
+        elif tag in DESCRIPTIVE and isinstance(value, str):
+            text = value.encode() + b"\0"
+            tags.append((tag, "s", len(text), text, True))
+    resolution = {"resolution": metadata.dpi, "resolutionunit": 2} if metadata.dpi else {}
+    return {"iccprofile": metadata.icc_profile, "extratags": tags, **resolution}
+
+
+def write_tiff_directories(file: BinaryIO, metadata: Metadata, number: int = 0) -> None:
+    """Appends EXIF's inner directories of a page to a TIFF that has been written with `tiff_options`."""
+    directories = {tag: value for tag, value in _exif(metadata).items() if tag in SUB_DIRECTORIES}
+    if not directories:
+        return
+    file.seek(0)
+    with tifffile.TiffFile(file) as tiff:
+        places = {tag: tiff.pages[number].aspage().tags[tag].valueoffset for tag in directories}
+        head = b"II" + (b"\x2b\0\x08\0\0\0\0\0" if tiff.is_bigtiff else b"\x2a\0\0\0\0\0")
+    for tag, entries in directories.items():
+        directory = ImageFileDirectory_v2(head[:8], group=tag)
+        for key, value in entries.items():
+            if not isinstance(value, dict):  # a directory within, of interest to cameras only
+                directory[key] = value
+        start = file.seek(0, 2)
+        start += file.write(bytes(start % 2))
+        file.write(directory.tobytes(start))
+        file.seek(places[tag])
+        file.write(struct.pack("<I", start))
+
+
+def _exif(metadata: Metadata) -> dict[int, Any]:
+    """The tags of the EXIF block; its inner directories are mappings."""
+    exif = Image.Exif()
+    with suppress(*DAMAGED):
+        exif.load(metadata.exif or b"")
+        return {tag: dict(exif.get_ifd(tag)) if tag in SUB_DIRECTORIES else value for tag, value in exif.items()}
+    return {}
