@@ -1,5 +1,6 @@
 """Files that are either complete or not there."""
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+LONGEST = 200  # bytes of a name, of the 255 that file systems allow
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` when the block ends without an error, and vanishes otherwise.
@@ -23,7 +27,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     file cannot be written (no permission, disk full).
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{_short(path.name)}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("w+b") as file:
@@ -41,11 +45,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             partial.unlink()
 
 
+def _short(name: str) -> str:
+    """The name, or a hash of one so long that a file system would have no room for what stands around it."""
+    content = os.fsencode(name)
+    return name if len(content) <= LONGEST else hashlib.sha256(content).hexdigest()
+
+
 def _remove_abandoned(path: Path) -> None:
     """Removes partial files which no process holds a lock on: locks end with their process, however it ends."""
     if fcntl is None:
         return
-    of_this_file = re.compile(rf"\.{re.escape(path.name)}\.\d+\.partial")
+    of_this_file = re.compile(rf"\.{re.escape(_short(path.name))}\.\d+\.partial")
     for partial in filter(lambda file: of_this_file.fullmatch(file.name), path.parent.glob(".*.partial")):
         with suppress(OSError), partial.open("rb") as file:  # OSError: it is being written, gone, or another user's
             _lock(file)

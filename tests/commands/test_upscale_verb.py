@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
+import tifffile
 import torch
 from command_line import Run
+from PIL import Image
 
 from lmf_sr.checkpoints import load
 from lmf_sr.cmsr.calibration import Calibration
-from lmf_sr.commands import upscale
-from lmf_sr.images import Picture, imresize, read_picture, write_picture
+from lmf_sr.images import Picture, fill_invisible, imresize, read_picture, write_picture
 from lmf_sr.jobs.settings import calibration_of
+from lmf_sr.upscaling import files
+from lmf_sr.upscaling.rendering import enlarged_bands
 
 
 def picture(height: int = 12, width: int = 16, **kept: object) -> Picture:
@@ -52,7 +56,7 @@ def test_a_size(run: Run, tmp_path: Path, checkpoint: Path, size: str, height: i
 def test_rendering_in_bands_changes_nothing(checkpoint: Path, small_bands: None) -> None:
     model, shares = load(checkpoint), []
     lr = picture(alpha=torch.rand(1, 12, 16))
-    bands = list(upscale._bands(model, None, lr, 31, 41, shares.append))
+    bands = list(enlarged_bands(model, None, lr, 31, 41, shares.append))
     rgb, alpha = torch.cat([band.rgb for band in bands], dim=1), torch.cat([band.alpha for band in bands], dim=1)
     torch.testing.assert_close(rgb, model.encode(lr.rgb).render(31, 41)[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(alpha, imresize(lr.alpha, 31, 41).clamp(0, 1), atol=1e-5, rtol=0)
@@ -69,7 +73,8 @@ def test_a_large_picture_is_written_as_it_is_rendered(
     write_picture(tmp_path / "photo.png", picture(**kept))
     assert run("upscale", "photo.png", "--scale", "3.7", "-o", f"large{suffix}", "--model", checkpoint).status == 0
     lr, written = read_picture(tmp_path / "photo.png"), read_picture(tmp_path / f"large{suffix}")
-    rgb = load(checkpoint).encode(lr.rgb).render(44, 59)[0]
+    visible = lr.rgb if lr.alpha is None else fill_invisible(lr.rgb, lr.alpha)
+    rgb = load(checkpoint).encode(visible).render(44, 59)[0]
     if lr.grey:
         rgb = rgb.mean(0, keepdim=True).expand(3, -1, -1)
     assert written.bit_depth == lr.bit_depth
@@ -204,8 +209,8 @@ def test_folders_and_files_to_a_folder(run: Run, tmp_path: Path, checkpoint: Pat
 def test_a_folder_s_pictures_go_to_a_folder_beside_it(run: Run, tmp_path: Path, checkpoint: Path) -> None:
     (tmp_path / "photos").mkdir()
     write_picture(tmp_path / "photos" / "a.png", picture())
-    for _ in range(2):  # what is written is no input of the next run
-        assert run("upscale", "photos", "--scale", "2", "--format", "jpg", "--model", checkpoint).status == 0
+    for again in ([], ["--overwrite"]):  # what is written is no input of the next run
+        assert run("upscale", "photos", "--scale", "2", "--format", "jpg", "--model", checkpoint, *again).status == 0
     assert [file.name for file in (tmp_path / "photos").iterdir()] == ["a.png"]
     assert [file.name for file in (tmp_path / "photos_x2").iterdir()] == ["a.jpg"]
 
@@ -235,9 +240,9 @@ def test_a_batch_goes_on_after_an_empty_folder_and_a_lack_of_memory(
         (tmp_path / folder).mkdir()
     for name in ("a", "b"):
         write_picture(tmp_path / "photos" / f"{name}.png", picture())
-    read = upscale.read_picture
+    read = files.read_picture
     monkeypatch.setattr(
-        upscale, "read_picture", lambda path: Mock(side_effect=error)() if path.stem == "a" else read(path)
+        files, "read_picture", lambda path: Mock(side_effect=error)() if path.stem == "a" else read(path)
     )
     outcome = run("upscale", "empty", "photos", "--scale", "2", "-o", "large", "--model", checkpoint)
     assert outcome.status == 2
@@ -251,7 +256,7 @@ def test_a_batch_goes_on_after_an_empty_folder_and_a_lack_of_memory(
 def test_another_error_is_no_lack_of_memory(
     run: Run, tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upscale, "read_picture", Mock(side_effect=RuntimeError("a defect")))
+    monkeypatch.setattr(files, "read_picture", Mock(side_effect=RuntimeError("a defect")))
     with pytest.raises(RuntimeError, match="a defect"):
         run("upscale", "a.png", "--scale", "2", "--model", checkpoint)
 
@@ -261,14 +266,14 @@ def test_an_interruption_says_how_many_are_done(
 ) -> None:
     for name in ("a.png", "b.png"):
         write_picture(tmp_path / name, picture())
-    write = upscale.write_bands
+    write = files.write_bands
 
     def interrupted_at_b(path: Path, *content: Any) -> None:
         if "b" in path.name:
             raise KeyboardInterrupt
         write(path, *content)
 
-    monkeypatch.setattr(upscale, "write_bands", interrupted_at_b)
+    monkeypatch.setattr(files, "write_bands", interrupted_at_b)
     outcome = run("upscale", "a.png", "b.png", "--scale", "2", "--model", checkpoint)
     assert outcome.status == 130
     assert "lmf-sr: interrupted: 1 of 2 pictures are done and kept" in outcome.err
@@ -278,19 +283,24 @@ def test_an_interruption_says_how_many_are_done(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["a.png", "--scale", "0"], "--scale 0 makes no picture larger: it must be a number of at least 1"),
-        (["a.png", "--scale", "-3"], "--scale -3 makes no picture larger"),
-        (["a.png", "--scale", "0.9"], "--scale 0.9 makes no picture larger"),
-        (["a.png", "--scale", "nan"], "--scale nan makes no picture larger"),
-        (["a.png", "--size", "8x8"], "a.png is 16x12 pixels, larger than the 8x8 asked for"),
+        (["a.png", "--scale", "0"], "scale 0 makes no picture larger: it must be a number of at least 1"),
+        (["a.png", "--scale", "-3"], "scale -3 makes no picture larger"),
+        (["a.png", "--scale", "0.9"], "scale 0.9 makes no picture larger"),
+        (["a.png", "--scale", "nan"], "scale nan makes no picture larger"),
+        (["a.png", "--size", "8x8"], "cannot upscale a.png: it is 16x12 pixels, larger than the 8x8 asked for"),
         (["missing.png", "--scale", "2"], "missing.png"),
         (["damaged.png", "--scale", "2"], "damaged.png"),
         (["empty", "--scale", "2"], "no images in the folder empty"),
         (["a.png", "--scale", "2", "-o", "a.png"], "a.png would overwrite an input: name another --output"),
         (["a.png", "b.png", "--scale", "2", "-o", "c.png"], "--output c.png is one file"),
+        (["a.png", "b.png", "--scale", "2", "-o", "c.heic"], "--output c.heic is one file"),
         (["folder", "--scale", "2", "-o", "folder"], "would overwrite an input"),
-        (["a.png", "folder", "--scale", "2", "-o", "out"], "would both become out/a.png"),
         (["a.png", "--scale", "2", "-o", "a.bmp"], "cannot write a.bmp"),
+        (["a.png", "--scale", "2", "-o", "a.heic"], "cannot write a.heic: its suffix must be one of .png"),
+        (["a.png", "--size", "8"], "'8' is no size: it must be WxH, Wx or xH"),
+        (["a.png", "--size", "0x8"], "'0x8' is no size"),
+        (["a" * 300 + ".png", "--scale", "2"], "File name too long"),
+        (["a.png", "--scale", "2", "-o", "b" * 300 + ".png"], "File name too long"),
         (["a.png", "--scale", "2", "-o", "b.png/out"], "b.png/out"),
         (["a.png", "--scale", "2", "--device", "abacus"], "device 'abacus' is not available here"),
     ],
@@ -313,8 +323,7 @@ def test_bad_input(run: Run, tmp_path: Path, checkpoint: Path, arguments: list[s
     [
         ["a.png"],
         ["a.png", "--scale", "2", "--size", "8x8"],
-        ["a.png", "--size", "8"],
-        ["a.png", "--size", "0x8"],
+        ["a.png", "--scale", "2", "--overwrite", "--skip-existing"],
         ["--scale", "2"],
     ],
 )
@@ -322,3 +331,143 @@ def test_arguments_that_make_no_sense_end_with_the_usage(run: Run, arguments: li
     outcome = run("upscale", *arguments)
     assert outcome.status == 2
     assert "usage: lmf-sr upscale" in outcome.err
+
+
+def test_it_says_where_it_wrote(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    for name in ("a.png", "b.jpg"):
+        write_picture(tmp_path / name, picture())
+    outcome = run("upscale", "a.png", "missing.png", "b.jpg", "--scale", "2", "-o", "large", "--model", checkpoint)
+    assert outcome.out.splitlines() == ["written: large/a.png (32x24 pixels)", "written: large/b.jpg (32x24 pixels)"]
+
+
+class TestExistingOutput:
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path: Path) -> None:
+        for name in ("photos/a.png", "photos/b.png", "photos_x2/a.png"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            write_picture(tmp_path / name, picture())
+
+    def test_is_not_replaced_and_nothing_is_done(self, run: Run, tmp_path: Path, checkpoint: Path) -> None:
+        before = (tmp_path / "photos_x2" / "a.png").read_bytes()
+        outcome = run("upscale", "photos", "--scale", "2", "--model", checkpoint)
+        assert outcome.status == 2
+        assert "photos_x2/a.png is there already: --overwrite replaces, --skip-existing keeps what is" in outcome.error
+        assert [file.name for file in (tmp_path / "photos_x2").iterdir()] == ["a.png"]
+        assert (tmp_path / "photos_x2" / "a.png").read_bytes() == before
+
+    def test_is_replaced_where_asked(self, run: Run, tmp_path: Path, checkpoint: Path) -> None:
+        assert run("upscale", "photos", "--scale", "2", "--overwrite", "--model", checkpoint).status == 0
+        assert read_picture(tmp_path / "photos_x2" / "a.png").rgb.shape == (3, 24, 32)
+
+    def test_a_folder_that_was_stopped_goes_on(self, run: Run, tmp_path: Path, checkpoint: Path) -> None:
+        before = (tmp_path / "photos_x2" / "a.png").read_bytes()
+        for made in (["written: photos_x2/b.png (32x24 pixels)"], []):
+            outcome = run("upscale", "photos", "--scale", "2", "--skip-existing", "--model", checkpoint)
+            assert outcome.status == 0
+            assert outcome.out.splitlines()[:-1] == made
+            assert outcome.out.splitlines()[-1] == f"kept, because they were there already: {2 - len(made)} of 2"
+        assert (tmp_path / "photos_x2" / "a.png").read_bytes() == before
+
+
+def test_what_is_not_read_in_a_folder_is_named(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    write_picture(tmp_path / "photos" / "a.jfif", picture())
+    (tmp_path / "photos" / "b.HEIC").touch()
+    (tmp_path / "photos" / "c.png").symlink_to("nowhere.png")
+    (tmp_path / "photos" / "d.txt").write_text("notes")
+    outcome = run("upscale", "photos", "--scale", "2", "--model", checkpoint)
+    assert outcome.status == 0
+    assert outcome.out == "written: photos_x2/a.jfif (32x24 pixels)\n"
+    named = "b.HEIC (HEIC, which is not read), c.png (a link to nothing), d.txt (no image)"
+    assert f"lmf-sr: passed over in the folder photos: {named}\n" in outcome.err
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])
+def test_an_animation_s_further_frames_are_not_done_without_a_word(
+    run: Run, tmp_path: Path, checkpoint: Path, suffix: str
+) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
+    frames[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=frames[1:], lossless=True)
+    outcome = run("upscale", f"a{suffix}", "--scale", "2", "--model", checkpoint)
+    assert outcome.status == 0
+    assert f"lmf-sr: a{suffix} has 3 frames; only the first is upscaled\n" in outcome.err
+
+
+class TestPages:
+    """A TIFF has a page red, a page lime twice as large, and a page blue; and a thumbnail, which is no page."""
+
+    @pytest.fixture(autouse=True)
+    def pages(self, tmp_path: Path) -> None:
+        with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+            for colour, side in (((255, 0, 0), 8), ((0, 255, 0), 16), ((0, 0, 255), 8)):
+                page = np.broadcast_to(np.array(colour, np.uint8), (side, side, 3))
+                tiff.write(page, photometric="rgb", description=f"{side} pixels")
+            tiff.write(np.zeros((4, 4, 3), np.uint8), photometric="rgb", subfiletype=1)
+
+    def test_all_stay_in_a_tiff(self, run: Run, tmp_path: Path, checkpoint: Path) -> None:
+        outcome = run("upscale", "a.tif", "--scale", "2", "--model", checkpoint)
+        assert (outcome.status, outcome.out) == (0, "written: a_x2.tif (16x16 pixels)\n")
+        model = load(checkpoint)
+        with tifffile.TiffFile(tmp_path / "a_x2.tif") as tiff:
+            assert [page.description for page in tiff.pages] == ["8 pixels", "16 pixels", "8 pixels"]
+            for number, page in enumerate(tiff.pages):
+                lr = read_picture(tmp_path / "a.tif", number).rgb
+                expected = model.encode(lr).render(*(2 * side for side in lr.shape[1:]))[0]
+                assert (torch.from_numpy(page.asarray()).permute(2, 0, 1) / 255 - expected).abs().max() < 0.51 / 255
+
+    def test_the_first_goes_to_another_format(self, run: Run, tmp_path: Path, checkpoint: Path) -> None:
+        outcome = run("upscale", "a.tif", "--scale", "2", "--format", "png", "--model", checkpoint)
+        assert outcome.status == 0
+        assert "lmf-sr: a.tif has 3 pages; only the first is upscaled; write .tif for all of them\n" in outcome.err
+        assert read_picture(tmp_path / "a_x2.png").rgb.shape == (3, 16, 16)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg", ".tif"])
+def test_invisible_colour_does_not_bleed(run: Run, tmp_path: Path, suffix: str) -> None:
+    """A white disc on invisible black, laid over white, is white."""
+    rows, columns = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
+    disc = (rows - 15.5) ** 2 + (columns - 15.5) ** 2 < 120
+    write_picture(tmp_path / "disc.png", Picture(disc.float().expand(3, -1, -1), alpha=disc[None].float()))
+    assert run("upscale", "disc.png", "--scale", "2.5", "-o", f"large{suffix}").status == 0
+    large = read_picture(tmp_path / f"large{suffix}")
+    alpha = torch.ones(1, *large.rgb.shape[1:]) if large.alpha is None else large.alpha
+    assert (large.rgb * alpha + 1 - alpha).min() > 0.98
+    if large.alpha is not None:
+        assert (large.alpha[0, :4] == 0).all()
+        assert (large.alpha[0, 36:44, 36:44] == 1).all()
+
+
+def test_a_linked_folder_s_output_goes_beside_the_link(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    (tmp_path / "far" / "archive").mkdir(parents=True)
+    write_picture(tmp_path / "far" / "archive" / "a.png", picture())
+    (tmp_path / "photos").symlink_to(tmp_path / "far" / "archive")
+    assert run("upscale", "photos", "--scale", "2", "--model", checkpoint).status == 0
+    assert (tmp_path / "photos_x2" / "a.png").is_file()
+
+
+def test_a_folder_that_cannot_be_read(
+    run: Run, tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "photos").mkdir()
+    monkeypatch.setattr(Path, "iterdir", Mock(side_effect=PermissionError(13, "Permission denied")))
+    outcome = run("upscale", "photos", "--scale", "2", "--model", checkpoint)
+    assert outcome.status == 2
+    assert "cannot read the folder photos: Permission denied" in outcome.error
+
+
+def test_names_of_240_characters(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    name = "n" * 236
+    write_picture(tmp_path / f"{name}.png", picture())
+    outcome = run("upscale", f"{name}.png", "--scale", "2", "--model", checkpoint)
+    assert outcome.status == 0
+    assert read_picture(tmp_path / f"{name}_x2.png").rgb.shape == (3, 24, 32)
+
+
+def test_a_clash_of_names_does_not_stop_the_others(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "b.png", "photos/a.png"):
+        write_picture(tmp_path / name, picture())
+    outcome = run("upscale", "a.png", "photos", "b.png", "--scale", "2", "-o", "out", "--model", checkpoint)
+    assert outcome.status == 2
+    assert "lmf-sr: a.png and photos/a.png would both become out/a.png: only the first is done" in outcome.err
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]

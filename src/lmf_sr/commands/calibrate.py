@@ -14,10 +14,11 @@ from lmf_sr.checkpoints import shipped_models
 from lmf_sr.cmsr.calibration import Calibration, calibrate, evenly_spread
 from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.data import PairedImages, Source
+from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.jobs import app
 from lmf_sr.jobs.job import job_folder
-from lmf_sr.jobs.settings import calibration_of, checkpoint_named, device_named, name_of, scales, trained_model
+from lmf_sr.jobs.settings import calibration_of, checkpoint_named, name_of, scales, trained_model
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.results.records import Result, Results
 

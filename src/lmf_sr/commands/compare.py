@@ -14,6 +14,7 @@ from rich.progress import Progress
 from lmf_sr.atomic import replacing
 from lmf_sr.checkpoints import load
 from lmf_sr.data import Source
+from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.costs import profile
@@ -21,7 +22,7 @@ from lmf_sr.evaluation.detailed_windows import detailed_crops
 from lmf_sr.evaluation.quality import Upscaler, evaluate
 from lmf_sr.jobs import app
 from lmf_sr.jobs.job import job_folder, overrides
-from lmf_sr.jobs.settings import device_named, name_of, protocol_named, scales, size
+from lmf_sr.jobs.settings import name_of, protocol_named, scales, size
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.model import Model
 from lmf_sr.results import plots, tables

@@ -11,12 +11,12 @@ from rich.progress import Progress
 
 from lmf_sr.cmsr.savings import SavingMeter
 from lmf_sr.data import Source
+from lmf_sr.devices import device_named
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.quality import Upscaler, evaluate
 from lmf_sr.jobs import app
 from lmf_sr.jobs.settings import (
     checkpoint_named,
-    device_named,
     name_of,
     protocol_named,
     scale2mod,

@@ -10,10 +10,11 @@ from lmf_sr.cmsr.calibration import table_from
 from lmf_sr.cmsr.render import Plan
 from lmf_sr.cmsr.table import level_map
 from lmf_sr.commands.arguments import add_cmsr, parser_for
+from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import Grid
 from lmf_sr.images import read_picture
-from lmf_sr.jobs.settings import device_named, table_file
+from lmf_sr.jobs.settings import table_file
 from lmf_sr.results.plots import modulation_maps
 
 EPILOG = """\

@@ -5,12 +5,13 @@ when asked for, so that no verb waits for what another needs.
 """
 
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
-from lmf_sr.errors import InputError
+from lmf_sr.errors import InputError, InputWarning
 from lmf_sr.text import make_tolerant
 
 
@@ -75,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if verb not in VERBS:
             raise InputError(f"there is no verb {verb!r}; choose one of {', '.join(VERBS)}")
+        _show_input_warnings()
         import_module(f"lmf_sr.commands.{VERBS[verb].module}").main(rest)
     except InputError as error:
         print(f"lmf-sr: error: {error}", file=sys.stderr)
@@ -83,6 +85,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(": ".join(["lmf-sr: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
         return 130
     return 0
+
+
+def _show_input_warnings() -> None:
+    """Prints each InputWarning on stderr as the one sentence that it is."""
+    warnings.simplefilter("always", InputWarning)
+    show = warnings.showwarning
+
+    def show_sentence(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, InputWarning):
+            print(f"lmf-sr: {message}", file=sys.stderr)
+        else:
+            show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show_sentence
 
 
 if __name__ == "__main__":

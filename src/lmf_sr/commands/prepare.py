@@ -102,8 +102,9 @@ class Preparation:
         """The files by their keys. Raises InputError for a source without images."""
         files: dict[str, ImageFile] = {}
         again: list[str] = []
+        passed_over: list[str] = []
         for source, photographs in sources:
-            found = list(image_files(source, archives))
+            found = list(image_files(source, archives, passed_over.append))
             if not found:
                 raise InputError(f"{source} holds no images: name a folder or an archive of photographs")
             for file in found:
@@ -117,6 +118,8 @@ class Preparation:
                 f"left out, as others of the same name and place were found before: {listed(again)}; "
                 "rename the folder or archive if these are not the same images"
             )
+        if passed_over:
+            self.problems.append(f"passed over: {listed(passed_over)}")
         return files
 
     def decoded(self, files: dict[str, ImageFile]) -> Iterator[tuple[str, Pixels]]:

@@ -20,9 +20,10 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from lmf_sr.data.pairs import lr_name, scale_of_folder
 from lmf_sr.data.store import TRAINING, VALIDATION, folder_of
 from lmf_sr.errors import InputError
-from lmf_sr.images import IMAGE_SUFFIXES, natural_order
+from lmf_sr.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, natural_order
 
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
 _LARGEST = 2**30  # bytes of a file in an archive: no photograph has more, and a small archive can claim any size
@@ -44,27 +45,44 @@ class ImageFile(NamedTuple):
     read: Callable[[], bytes]
 
 
-def image_files(source: Path, archives: ExitStack) -> Iterator[ImageFile]:
-    """The image files of a folder or an archive, and of the archives in the folder; hidden ones are passed over.
+def image_files(source: Path, archives: ExitStack, passed_over: Callable[[str], None]) -> Iterator[ImageFile]:
+    """The image files of a folder or an archive, and of the archives in the folder.
 
-    Archives stay open until `archives` closes. Raises InputError for a source that is neither, or a damaged archive.
+    `passed_over` takes the names, with the reason, of pictures that cannot be read. Hidden files, and files that are no
+    pictures, are passed over without a word. Archives stay open until `archives` closes. Raises InputError for a source that
+    is neither, or a damaged archive.
     """
     if source.is_dir():
         inside = PurePosixPath(source.resolve().name)
         for file in sorted(source.rglob("*"), key=lambda file: natural_order(str(file))):
-            path = inside / file.relative_to(source).as_posix()
+            path = inside / _posix(file.relative_to(source).as_posix())
             if file.parent == source and file.name.lower().endswith(_ARCHIVES):
-                yield from image_files(file, archives)
-            elif file.is_file() and _is_image(path):
+                yield from image_files(file, archives, passed_over)
+            elif _is_image(path) and file.is_file():
                 yield ImageFile(path, file, file.read_bytes)
+            elif _is_image(path) and file.is_symlink() and not file.is_dir():
+                passed_over(f"{file} (a link to nothing)")
+            elif _is_unread(path):
+                passed_over(f"{file} ({UNREAD_SUFFIXES[path.suffix.lower()]}, which is not read)")
     elif source.is_file():
         inside = PurePosixPath(re.sub(r"\.(zip|tar|tgz|tar\.gz)$", "", source.name, flags=re.IGNORECASE))
         for member, size, read in _members(source, archives):
-            path = inside / PurePosixPath(member)
+            path = inside / _posix(member)
             if _is_image(path):
                 yield ImageFile(path, source / member, _guarded(size, read))
+            elif _is_unread(path):
+                passed_over(f"{source / member} ({UNREAD_SUFFIXES[path.suffix.lower()]}, which is not read)")
     else:
         raise InputError(f"there is no folder or archive {source}")
+
+
+def _posix(name: str) -> PurePosixPath:
+    """The place that a name stands for.
+
+    Some programs on Windows write archives with `\\` in names, and some programs unpack these to files with `\\` in their
+    names.
+    """
+    return PurePosixPath(name.replace("\\", "/"))
 
 
 def key_of(path: PurePosixPath, photographs: str = TRAINING) -> str | None:
@@ -75,19 +93,26 @@ def key_of(path: PurePosixPath, photographs: str = TRAINING) -> str | None:
             part = VALIDATION if path.stem[:4] in _DIV2K[VALIDATION] else of_div2k[1]
             if of_div2k[2] == "HR":
                 return f"{part}/HR/{path.stem}"
-            if part == VALIDATION and any(map(_is_scale, folders[i + 1 : i + 2])):
-                return f"{part}/LR_bicubic/{folders[i + 1]}/{path.stem}"
+            if part == VALIDATION and any(scale_of_folder(inner) is not None for inner in folders[i + 1 : i + 2]):
+                return _lr_key(part, folders[i + 1], path.stem)
     if any(folder.startswith(("DIV2K_train_LR", "DIV2K_valid_LR")) for folder in folders):
         return None
     match folders:
         case [*_, name, "HR"]:
             return f"{name}/HR/{path.stem}"
-        case [*_, name, "LR_bicubic", scale] if _is_scale(scale):
-            return f"{name}/LR_bicubic/{scale}/{path.stem}"
+        case [*_, name, "LR_bicubic", scale] if scale_of_folder(scale) is not None:
+            return _lr_key(name, scale, path.stem)
     name = "/".join(part for part in (*folders, last) if part not in ("..", "/"))
     return (
         f"{photographs}/HR/{name.encode(errors='surrogateescape').decode(errors='replace')}"  # names need not be UTF-8
     )
+
+
+def _lr_key(name: str, folder: str, stem: str) -> str:
+    """The key of an LR image of the set `name`, in one spelling of its scale."""
+    scale = scale_of_folder(folder)
+    assert scale is not None
+    return f"{name}/LR_bicubic/X{scale:g}/{lr_name(stem, scale)}"
 
 
 def shortcomings(sizes: Mapping[str, Size]) -> Iterator[str]:
@@ -172,9 +197,12 @@ def _guarded(size: int, read: Callable[[], bytes]) -> Callable[[], bytes]:
 
 
 def _is_image(path: PurePosixPath) -> bool:
-    hidden = any(part.startswith(".") and part != ".." for part in path.parts[1:]) or "__MACOSX" in path.parts
-    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden
+    return path.suffix.lower() in IMAGE_SUFFIXES and not _is_hidden(path)
 
 
-def _is_scale(folder: str) -> bool:
-    return re.fullmatch(r"X\d+(\.\d+)?", folder) is not None
+def _is_unread(path: PurePosixPath) -> bool:
+    return path.suffix.lower() in UNREAD_SUFFIXES and not _is_hidden(path)
+
+
+def _is_hidden(path: PurePosixPath) -> bool:
+    return any(part.startswith(".") and part != ".." for part in path.parts[1:]) or "__MACOSX" in path.parts

@@ -53,7 +53,7 @@ class PairedImages:
     def of_files(cls, name: str, files: Sequence[Path], lr_folder: Path | None = None) -> "PairedImages":
         """The images of these files, each named by its stem, or by its whole name where two share a stem.
 
-        `lr_folder` holds the set's own LR images as `X<scale>/<name>x<scale>.png`.
+        `lr_folder` holds the set's own LR images as `X<scale>/<name>x<scale>.png`, in any spelling of the scale.
         """
         stems = Counter(file.stem for file in files)
         images = {file.stem if stems[file.stem] == 1 else file.name: file for file in files}
@@ -122,12 +122,25 @@ def _pixels(image: Path | UInt8[Tensor, "3 H W"]) -> UInt8[Tensor, "3 H W"]:
 
 
 def _lr_files(folder: Path) -> dict[float, dict[str, Path]]:
-    """For each folder `X<scale>` in this one, its images by their stems."""
-    return {
-        float(inner.name[1:]): {file.stem: file for file in inner.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES}
-        for inner in folder.glob("X*")
-        if re.fullmatch(r"X\d+(\.\d+)?", inner.name) and inner.is_dir()
-    }
+    """For each folder in this one that is named by a scale, its images by their names."""
+    files: dict[float, dict[str, Path]] = {}
+    for inner in sorted(folder.glob("[Xx]*")):
+        scale = scale_of_folder(inner.name)
+        if scale is not None and inner.is_dir():
+            images = (file for file in inner.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+            files.setdefault(scale, {}).update((lr_name(file.stem, scale), file) for file in images)
+    return files
+
+
+def scale_of_folder(name: str) -> float | None:
+    """1.6 for `X1.6`, `X1.60` and `x1.6`; None where a folder is not named by a scale."""
+    return float(name[1:]) if re.fullmatch(r"[Xx]\d+(\.\d+)?", name) else None
+
+
+def lr_name(stem: str, scale: float) -> str:
+    """The name of an LR image of this scale in one spelling: `babyx1.6` for `babyx1.60` and `babyX1.6` too."""
+    named = re.fullmatch(r"(.*)[Xx](\d+(?:\.\d+)?)", stem, re.DOTALL)
+    return f"{named[1]}x{scale:g}" if named and float(named[2]) == scale else stem
 
 
 def _lr_size(name: str, scale: float, hr: HighRes, lr: LowRes | None) -> tuple[int, int]:

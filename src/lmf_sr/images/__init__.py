@@ -2,9 +2,11 @@
 
 from lmf_sr.images.colour import luma, normalise
 from lmf_sr.images.embedded import HELD_OUT, TRAIN, embedded_photographs
+from lmf_sr.images.encoding import FORMATS
 from lmf_sr.images.metadata import Metadata
 from lmf_sr.images.pictures import (
     IMAGE_SUFFIXES,
+    UNREAD_SUFFIXES,
     Picture,
     list_images,
     natural_order,
@@ -13,13 +15,16 @@ from lmf_sr.images.pictures import (
     write_picture,
 )
 from lmf_sr.images.resample import imresize, imresize_by, imresize_rows, resize_pillow
-from lmf_sr.images.streaming import check_size, write_bands
+from lmf_sr.images.streaming import BandedPicture, check_size, write_bands, write_pages
 from lmf_sr.images.transparency import fill_invisible
 
 __all__ = [
+    "FORMATS",
     "HELD_OUT",
     "IMAGE_SUFFIXES",
     "TRAIN",
+    "UNREAD_SUFFIXES",
+    "BandedPicture",
     "Metadata",
     "Picture",
     "check_size",
@@ -36,5 +41,6 @@ __all__ = [
     "read_rgb8",
     "resize_pillow",
     "write_bands",
+    "write_pages",
     "write_picture",
 ]

@@ -9,7 +9,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
@@ -41,14 +41,15 @@ UNREAD = {  # formats that are not read, by how their files begin
 class Decoded:
     """The samples of a file, upright, and what else it tells.
 
-    `count` is how many pictures (frames, pages) the file holds; `notes` are sentences on what was not read in full, which
-    follow on the file's name.
+    `count` is how many pictures the file holds, and `paged` whether they are pages that `decode` can read. `notes` are
+    sentences on what was not read in full, without their beginning, which is the file's name.
     """
 
     samples: Samples
     metadata: Metadata
     count: int = 1
-    notes: tuple[str, ...] = field(default=())
+    paged: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def decode(path: Path, content: bytes | None = None, page: int = 0) -> Decoded:
@@ -64,11 +65,11 @@ def decode(path: Path, content: bytes | None = None, page: int = 0) -> Decoded:
             raise InputError("the file is empty")
         if not tiff.is_tiff(content):
             return _sixteen_bit_png(content) or _by_pillow(content)
-        pages = tiff.page_offsets(content)
+        pages = tiff.page_numbers(content)
         read = tiff.read_page(content, pages[page])
         if read is None:
-            return replace(_by_pillow(content, pages[page]), count=len(pages))
-        return Decoded(read.samples, read.metadata, len(pages), tuple(read.notes))
+            return replace(_by_pillow(content, pages[page]), count=len(pages), paged=True)
+        return Decoded(read.samples, read.metadata, len(pages), True, tuple(read.notes))
 
 
 @contextmanager

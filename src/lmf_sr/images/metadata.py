@@ -40,6 +40,7 @@ DESCRIPTIVE = (  # TIFF tags about the picture; all others are about the file, o
 UNTRUE = (ExifTags.Base.Orientation, ExifTags.Base.ImageWidth, ExifTags.Base.ImageLength)
 UNTRUE_DETAILS = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 UNTRUE_XMP = "tiff:(Orientation|ImageWidth|ImageLength)|exif:Pixel[XY]Dimension"
+ARRAY_DESCRIPTIONS = ('{"shape":', "ImageJ=", "<?xml", "<OME")  # tell the sizes of arrays, which resizing makes untrue
 XMP_KEYWORD = "XML:com.adobe.xmp"
 SRGB_GAMMA, SRGB_CICP = 45455, b"\1\x0d\0\1"
 
@@ -111,8 +112,10 @@ def from_tiff(content: bytes, page: tifffile.TiffPage) -> Metadata:
         found.load_from_fp(BytesIO(content), page.offset)
         for tag in [tag for tag in found if tag not in DESCRIPTIVE]:
             del found[tag]
-        if page.is_shaped or page.is_imagej or page.is_ome:  # the description is of the array, not of the picture
+        if page.description.startswith(ARRAY_DESCRIPTIONS):
             found.pop(ExifTags.Base.ImageDescription, None)
+        elif page.description:  # the first, where a file has several
+            found[ExifTags.Base.ImageDescription] = page.description
         exif = _kept_exif(found)
     with suppress(*DAMAGED):
         unit = {2: 1.0, 3: 2.54}.get(int(page.tags.valueof("ResolutionUnit", default=2)), 0.0)

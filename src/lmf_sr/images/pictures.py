@@ -7,21 +7,49 @@
 
 import os
 import re
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from PIL import Image
 from torch import Tensor
 
-from lmf_sr.errors import InputError
+from lmf_sr.errors import InputError, InputWarning
 from lmf_sr.images.decoding import Samples, decode
 from lmf_sr.images.encoding import FORMATS, encode
 from lmf_sr.images.metadata import Metadata
 from lmf_sr.images.transparency import fill_invisible
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".jp2", ".avif")
+IMAGE_SUFFIXES = (
+    *(
+        ".png",
+        ".apng",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".mpo",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".avif",
+        ".jp2",
+        ".j2k",
+        ".jpx",
+    ),
+    *(".gif", ".bmp", ".dib", ".tga", ".ppm", ".pgm", ".pbm", ".pnm"),
+)
+UNREAD_SUFFIXES = {  # pictures in formats that are not read
+    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
+    **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef"), "a camera's raw format"),
+    **{".jxl": "JPEG XL", ".exr": "OpenEXR", ".hdr": "Radiance HDR", ".svg": "SVG", ".pdf": "PDF"},
+}
+SNIFFED = ("PNG", "JPEG", "MPO", "TIFF", "WEBP", "AVIF", "JPEG2000", "GIF", "BMP", "PPM", "PSD", "PCX", "ICO")
+SHOWN = 5  # names of many
 
 
 @dataclass
@@ -29,8 +57,8 @@ class Picture:
     """A photograph and what writing it back should keep.
 
     `rgb` and `alpha` lie in [0, 1]; alpha is straight (not premultiplied). `bit_depth` (8 or 16) and `grey` describe the
-    source, and `count` how many pictures (frames, pages) the file holds. `notes` are sentences on what was not read in
-    full, without their beginning, which is the file's name.
+    source, `count` how many pictures it holds, `paged` whether they are pages that `read_picture` can read. `notes` are
+    sentences on what was not read in full, without their beginning, which is the file's name.
     """
 
     rgb: Float[Tensor, "3 H W"]
@@ -39,6 +67,7 @@ class Picture:
     grey: bool = False
     metadata: Metadata = field(default_factory=Metadata)
     count: int = 1
+    paged: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -57,6 +86,7 @@ def read_picture(path: str | os.PathLike[str], page: int = 0) -> Picture:
         grey=grey,
         metadata=decoded.metadata,
         count=decoded.count,
+        paged=decoded.paged,
         notes=decoded.notes,
     )
 
@@ -95,14 +125,46 @@ def write_picture(path: str | os.PathLike[str], picture: Picture, quality: int =
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """The image files directly in a folder, in natural order (`2.png` before `10.png`); InputError if there are none."""
+    """The image files directly in a folder, in natural order (`2.png` before `10.png`), whatever their suffixes.
+
+    Raises:
+        InputError: there are none, or the folder cannot be read.
+    Warns:
+        InputWarning: names the files that are passed over. Hidden files and folders within are, without a word.
+    """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"no image folder {folder}: {'it is a file' if folder.exists() else 'it does not exist'}")
-    images = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and f.name[0] != "." and f.is_file()]
+    try:
+        if not folder.is_dir():
+            raise InputError(f"no image folder {folder}: {'it is a file' if folder.exists() else 'it does not exist'}")
+        visible = [file for file in folder.iterdir() if file.name[0] != "." and not file.is_dir()]
+    except OSError as error:
+        raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
+    visible.sort(key=lambda file: natural_order(file.name))
+    passed_over = {file: reason for file in visible if (reason := no_image(file)) is not None}
+    images = [file for file in visible if file not in passed_over]
+    told = ", ".join(f"{file.name} ({reason})" for file, reason in list(passed_over.items())[:SHOWN])
+    told += f" and {len(passed_over) - SHOWN} more" if len(passed_over) > SHOWN else ""
     if not images:
-        raise InputError(f"no images in the folder {folder}: it holds no visible {', '.join(IMAGE_SUFFIXES)} file")
-    return sorted(images, key=lambda file: natural_order(file.name))
+        raise InputError(f"no images in the folder {folder}: it holds {told or 'no visible file'}")
+    if passed_over:
+        warnings.warn(f"passed over in the folder {folder}: {told}", InputWarning, stacklevel=2)
+    return images
+
+
+def no_image(file: Path) -> str | None:
+    """Why a file is none of those that are read; None where it is one, by its suffix or else by how it begins."""
+    suffix = file.suffix.lower()
+    if not file.is_file():
+        return "a link to nothing" if file.is_symlink() else "no regular file"
+    if suffix in IMAGE_SUFFIXES:
+        return None
+    if suffix in UNREAD_SUFFIXES:
+        return f"{UNREAD_SUFFIXES[suffix]}, which is not read"
+    with suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(file, formats=SNIFFED):
+            return None
+    return "no image"
 
 
 def natural_order(name: str) -> list[tuple[int, str]]:

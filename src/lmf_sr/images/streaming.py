@@ -7,7 +7,7 @@ viewer reads those that it shows. JPEG and WebP need all samples at once, 3 byte
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
 
 import numpy as np
 import tifffile
@@ -39,6 +39,14 @@ def check_size(path: Path, height: int, width: int) -> None:
         )
 
 
+class BandedPicture(NamedTuple):
+    """A picture of `height` x `width` pixels as bands of rows, top to bottom."""
+
+    height: int
+    width: int
+    bands: Iterable[Picture]
+
+
 def write_bands(path: Path, height: int, width: int, bands: Iterable[Picture], quality: int = 95) -> None:
     """Writes bands of rows, top to bottom, as one picture of `height` x `width`: as `write_picture` would.
 
@@ -46,42 +54,69 @@ def write_bands(path: Path, height: int, width: int, bands: Iterable[Picture], q
     """
     check_size(path, height, width)
     file_format = FORMATS[path.suffix.lower()]
-    bands = iter(bands)
-    first = next(bands)
-    samples = (to_samples(band, file_format) for band in chain([first], bands))
-    example = to_samples(first, file_format)[:1]
-    shape = height, width, example.shape[2]
-    metadata = fitting_metadata(first, grey=shape[2] < 3)
+    layout = _layout(BandedPicture(height, width, bands), file_format)
     if file_format in ("JPEG", "WEBP") or height * width <= GATHERED:
-        encode(path, _gathered(samples, shape, example.dtype), quality, metadata)
+        encode(path, _gathered(layout), quality, layout.metadata)
         return
-    warn_of_colour(path, metadata)
+    warn_of_colour(path, layout.metadata)
     with replacing(path) as file:
         if file_format == "PNG":
-            write_png(file, shape, 8 * example.itemsize, samples, metadata)
+            write_png(file, layout.shape, 8 * layout.dtype.itemsize, layout.samples, layout.metadata)
         else:
-            _write_tiff(file, shape, example.dtype, samples, metadata)
+            with tifffile.TiffWriter(file, bigtiff=True) as tiff:
+                _write_page(tiff, layout)
+            write_tiff_directories(file, layout.metadata)
 
 
-def _gathered(bands: Iterable[Samples], shape: Shape, dtype: np.dtype) -> Samples:
-    samples = np.empty(shape, dtype)
+def write_pages(path: Path, pages: Iterable[BandedPicture], large: bool) -> None:
+    """Writes pictures as the pages of a TIFF, as they come; as a BigTIFF if they are `large` together. Errors as above."""
+    written: list[Metadata] = []
+    with replacing(path) as file:
+        with tifffile.TiffWriter(file, bigtiff=large) as tiff:
+            for page in pages:
+                layout = _layout(page, "TIFF")
+                warn_of_colour(path, layout.metadata)
+                _write_page(tiff, layout)
+                written.append(layout.metadata)
+        for number, metadata in enumerate(written):
+            write_tiff_directories(file, metadata, number)
+
+
+class _Layout(NamedTuple):
+    """Samples in bands, and what has to be known before the first is written."""
+
+    shape: Shape
+    dtype: np.dtype
+    metadata: Metadata
+    samples: Iterator[Samples]
+
+
+def _layout(picture: BandedPicture, file_format: str) -> _Layout:
+    bands = iter(picture.bands)
+    first = next(bands)
+    example = to_samples(first, file_format)[:1]
+    shape = picture.height, picture.width, example.shape[2]
+    samples = (to_samples(band, file_format) for band in chain([first], bands))
+    return _Layout(shape, example.dtype, fitting_metadata(first, grey=shape[2] < 3), samples)
+
+
+def _gathered(layout: _Layout) -> Samples:
+    samples = np.empty(layout.shape, layout.dtype)
     row = 0
-    for band in bands:
+    for band in layout.samples:
         samples[row : row + len(band)] = band
         row += len(band)
     return samples
 
 
-def _write_tiff(file: BinaryIO, shape: Shape, dtype: np.dtype, bands: Iterable[Samples], metadata: Metadata) -> None:
-    with tifffile.TiffWriter(file, bigtiff=True) as tiff:
-        tiff.write(
-            _tiles(bands),
-            shape=shape if shape[2] > 1 else shape[:2],
-            dtype=dtype,
-            tile=(TILE, TILE),
-            **tiff_layout(shape[2], metadata),
-        )
-    write_tiff_directories(file, metadata)
+def _write_page(tiff: tifffile.TiffWriter, layout: _Layout) -> None:
+    tiff.write(
+        _tiles(layout.samples),
+        shape=layout.shape if layout.shape[2] > 1 else layout.shape[:2],
+        dtype=layout.dtype,
+        tile=(TILE, TILE),
+        **tiff_layout(layout.shape[2], layout.metadata),
+    )
 
 
 def _tiles(bands: Iterable[Samples]) -> Iterator[Samples]:

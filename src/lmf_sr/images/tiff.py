@@ -60,17 +60,19 @@ def is_tiff(content: bytes) -> bool:
     return content[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def page_offsets(content: bytes) -> list[int]:
-    """Where the directories of the pictures lie; those of thumbnails and smaller versions are left out."""
+def page_numbers(content: bytes) -> list[int]:
+    """The numbers of the pictures among the file's directories, without thumbnails and smaller versions."""
     with tifffile.TiffFile(BytesIO(content)) as tiff:
-        pages = [page for page in tiff.pages if not page.aspage().subfiletype & 1] or list(tiff.pages)
-        return [page.index for page in pages]
+        numbers = [number for number, page in enumerate(tiff.pages) if not page.aspage().subfiletype & 1]
+        if not numbers or "DNGVersion" in tiff.pages.first.tags or content[8:10] == b"CR":
+            raise InputError("it is a camera's raw picture, of which only thumbnails can be read; convert it to RGB")
+        return numbers
 
 
-def read_page(content: bytes, index: int) -> Page | None:
-    """The page of this index; None where it is of a kind that is Pillow's. InputError for what neither reads."""
+def read_page(content: bytes, number: int) -> Page | None:
+    """The page of this number; None where it is of a kind that is Pillow's. InputError for what neither reads."""
     with tifffile.TiffFile(BytesIO(content)) as tiff:
-        page = tiff.pages[index].aspage()
+        page = tiff.pages[number].aspage()
         bits, photometric = page.bitspersample, int(page.photometric)
         if page.sampleformat == UNSIGNED and (bits < 8 or (bits == 12 and page.samplesperpixel == 1)):
             return None

@@ -123,16 +123,6 @@ def protocol_named(name: str) -> EvaluationProtocol:
     return PROTOCOLS[name]
 
 
-def device_named(name: str) -> torch.device:
-    """`auto` is a GPU where there is one. Raises InputError for a device that is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.zeros(1, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {name!r} is not available here: {str(error).splitlines()[0]}") from error
-
-
 def _check_agreement(model: Model, cfg: DictConfig, key: str) -> None:
     """A part or an option of it, named on the command line, must be that of the checkpoint."""
     part, _, option = key.partition(".")

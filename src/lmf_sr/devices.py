@@ -1,0 +1,18 @@
+"""Where models compute."""
+
+import torch
+
+from lmf_sr.errors import InputError
+
+
+def device_named(name: str) -> torch.device:
+    """The device of a name such as cpu, cuda or cuda:1; `auto` is a GPU where there is one.
+
+    Raises InputError for a device that is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {name!r} is not available here: {str(error).splitlines()[0]}") from error

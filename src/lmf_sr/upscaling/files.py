@@ -1,0 +1,106 @@
+"""From file to larger file. A TIFF's pages stay together; of an animation, or where the format written holds one picture
+only, the first is done and a warning says so."""
+
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from lmf_sr.cmsr.table import Scale2Mod
+from lmf_sr.errors import InputError, InputWarning
+from lmf_sr.images import BandedPicture, Picture, check_size, read_picture, write_bands, write_pages
+from lmf_sr.model import Model
+from lmf_sr.upscaling.rendering import Advance, enlarged_bands
+from lmf_sr.upscaling.size import TargetSize
+
+TIFF = (".tif", ".tiff")
+
+
+def upscale_file(
+    model: Model,
+    source: Path,
+    output: Path,
+    size: TargetSize,
+    cmsr: Scale2Mod | None = None,
+    quality: int = 95,
+    advance: Advance = lambda share: None,
+) -> tuple[int, int]:
+    """Writes a larger copy, whole or not at all, and returns the height and width of its first picture.
+
+    Raises:
+        InputError: a file that cannot be read or written, or memory that does not suffice.
+    Warns:
+        InputWarning: what of the source is not done, or not kept.
+    """
+    try:
+        return _upscale_file(model, source, output, size, cmsr, quality, advance)
+    except (MemoryError, RuntimeError) as error:
+        if not _lacks_memory(error):
+            raise
+        raise InputError(
+            f"there is too little memory to make {output} of {source}: write .tif or .png, which are streamed, or ask for "
+            "fewer pixels"
+        ) from error
+
+
+def _upscale_file(
+    model: Model,
+    source: Path,
+    output: Path,
+    size: TargetSize,
+    cmsr: Scale2Mod | None,
+    quality: int,
+    advance: Advance,
+) -> tuple[int, int]:
+    picture = read_picture(source)
+    height, width = _target(source, picture, size)
+    check_size(output, height, width)
+    _warn(source, output, picture)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {output.parent}: {error.strerror}") from error
+    if not _keeps_pages(output, picture):
+        write_bands(output, height, width, enlarged_bands(model, cmsr, picture, height, width, advance), quality)
+        return height, width
+
+    def pages() -> Iterator[BandedPicture]:
+        for number in range(picture.count):
+            page = picture if number == 0 else read_picture(source, number)
+            tall, wide = _target(source, page, size)
+            shared = partial(_share, advance, picture.count)
+            yield BandedPicture(tall, wide, enlarged_bands(model, cmsr, page, tall, wide, shared))
+
+    write_pages(output, pages(), large=picture.count * height * width > 2**30)
+    return height, width
+
+
+def _share(advance: Advance, count: int, share: float) -> None:
+    advance(share / count)
+
+
+def _target(source: Path, picture: Picture, size: TargetSize) -> tuple[int, int]:
+    try:
+        return size.for_picture(*picture.rgb.shape[1:])
+    except InputError as error:
+        raise InputError(f"cannot upscale {source}: {error}") from None
+
+
+def _keeps_pages(output: Path, picture: Picture) -> bool:
+    return picture.paged and picture.count > 1 and output.suffix.lower() in TIFF
+
+
+def _warn(source: Path, output: Path, picture: Picture) -> None:
+    for note in picture.notes:
+        warnings.warn(f"{source}: {note}", InputWarning, stacklevel=4)
+    if picture.count > 1 and not _keeps_pages(output, picture):
+        kind, remedy = ("pages", "; write .tif for all of them") if picture.paged else ("frames", "")
+        told = f"{source} has {picture.count} {kind}; only the first is upscaled{remedy}"
+        warnings.warn(told, InputWarning, stacklevel=4)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """PyTorch has no error of its own for the memory of the CPU."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,0 +1,28 @@
+"""A picture made larger: colour by the model, transparency by bicubic interpolation, both in bands of rows."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from lmf_sr.cmsr.table import Scale2Mod
+from lmf_sr.images import Picture, fill_invisible, imresize_rows
+from lmf_sr.model import Model
+
+Advance = Callable[[float], None]
+"""Takes each share, of all that is to be done, that has been done."""
+
+
+def enlarged_bands(
+    model: Model, cmsr: Scale2Mod | None, picture: Picture, height: int, width: int, advance: Advance
+) -> Iterator[Picture]:
+    """The picture in `height` x `width` pixels, as bands of rows from top to bottom.
+
+    The model sees the visible colours continued where the picture is transparent (`images/transparency.py`).
+    """
+    rgb = picture.rgb if picture.alpha is None else fill_invisible(picture.rgb, picture.alpha)
+    top = 0
+    for band in model.stream(rgb, height, width, cmsr=cmsr):
+        rows = slice(top, top + band.shape[2])
+        alpha = None if picture.alpha is None else imresize_rows(picture.alpha, height, width, rows).clamp(0, 1)
+        yield replace(picture, rgb=band[0].cpu(), alpha=alpha)
+        advance((rows.stop - top) / height)
+        top = rows.stop
