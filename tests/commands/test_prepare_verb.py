@@ -9,6 +9,7 @@ import pytest
 import torch
 from command_line import Run
 
+from lmf_sr.data.sources import Benchmark, Store
 from lmf_sr.data.store import Stored, sets_in
 from lmf_sr.images import Picture, read_rgb8, write_picture
 from lmf_sr.results.records import read_record
@@ -184,3 +185,55 @@ def test_help_says_where_the_sets_are(run: Run) -> None:
     outcome = run("prepare", "--help")
     for address in ("https://data.vision.ee.ethz.ch/cvl/DIV2K/", "https://cv.snu.ac.kr/research/EDSR/benchmark.tar"):
         assert address in outcome.out
+
+
+@pytest.mark.parametrize("packed", ["zip", "tar", None])
+def test_backslashes_in_names_part_folders(run: Run, tmp_path: Path, packed: str | None) -> None:
+    """Some programs on Windows write them into archives, some unpack them into names of files."""
+    members = [r"DIV2K_valid_HR\0801.png", r"DIV2K_train_HR\0001.png", r"more\Set5\HR\baby.png", r"c\.hidden\d.png"]
+    content = png(tmp_path)
+    source = tmp_path / (f"div2k.{packed}" if packed else "div2k")
+    if packed == "zip":
+        with zipfile.ZipFile(source, "w") as archive:
+            for name in members:
+                info = zipfile.ZipInfo("member")
+                info.filename = name
+                archive.writestr(info, content)
+    elif packed == "tar":
+        with tarfile.open(source, "w") as tape:
+            for name in members:
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                tape.addfile(member, io.BytesIO(content))
+    else:
+        source.mkdir()
+        for name in members:
+            (source / name).write_bytes(content)
+    assert run("prepare", source, "a.store", *SMALL).status == 0
+    assert sets_in(tmp_path / "a.store") == {"Set5": [], "train": [], "valid": []}
+    assert list(Stored(tmp_path / "a.store", "valid/HR")) == ["0801"]
+    assert list(Stored(tmp_path / "a.store", "train/HR")) == ["0001"]
+
+
+def test_pictures_that_are_not_read_are_named(run: Run, tmp_path: Path) -> None:
+    photo(tmp_path / "photos" / "a.jfif")
+    (tmp_path / "photos" / "b.heic").touch()
+    (tmp_path / "photos" / "c.png").symlink_to("nowhere.png")
+    zipped(tmp_path / "more.zip", **{"d.nef": b"?", "e.png": png(tmp_path), "readme.txt": b"?"})
+    outcome = run("prepare", "photos", "more.zip", "a.store", *SMALL)
+    assert outcome.status == 0
+    named = "more.zip/d.nef (a camera's raw format, which is not read)"
+    named += ", photos/b.heic (HEIC, which is not read), photos/c.png (a link to nothing)"
+    assert outcome.err.endswith(f"lmf-sr: passed over: {named}\n")
+    assert list(Stored(tmp_path / "a.store", "train/HR")) == ["more/e.png", "photos/a.jfif"]
+
+
+@pytest.mark.parametrize(("folder", "mark"), [("X1.60", "x1.60"), ("x1.6", "x1.6"), ("X1.6", "X1.60")])
+def test_a_scale_is_the_same_however_it_is_written(run: Run, tmp_path: Path, folder: str, mark: str) -> None:
+    photo(tmp_path / "benchmark" / "Own" / "HR" / "baby.png")
+    lr = photo(tmp_path / "benchmark" / "Own" / "LR_bicubic" / folder / f"baby{mark}.png", 15, 20)
+    assert run("prepare", "benchmark", "a.store").status == 0
+    for source in (Benchmark(tmp_path / "benchmark"), Store(tmp_path / "a.store")):
+        (images,) = source.evaluation()
+        assert images.lr_source(1.6) == "file"
+        assert torch.equal(images.pair("baby", 1.6).lr, read_rgb8(lr))

@@ -5,6 +5,7 @@ import zlib
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
-from lmf_sr.errors import InputError
+from lmf_sr.errors import InputError, InputWarning
 from lmf_sr.images import IMAGE_SUFFIXES, Metadata, Picture, list_images, read_picture, read_rgb8, write_picture
 
 in_tmp_path = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -273,6 +274,21 @@ class TestDamage:
         with pytest.raises(InputError, match=r"a\.png: the file is no image"):
             read_picture(tmp_path / "a.png")
 
+    @pytest.mark.parametrize(
+        ("content", "named"),
+        [
+            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC picture"),
+            (b"\xff\x0a" + bytes(50), "a JPEG XL picture"),
+            (b"%PDF-1.7", "a PDF document"),
+            (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
+            (b"v/1\x01" + bytes(50), "an OpenEXR picture"),
+        ],
+    )
+    def test_what_is_not_read_is_named(self, tmp_path: Path, content: bytes, named: str) -> None:
+        (tmp_path / "a.jpg").write_bytes(content)
+        with pytest.raises(InputError, match=rf"a\.jpg: it is {named}; convert it to PNG, TIFF or JPEG"):
+            read_picture(tmp_path / "a.jpg")
+
     def test_a_folder(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot read"):
             read_picture(tmp_path)
@@ -464,7 +480,29 @@ class TestListing:
         for name in ("img10.png", "img2.PNG", "b.jpeg", "10.tif", "9.webp", "notes.txt", "._img2.png", ".hidden.jpg"):
             (tmp_path / name).touch()
         (tmp_path / "folder.png").mkdir()
-        assert [f.name for f in list_images(tmp_path)] == ["9.webp", "10.tif", "b.jpeg", "img2.PNG", "img10.png"]
+        with pytest.warns(InputWarning, match=r"passed over in the folder .*: notes\.txt \(no image\)$"):
+            listed = list_images(tmp_path)
+        assert [f.name for f in listed] == ["9.webp", "10.tif", "b.jpeg", "img2.PNG", "img10.png"]
+
+    def test_whatever_the_suffix(self, tmp_path: Path) -> None:
+        """What begins as an image is one; what is none, or cannot be read, is named with the reason."""
+        Image.new("RGB", (4, 4)).save(tmp_path / "backup.jpg_old", "JPEG")
+        Image.new("RGB", (4, 4)).save(tmp_path / "without", "PNG")
+        (tmp_path / "c.heic").touch()
+        (tmp_path / "d.NEF").touch()
+        (tmp_path / "e.jpg").symlink_to("nowhere.jpg")
+        for number in range(4):
+            (tmp_path / f"{number}.txt").touch()
+        with pytest.warns(InputWarning) as warned:
+            assert [file.name for file in list_images(tmp_path)] == ["backup.jpg_old", "without"]
+        (warning,) = warned
+        texts = ", ".join(f"{number}.txt (no image)" for number in range(4))
+        assert str(warning.message).endswith(f": {texts}, c.heic (HEIC, which is not read) and 2 more")
+
+    def test_that_cannot_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Path, "iterdir", Mock(side_effect=PermissionError(13, "Permission denied")))
+        with pytest.raises(InputError, match=r"cannot read the folder .*: Permission denied"):
+            list_images(tmp_path)
 
     def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"no image folder .*none: it does not exist"):
@@ -476,7 +514,7 @@ class TestListing:
             list_images(tmp_path / "a.png")
 
     def test_empty(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match=r"no images in the folder .*\.png"):
+        with pytest.raises(InputError, match=r"no images in the folder .*: it holds no visible file"):
             list_images(tmp_path)
 
     def test_every_listed_suffix_can_be_read(self, tmp_path: Path) -> None:

@@ -113,7 +113,8 @@ def _stored(content: bytes, page: tifffile.TiffPage) -> Shaped[np.ndarray, "H W 
         _decompressed(content[offset : offset + count], count, page, number)
         for number, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True))
     ]
-    decompressed = page if page.compression == UNCOMPRESSED else _uncompressed_copy(content, page, segments)
+    plain = page.compression == UNCOMPRESSED and page.predictor == NO_PREDICTOR
+    decompressed = page if plain else _uncompressed_copy(content, page, segments)
     samples = decompressed.asarray()
     height, width, depth = page.imagelength, page.imagewidth, page.samplesperpixel
     if page.planarconfig == 2 and depth > 1:
@@ -136,7 +137,9 @@ def _decompressed(segment: bytes, count: int, page: tifffile.TiffPage, number: i
         segment = _by_libtiff(segment, size, int(page.compression))
     if len(segment) < size:
         raise InputError("it is truncated: some of its strips or tiles are incomplete")
-    return segment if page.compression == UNCOMPRESSED else _undifferenced(segment, page, columns, samples)
+    if page.compression in (UNCOMPRESSED, PACKBITS):  # for which there is no predictor, whatever its tag says
+        return segment
+    return _undifferenced(segment, page, columns, samples)
 
 
 def _undifferenced(segment: bytes, page: tifffile.TiffPage, columns: int, samples: int) -> bytes:
