@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import tifffile
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 Chunk = tuple[bytes, bytes]
@@ -79,7 +79,7 @@ class Metadata:
 def from_pillow(image: Image.Image, content: bytes) -> Metadata:
     """What Pillow finds in the file `content`, once it has decoded it."""
     info, text = image.info, dict(getattr(image, "text", {}))
-    xmp = info.get("xmp") or text.pop(XMP_KEYWORD, None)
+    xmp = text.pop(XMP_KEYWORD, None) or info.get("xmp")
     if isinstance(comment := info.get("comment"), bytes):
         text.setdefault("Comment", comment.decode("utf-8", "replace").rstrip("\0"))
     exif = None
@@ -89,18 +89,25 @@ def from_pillow(image: Image.Image, content: bytes) -> Metadata:
         icc_profile=info.get("icc_profile"),
         exif=exif,
         xmp=_kept_xmp(xmp.encode() if isinstance(xmp, str) else xmp),
-        dpi=_resolution(*map(float, info.get("dpi", (0, 0)))) if _tells_resolution(image) else None,
+        dpi=_resolution_told(image),
         text=tuple((keyword, str(value)) for keyword, value in text.items() if not keyword.startswith("Raw profile")),
         colour=tuple(_colour_chunks(content)),
     )
 
 
-def _tells_resolution(image: Image.Image) -> bool:
-    """Whether the file tells its resolution: of a JPEG that does not, Pillow says 72 dpi if only there is an EXIF block."""
+def _resolution_told(image: Image.Image) -> tuple[float, float] | None:
+    """The resolution by the format's own means, else by EXIF.
+
+    Of a JPEG that tells none Pillow says 72 dpi if only there is an EXIF block; so its word counts only with JFIF's unit.
+    """
     with suppress(*DAMAGED):
-        told_by_jfif = image.info.get("jfif_unit") in (1, 2)
-        return image.format not in ("JPEG", "MPO") or told_by_jfif or ExifTags.Base.XResolution in image.getexif()
-    return False
+        if "dpi" in image.info and (image.format not in ("JPEG", "MPO") or image.info.get("jfif_unit") in (1, 2)):
+            return _resolution(*map(float, image.info["dpi"]))
+        exif = image.getexif()
+        inches = {2: 1.0, 3: 2.54}.get(exif.get(ExifTags.Base.ResolutionUnit, 2), 0.0)
+        across, down = exif.get(ExifTags.Base.XResolution, 0), exif.get(ExifTags.Base.YResolution, 0)
+        return _resolution(inches * float(across), inches * float(down))
+    return None
 
 
 def from_tiff(content: bytes, page: tifffile.TiffPage) -> Metadata:
@@ -136,7 +143,15 @@ def _kept_exif(exif: Image.Exif) -> bytes | None:
         exif.pop(untrue, None)
     for untrue in UNTRUE_DETAILS:
         exif.get(ExifTags.IFD.Exif, {}).pop(untrue, None)
-    return exif.tobytes() if len(exif) else None
+    return _written(exif) if len(exif) else None
+
+
+def _written(exif: Image.Exif) -> bytes:
+    """The block's bytes. Pillow reads text as Latin-1 but writes it as ASCII, and leaves bytes as they are."""
+    for key, value in exif.items():
+        if isinstance(value, str) and not value.isascii() and TiffTags.lookup(key).type == TiffTags.ASCII:
+            exif[key] = value.encode("latin-1", "replace")
+    return exif.tobytes()
 
 
 def _kept_xmp(xmp: bytes | None) -> bytes | None:
@@ -210,7 +225,7 @@ def _with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
     block.load(exif or b"")
     block[ExifTags.Base.XResolution], block[ExifTags.Base.YResolution] = dpi
     block[ExifTags.Base.ResolutionUnit] = 2
-    return block.tobytes()
+    return _written(block)
 
 
 def tiff_options(metadata: Metadata) -> dict[str, Any]:
@@ -219,34 +234,76 @@ def tiff_options(metadata: Metadata) -> dict[str, Any]:
     if metadata.xmp:
         tags.append((700, "B", len(metadata.xmp), metadata.xmp, True))
     for tag, value in _exif(metadata).items():
-        if tag in SUB_DIRECTORIES:
-            tags.append((tag, "I", 1, 0, True))
-        elif tag in DESCRIPTIVE and isinstance(value, str):
-            text = value.encode() + b"\0"
+        if tag in DESCRIPTIVE and isinstance(value, str):
+            text = value.encode("latin-1", "replace") + b"\0"
             tags.append((tag, "s", len(text), text, True))
     resolution = {"resolution": metadata.dpi, "resolutionunit": 2} if metadata.dpi else {}
     return {"iccprofile": metadata.icc_profile, "extratags": tags, **resolution}
 
 
 def write_tiff_directories(file: BinaryIO, metadata: Metadata, number: int = 0) -> None:
-    """Appends EXIF's inner directories of a page to a TIFF that has been written with `tiff_options`."""
+    """Appends EXIF's inner directories of a page to a little-endian TIFF that has been written with `tiff_options`.
+
+    tifffile has no way to write them. The page's directory must point to them, hence a longer copy of it takes its place.
+    """
     directories = {tag: value for tag, value in _exif(metadata).items() if tag in SUB_DIRECTORIES}
     if not directories:
         return
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
-        places = {tag: tiff.pages[number].aspage().tags[tag].valueoffset for tag in directories}
-        head = b"II" + (b"\x2b\0\x08\0\0\0\0\0" if tiff.is_bigtiff else b"\x2a\0\0\0\0\0")
-    for tag, entries in directories.items():
-        directory = ImageFileDirectory_v2(head[:8], group=tag)
-        for key, value in entries.items():
-            if not isinstance(value, dict):  # a directory within, of interest to cameras only
-                directory[key] = value
-        start = file.seek(0, 2)
-        start += file.write(bytes(start % 2))
-        file.write(directory.tobytes(start))
-        file.seek(places[tag])
-        file.write(struct.pack("<I", start))
+        pages = [tiff.pages[i].aspage().offset for i in range(max(number - 1, 0), number + 1)]
+        form = BIG_TIFF if tiff.is_bigtiff else CLASSIC_TIFF
+    added = {tag: _append_directory(file, form, tag, entries) for tag, entries in directories.items()}
+    entries, following = _raw_directory(file, form, pages[-1])
+    entries += [struct.pack(f"<2H2{form.offset}", tag, form.pointer_type, 1, place) for tag, place in added.items()]
+    entries.sort(key=lambda entry: int.from_bytes(entry[:2], "little"))
+    moved = _end(file)
+    file.write(struct.pack(f"<{form.number}", len(entries)) + b"".join(entries) + following)
+    if number == 0:
+        file.seek(form.first)
+    else:
+        before, _ = _raw_directory(file, form, pages[0])
+        file.seek(pages[0] + struct.calcsize(form.number) + sum(map(len, before)))
+    file.write(struct.pack(f"<{form.offset}", moved))
+
+
+class TiffForm(NamedTuple):
+    """How directories lie in a TIFF: the types of numbers and offsets, and where the offset of the first one stands."""
+
+    number: str
+    offset: str
+    pointer_type: int
+    first: int
+    header: bytes
+
+
+CLASSIC_TIFF = TiffForm("H", "I", 4, 4, b"II\x2a\0\0\0\0\0")
+BIG_TIFF = TiffForm("Q", "Q", 16, 8, b"II\x2b\0\x08\0\0\0" + bytes(8))
+
+
+def _append_directory(file: BinaryIO, form: TiffForm, tag: int, entries: dict[int, Any]) -> int:
+    """Writes an inner directory and returns its place."""
+    directory = ImageFileDirectory_v2(form.header, group=tag)
+    for key, value in entries.items():
+        if not isinstance(value, dict):  # a directory within, of interest to cameras only
+            directory[key] = value
+    place = _end(file)
+    file.write(directory.tobytes(place))
+    return place
+
+
+def _raw_directory(file: BinaryIO, form: TiffForm, place: int) -> tuple[list[bytes], bytes]:
+    """The entries of a directory, and the place of the next."""
+    file.seek(place)
+    (count,) = struct.unpack(f"<{form.number}", file.read(struct.calcsize(form.number)))
+    entries = [file.read(struct.calcsize(f"<2H2{form.offset}")) for _ in range(count)]
+    return entries, file.read(struct.calcsize(form.offset))
+
+
+def _end(file: BinaryIO) -> int:
+    """Where to go on at the end of the file: at an even place, as TIFF demands."""
+    end = file.seek(0, 2)
+    return end + file.write(bytes(end % 2))
 
 
 def _exif(metadata: Metadata) -> dict[int, Any]:
