@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
 from lmf_sr.commands.arguments import parser_for
+from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
-from lmf_sr.jobs.settings import device_named
 
 EPILOG = """\
   .html    a page that holds PICTURE and zooms it without end, by a shader: it opens from disk, in any browser with WebGL2,

@@ -10,9 +10,10 @@ from lmf_sr.checkpoints import DEFAULT_MODEL, load
 from lmf_sr.cmsr.calibration import AGGREGATIONS, Calibration
 from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.commands.arguments import parser_for
+from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.images import list_images
-from lmf_sr.jobs.settings import calibration_of, device_named
+from lmf_sr.jobs.settings import calibration_of
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.viewer.pictures import ShownModel, Studio
