@@ -16,6 +16,7 @@ from benchmarks.rendering import gemm_rate
 from lmf_sr import build
 from lmf_sr.encoders import compiled
 from lmf_sr.profiling import count_encoder_macs
+from lmf_sr.results.table import Table
 
 SIZES = ((48, 48), (180, 320), (512, 512))
 ROUNDS = 4
@@ -49,17 +50,17 @@ def report(record: dict[str, Any]) -> str:
         f"EDSR-baseline, the fastest of {ROUNDS} runs in turn. {hardware['processor']}, {hardware['threads']} threads, "
         f"{record['date']}, `{record['command']}`. Large matrix products reach {gemm / 1e9:.0f} GMAC/s.",
         "",
-        "| LR picture | PyTorch, s | compiled, s | ratio | rate, PyTorch | rate, compiled | largest difference |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
+    cells = []
     for row in record["encodings"]:
         times = row["pytorch_s"], row["compiled_s"]
-        rates = " | ".join(f"{100 * row['macs'] / s / gemm:.0f}%" for s in times)
-        lines.append(
-            f"| {row['size'][0]} x {row['size'][1]} | {times[0]:.3f} | {times[1]:.3f} | {times[0] / times[1]:.2f} | {rates} "
-            f"| {row['difference']:.0e} |"
-        )
-    return "\n".join([*lines, ""])
+        seconds, rates = [f"{s:.3f}" for s in times], [f"{100 * row['macs'] / s / gemm:.0f}%" for s in times]
+        size, ratio = f"{row['size'][0]} x {row['size'][1]}", f"{times[0] / times[1]:.2f}"
+        cells.append([size, *seconds, ratio, *rates, f"{row['difference']:.0e}"])
+    header = [
+        "LR picture", "PyTorch, s", "compiled, s", "ratio", "rate, PyTorch", "rate, compiled", "largest difference",
+    ]  # fmt: skip
+    return "\n".join([*lines, Table.of_text(header, cells).markdown()])
 
 
 def main() -> None:

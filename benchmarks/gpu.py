@@ -44,10 +44,15 @@ from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.profiling import decoder_macs
 from lmf_sr.rendering import triton
 from lmf_sr.rendering.direct import render_direct
+from lmf_sr.results.table import Table
 
 LR_SIZE = (180, 320)
 SCALES = (2.0, 2.7, 4.0, 8.0)
 DECODERS = ("lm-liif", "lm-lte", "lm-ciaosr")
+HEADER = (
+    "decoder", "precision", "output", "prepare", "render", "decode", "wall", "direct render", "ratio",
+    "render's roofline (bound by)", "prepare's", "render's error", "decode's",
+)  # fmt: skip
 TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 1e-2}  # absolute; of the largest value
 REPEATS, BUDGET_S = 30, 3.0
 
@@ -280,36 +285,27 @@ def report(record: dict[str, Any]) -> str:
         "Milliseconds, medians between CUDA events; `wall` with Python. Roofline: the floor over the time. Error: the fused",
         "pixels against the direct path in float64, on the same state; and of a whole decode against one in float32.",
         "",
-        "| decoder | precision | output | prepare | render | decode | wall | direct render | ratio "
-        "| render's roofline (bound by) | prepare's | render's error | decode's |",
-        "| --- | --- | --- " + "| ---: " * 10 + "|",
     ]
+    cells: list[list[str]] = []
     for row in record["results"]:
         output = f"{row['size'][1]} x {row['size'][0]} (x{row['scale']:g})"
-        head = f"| {row['decoder']} | {row['precision']} | {output} "
+        head = [row["decoder"], row["precision"], output]
         if "failure" in row:
-            lines.append(head + f"| FAILED: {row['failure']} " + "| " * 9 + "|")
+            cells.append([*head, f"FAILED: {row['failure']}", *[""] * 9])
             continue
         bound = max(row["floors_ms"], key=row["floors_ms"].get)
-        times = " ".join(
-            f"| {row[name]:.3f}" for name in ("prepare_ms", "render_ms", "decode_ms", "wall_ms", "direct_ms")
-        )
-        lines.append(
-            head + times + f" | {row['direct_over_render']:.0f} | {row['render_roofline']:.0%} ({bound}) "
-            f"| {row['prepare_roofline']:.0%} | {row['error']:.1e} | {row['decode_error']:.1e} |"
-        )
+        times = [f"{row[name]:.3f}" for name in ("prepare_ms", "render_ms", "decode_ms", "wall_ms", "direct_ms")]
+        rooflines = [f"{row['render_roofline']:.0%} ({bound})", f"{row['prepare_roofline']:.0%}"]
+        errors = [f"{row['error']:.1e}", f"{row['decode_error']:.1e}"]
+        cells.append([*head, *times, f"{row['direct_over_render']:.0f}", *rooflines, *errors])
+    lines.append(Table.of_text(HEADER, cells, labels=3).markdown())
     for name, entries in record["sweeps"].items():
-        lines += [
-            "",
-            f"## Choices: {name}",
-            "",
-            "| tile | strip | registers | render |",
-            "| ---: | ---: | ---: | ---: |",
+        choices = [
+            [f"{e['tile']}", f"{e['strip']}", f"{e['registers'] or 'free'}", f"{e['render_ms']:.4f}"] for e in entries
         ]
-        lines += [
-            f"| {e['tile']} | {e['strip']} | {e['registers'] or 'free'} | {e['render_ms']:.4f} |" for e in entries
-        ]
-    return "\n".join(lines) + "\n"
+        table = Table.of_text(["tile", "strip", "registers", "render"], choices, labels=0)
+        lines += [f"## Choices: {name}", "", table.markdown()]
+    return "\n".join(lines)
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:

@@ -23,6 +23,7 @@ from benchmarks.training_step import BATCH, PATCH, QUERIES, ways
 from lmf_sr.data import Embedded, Sampling
 from lmf_sr.data.patches import Batches, Patches
 from lmf_sr.data.store import Stored, write_store
+from lmf_sr.results.table import Table
 
 WORKERS, WARMUP, BATCHES, STEPS = 2, 8, 60, 5
 TARGET = 3
@@ -62,11 +63,13 @@ def report(record: dict[str, Any]) -> str:
             f"LM-LIIF, EDSR-baseline, batch {BATCH}, {PATCH} x {PATCH}, {QUERIES} queries, {WORKERS} workers. "
             f"{env['processor']}, {env['threads']} threads, {record['date']}, `{record['command']}`.",
             "",
-            "| | samples a second |",
-            "| --- | --- |",
-            f"| the workers feed | {record['fed_per_s']:.1f} |",
-            f"| a training step consumes | {record['consumed_per_s']:.1f} |",
-            "",
+            Table.of_text(
+                ["", "samples a second"],
+                [
+                    ["the workers feed", f"{record['fed_per_s']:.1f}"],
+                    ["a training step consumes", f"{record['consumed_per_s']:.1f}"],
+                ],
+            ).markdown(),
             f"The pipeline feeds {ratio:.1f} times what training consumes (target {TARGET}: {verdict}).",
             "",
         ]

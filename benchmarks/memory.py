@@ -22,6 +22,7 @@ from benchmarks.record import RESULTS, begun, write
 from lmf_sr import build
 from lmf_sr.checkpoints import export
 from lmf_sr.images import Picture, embedded_photographs, resize_pillow, write_picture
+from lmf_sr.results.table import Table
 
 DECODERS = ("lm-liif", "lm-lte", "lm-ciaosr")
 SCALES = (2, 4, 8, 16, 30)
@@ -39,6 +40,7 @@ out = model.encode(torch.rand(3, {}, {})).render(int(sys.argv[2]), int(sys.argv[
 UPSCALE = """
 import sys
 from lmf_sr.commands.main import main
+from lmf_sr.results.table import Table
 assert main(sys.argv[1:]) == 0
 """
 
@@ -85,14 +87,14 @@ def report(record: dict[str, Any]) -> str:
         "",
         f"{LR_SIZE[0]} x {LR_SIZE[1]} pixels, EDSR-baseline, rendered into one tensor:",
         "",
-        "| | scale | peak, GB | of it the tensor, GB | without it, GB |",
-        "| --- | --- | --- | --- | --- |",
     ]
-    for row in record["render"]:
-        rest = row["peak_gb"] - row["output_gb"]
-        cells = row["decoder"], row["scale"], row["peak_gb"], row["output_gb"], f"{rest:.3f}"
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    lines += ["", "1024 x 1024 pixels, upscaled to a tiled BigTIFF of 8 bits:", ""]
+    cells = [
+        [row["decoder"], *(str(row[key]) for key in ("scale", "peak_gb", "output_gb")), f"{rest:.3f}"]
+        for row in record["render"]
+        for rest in [row["peak_gb"] - row["output_gb"]]
+    ]
+    header = ["", "scale", "peak, GB", "the tensor's part, GB", "without it, GB"]
+    lines += [Table.of_text(header, cells).markdown(), "1024 x 1024 pixels, upscaled to a tiled BigTIFF of 8 bits:", ""]
     for row in record["upscale"]:
         verdict = "met" if row["peak_gb"] <= TARGET_GB else "missed"
         lines.append(

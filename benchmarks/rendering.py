@@ -45,6 +45,7 @@ from lmf_sr.model import ContinuousImage, Model
 from lmf_sr.plain import plain_form
 from lmf_sr.profiling import decoder_macs
 from lmf_sr.rendering import blocked, direct
+from lmf_sr.results.table import Table
 
 LR_SIZE = (180, 320)
 PHOTOGRAPH = "coffee"
@@ -52,6 +53,7 @@ SCALES = (2.0, 2.7, 4.0, 8.0)
 DECODERS = ("lm-liif", "lm-lte", "lm-ciaosr")
 ROUNDS = 2
 FAST_PER_ROUND = 5  # of the ways that take milliseconds, so many times each round
+HEADER = ("output", "way", "s", "× plain", "× direct", "of GEMM rate", "memory, MB", "difference")
 AUTHORS_QUERIES = 30000  # pixels that the authors' code renders at once
 GEMM = (2048, 2048, 2048), (1280, 208, 208), (2048, 256, 576)
 
@@ -175,18 +177,22 @@ def report(record: dict[str, Any]) -> str:
             "",
             f"Blocked is {rows[0]['form']}.",
             "",
-            "| output | way | s | × plain | × direct | of GEMM rate | memory, MB | difference |",
-            "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         ]
-        for row in rows:
-            faster = row["times_faster_than"]
-            for way, seconds in row["seconds"].items():
-                lines.append(
-                    f"| {row['size'][1]} x {row['size'][0]} (x{row['scale']:g}) | {way} | {seconds:.3f} "
-                    f"| {faster['plain'][way]:.1f} | {faster['direct'][way]:.1f} | {row['of_gemm_rate'][way]:.0%} "
-                    f"| {row['memory_bytes'][way] / 1e6:.0f} | {row['error'][way]:.0e} |"
-                )
-        lines.append("")
+        cells = [
+            [
+                f"{row['size'][1]} x {row['size'][0]} (x{row['scale']:g})",
+                way,
+                f"{seconds:.3f}",
+                f"{row['times_faster_than']['plain'][way]:.1f}",
+                f"{row['times_faster_than']['direct'][way]:.1f}",
+                f"{row['of_gemm_rate'][way]:.0%}",
+                f"{row['memory_bytes'][way] / 1e6:.0f}",
+                f"{row['error'][way]:.0e}",
+            ]
+            for row in rows
+            for way, seconds in row["seconds"].items()
+        ]
+        lines.append(Table.of_text(HEADER, cells, labels=2).markdown())
     return "\n".join(lines)
 
 

@@ -25,6 +25,7 @@ from lmf_sr import build
 from lmf_sr.decoders import Decoder
 from lmf_sr.glibc import keep_freed
 from lmf_sr.plain import plain_form
+from lmf_sr.results.table import Table
 
 BATCH, PATCH, QUERIES = 16, 48, 2304
 REPEATS = 5
@@ -81,15 +82,15 @@ def report(record: dict[str, Any]) -> str:
         f"LM-LIIF, EDSR-baseline, batch {BATCH}, {PATCH} x {PATCH}, {QUERIES} queries. {env['processor']}, "
         f"{env['threads']} threads, {record['date']}, `{record['command']}`.",
         "",
-        "| | seconds | times ours |",
-        "| --- | --- | --- |",
     ]
+    cells = []
     for name, found in seconds.items():
         ours = seconds["decoder alone, ours" if name.startswith("decoder") else "ours"]
-        lines.append(f"| {name} | {found:.3f} | {found / ours:.2f} |")
+        cells.append([name, f"{found:.3f}", f"{found / ours:.2f}"])
+    lines.append(Table.of_text(["", "seconds", "times ours"], cells).markdown())
     ratio = seconds["plain"] / seconds["ours"]
     verdict = "met" if ratio >= TARGET else "missed"
-    return "\n".join([*lines, "", f"The plain step takes {ratio:.2f} times ours (target {TARGET}: {verdict}).", ""])
+    return "\n".join([*lines, f"The plain step takes {ratio:.2f} times ours (target {TARGET}: {verdict}).", ""])
 
 
 def main() -> None:

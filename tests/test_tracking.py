@@ -1,20 +1,6 @@
 """Names that a W&B run's metrics have, whatever measured them."""
 
-from lmf_sr.tracking import as_in_training, split_by_scale
-
-
-def test_costs_go_by_the_names_of_training_and_are_summed() -> None:
-    metrics = {"psnr": 30.0, "encoder_macs": 1, "decoder_macs": 2, "encoder_ms": 3.0, "decoder_ms": 4.0}
-    assert as_in_training(metrics) == {
-        "psnr": 30.0,
-        "macs_encoder": 1,
-        "macs_decoder": 2,
-        "latency_encoder_ms": 3.0,
-        "latency_decoder_ms": 4.0,
-        "macs": 3,
-        "latency_ms": 7.0,
-    }
-    assert as_in_training({"encoder_macs": 1}) == {"macs_encoder": 1}
+from lmf_sr.tracking import split_by_scale
 
 
 def test_what_training_logs_by_scale() -> None:

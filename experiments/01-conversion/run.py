@@ -21,7 +21,8 @@ from lmf_sr.plain import plain_form
 from lmf_sr.profiling import measure_latency
 from lmf_sr.results.plots import efficiency, save
 from lmf_sr.results.records import Metrics, Record, Result, Results, read_record, write_record
-from lmf_sr.results.tables import Row, rows
+from lmf_sr.results.rows import Row, joined
+from lmf_sr.results.table import Table
 
 PAIRS = {"liif": "lm-liif", "lte": "lm-lte", "ciaosr": "lm-ciaosr"}
 METHODS = [*PAIRS, *PAIRS.values()]
@@ -69,7 +70,7 @@ SAVINGS = (
 
 def report(folder: Path, output: Path) -> None:
     """Tables and figure from the records of all methods."""
-    found = rows(read_record(folder / f"{method}.{what}.json").results for method in METHODS for what in MEASURED)
+    found = joined(read_record(folder / f"{method}.{what}.json").results for method in METHODS for what in MEASURED)
     at = {(row.model, row.scale): row.metrics for row in found}
     encoder_ms = statistics.median(m["encoder_ms"] for m in at.values() if "encoder_ms" in m)
     write_table(output / "costs.md", COSTS, [costs_of(row) for row in found])
@@ -110,9 +111,8 @@ def savings_of(
 
 
 def write_table(path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
-    rule = ["---", *["---:"] * (len(header) - 1)]
     with replacing(path) as file:
-        file.write("".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *lines)).encode())
+        file.write(Table.of_text(header, lines).markdown().encode())
 
 
 MEASURED = {"count": count, "time": time}

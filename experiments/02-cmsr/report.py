@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from lmf_sr.atomic import replacing
 from lmf_sr.results.plots import COLOURS, MARKERS
 from lmf_sr.results.records import Metrics, read_record
+from lmf_sr.results.table import Table
 
 
 class Case(NamedTuple):
@@ -31,11 +32,10 @@ def main(runs: Path, output: Path) -> None:
     """Writes a table, NAME.md and NAME.csv, and a figure, NAME.png, where NAME is that of the folder of runs."""
     cases, full_psnr = read(runs)
     lines = [cells(case, full_psnr[case.scale]) for case in cases]
-    rule = ["---:"] * len(HEADER)
-    with replacing(output / f"{runs.name}.md") as file:
-        file.write("".join(f"| {' | '.join(line)} |\n" for line in (HEADER, rule, *lines)).encode())
-    with replacing(output / f"{runs.name}.csv") as file:
-        file.write("".join(f"{','.join(line)}\n" for line in (HEADER, *lines)).encode())
+    table = Table.of_text(HEADER, lines)
+    for suffix, text in ((".md", table.markdown()), (".csv", table.csv())):
+        with replacing(output / f"{runs.name}{suffix}") as file:
+            file.write(text.encode())
     draw(cases, full_psnr, output / f"{runs.name}.png")
 
 

@@ -20,6 +20,7 @@ from lmf_sr.cmsr.savings import SavingMeter, overall
 from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.data import Folder, PairedImages
 from lmf_sr.model import ContinuousImage, Model
+from lmf_sr.results.table import Table
 
 ROUNDS = 5
 HEADER = ("scale", "MSE asked for", "MSE found", "MACs saved (%)", "time, full (s)", "time saved (%)", "time / MACs")
@@ -40,7 +41,7 @@ def main() -> None:
     taken = PairedImages("LR", evenly_spread(images.images, options.images))
     pictures = [model.encode(pair.lr / 255) for pair in taken.pairs(scale=1)]
 
-    lines = [HEADER, ("---:",) * len(HEADER)]
+    lines: list[tuple[str, ...]] = []
     for scale in options.scales:
         for threshold in options.thresholds:
             table = calibration.table(threshold)
@@ -50,7 +51,7 @@ def main() -> None:
             lines.append((*figures, f"{found['full_ms'] / 1000:.3g}", f"{100 * saved:.0f}", f"{saved / macs:.2f}"))
             print(*lines[-1], flush=True)
     with replacing(Path(options.output)) as file:
-        file.write("".join(f"| {' | '.join(line)} |\n" for line in lines).encode())
+        file.write(Table.of_text(HEADER, lines).markdown().encode())
 
 
 def measured(model: Model, table: Scale2Mod, image: ContinuousImage, scale: float) -> dict[str, int | float]:

@@ -27,6 +27,7 @@ from lmf_sr.images import luma
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import ContinuousImage
 from lmf_sr.rendering.axes import nearest_latents
+from lmf_sr.results.table import Table
 
 Maps = dict[str, Float[Tensor, "h w"]]
 Samples = list[dict[str, NDArray[np.float64]]]  # of each photograph, quantity to values at the positions picked
@@ -66,15 +67,15 @@ def main() -> None:
     targets = [key for key in samples[0] if key.startswith("error")]
     measures = ["local variance", "gradient energy", "high DCT energy"]
     predictors = [key for key in samples[0] if key not in targets]
-    lines = ["| predictor | " + " | ".join(f"Spearman, {t} | Pearson (log), {t}" for t in [*targets, *measures]) + " |"]
-    lines.append("| --- |" + " ---: |" * (2 * (len(targets) + len(measures))))
+    header = ["predictor", *(f"{r}, {t}" for t in [*targets, *measures] for r in ("Spearman", "Pearson (log)"))]
+    lines = []
     found = correlations(samples, random)
     for predictor in predictors:
         row = [found.get((predictor, target), ("", "")) for target in [*targets, *measures]]
-        lines.append(f"| {predictor} | " + " | ".join(cell for pair in row for cell in pair) + " |")
+        lines.append([predictor, *(cell for pair in row for cell in pair)])
     about = f"{len(names)} photographs of {options.photographs.name}, x{options.scale:g}, {options.checkpoint}"
     with replacing(options.output / "table.md") as file:
-        file.write("\n".join([*lines, "", about, ""]).encode())
+        file.write(f"{Table.of_text(header, lines).markdown()}\n{about}\n".encode())
     scatter(samples, [PAPER, *measures], targets, options.output / "scatter.png")
 
 

@@ -28,6 +28,7 @@ from lmf_sr.checkpoints import export
 from lmf_sr.jobs.settings import as_dict
 from lmf_sr.model import Model
 from lmf_sr.results.records import FILE, Record, read_record
+from lmf_sr.results.table import Table
 
 ROUNDS = 10  # steps of each, to time them
 RECIPE = ["experiment=budget", "encoder=edsr-tiny", "decoder=lm-liif"]
@@ -193,12 +194,12 @@ def report(found: Sequence[Learnt]) -> str:
     """A row for each variant, the best first."""
     budget = next(variant for variant in found if variant.name == "budget")
     scales = sorted(budget.psnr)
-    lines = [f"| | steps | {' | '.join(f'x{scale:g}' for scale in scales)} | mean, against budget's |"]
-    lines.append("| --- |" + " ---: |" * (len(scales) + 2))
-    for variant in found:
-        psnr = " | ".join(f"{variant.psnr[scale]:.2f}" for scale in scales)
-        lines.append(f"| {variant.name} | {variant.steps} | {psnr} | {variant.mean - budget.mean:+.3f} |")
-    return "\n".join([*lines, ""])
+    header = ["", "steps", *(f"x{scale:g}" for scale in scales), "mean, against budget's"]
+    lines = [
+        [v.name, str(v.steps), *(f"{v.psnr[scale]:.2f}" for scale in scales), f"{v.mean - budget.mean:+.3f}"]
+        for v in found
+    ]
+    return Table.of_text(header, lines).markdown()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`lmf-sr compare`: what it leaves in its folder."""
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from lmf_sr.building import build
 from lmf_sr.checkpoints import export
+from lmf_sr.images import Picture, write_picture
 from lmf_sr.results.records import read_record
 
 
@@ -55,8 +57,39 @@ def test_what_it_leaves(run: Run, photographs: Path, checkpoint: Path, tmp_path:
 def test_crops_that_cannot_be_drawn_are_not_said_to_be_written(run: Run, photographs: Path, tmp_path: Path) -> None:
     outcome = run("compare", "models=[bicubic]", f"data.root={photographs}", *OPTIONS, "crop.scale=100")
     assert outcome.status == 0, outcome.err
-    assert "written: out/table.md, table.csv, comparison.png\n" in outcome.out.replace(f"{tmp_path}/", "")
+    assert "written: out/comparison.png\n" in outcome.out.replace(f"{tmp_path}/", "")
     assert not (tmp_path / "out" / "crops.png").exists()
+
+
+def test_a_figure_that_cannot_be_drawn_is_a_warning(
+    run: Run, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("lmf_sr.results.plots.side_by_side", fail)
+    outcome = run("compare", "models=[bicubic]", f"data.root={photographs}", *OPTIONS)
+    assert outcome.status == 0
+    assert "no ink" in outcome.err
+    assert read_record(tmp_path / "out" / "result.json").status == "done"
+    assert (tmp_path / "out" / "table.csv").is_file()
+
+
+def test_names_of_any_kind(run: Run, tmp_path: Path) -> None:
+    for name in ("price_$5_to_$9", "a|b", "漢字", os.fsdecode(b"caf\xe9")):
+        write_picture(tmp_path / "new.png", Picture(torch.rand(3, 48, 60)))
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        (tmp_path / "new.png").rename(tmp_path / "pictures" / f"{name}.png")
+    write_picture(tmp_path / "pictures" / "flat.png", Picture(torch.full((3, 48, 60), 0.5)))
+    outcome = run("compare", "models=[bicubic]", "data.root=pictures", *OPTIONS, "crop.images=5")
+    assert outcome.status == 0, outcome.err
+    assert "warning" not in outcome.err
+    assert (tmp_path / "out" / "crops.png").is_file()
+    (result, _) = read_record(tmp_path / "out" / "result.json").results["bicubic"]
+    assert result.metrics["psnr_infinite"] == 1
+    assert result.metrics["psnr"] < 100
+    assert run("collect", "out", "--images", "-o", "x.csv").status == 0
+    assert r"caf\xe9" in (tmp_path / "x.csv").read_text()
 
 
 def test_two_models_of_one_kind_keep_their_rows_apart(run: Run, photographs: Path, tmp_path: Path) -> None:

@@ -2,26 +2,26 @@
 
 import pytest
 
-from lmf_sr.reporting.published import published, sources
+from lmf_sr.reporting.published import published_figure, sources
 
 LIIF = {"encoder": "edsr-baseline", "decoder": "liif"}
 
 
 def test_a_figure_and_where_it_comes_from() -> None:
-    found = published("psnr", 4.0, "benchmark-rgb", set="Set5", **LIIF)
+    found = published_figure("psnr", 4.0, "benchmark-rgb", set="Set5", **LIIF)
     assert found is not None
     assert found.value == 30.2748
     assert "MMagic" in sources()[found.source]
 
 
 def test_macs_are_in_base_units() -> None:
-    found = published("decoder_macs", 30.0, lr_size=[180, 320], **LIIF)
+    found = published_figure("decoder_macs", 30.0, lr_size=[180, 320], **LIIF)
     assert found is not None
     assert found.value == pytest.approx(71716.70e9)
 
 
 def test_what_depends_on_no_scale_stands_at_every_one() -> None:
-    assert published("decoder_parameters", None, **LIIF) == published("decoder_parameters", 8.0, **LIIF)
+    assert published_figure("decoder_parameters", None, **LIIF) == published_figure("decoder_parameters", 8.0, **LIIF)
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_what_depends_on_no_scale_stands_at_every_one() -> None:
 def test_other_conditions_have_no_figure(
     metric: str, scale: float, protocol: str | None, about: dict[str, str]
 ) -> None:
-    assert published(metric, scale, protocol, **about) is None
+    assert published_figure(metric, scale, protocol, **about) is None

@@ -12,7 +12,7 @@ from lmf_sr.errors import InputError
 from lmf_sr.images import read_picture
 from lmf_sr.results import plots
 from lmf_sr.results.plots import against_scale, bubble, crop, efficiency, legible, save, side_by_side
-from lmf_sr.results.tables import Row
+from lmf_sr.results.rows import Row
 
 ROWS = [
     Row("bicubic", "Set5", 2.0, {"psnr": 33.7}),

@@ -1,6 +1,7 @@
 """`lmf-sr compare`: several models on the same images; a table, figures, crops and records in the job's folder."""
 
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,11 +26,13 @@ from lmf_sr.jobs.job import job_folder, overrides
 from lmf_sr.jobs.settings import name_of, protocol_named, scales, size
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.model import Model
-from lmf_sr.results import plots, tables
+from lmf_sr.results import plots
+from lmf_sr.results.columns import IN_FILES_ONLY
 from lmf_sr.results.records import Results, environment
-from lmf_sr.results.tables import Row
+from lmf_sr.results.rows import joined, table
+from lmf_sr.text import printable
 
-DETAILS = {"ssim", "encoder_parameters", "decoder_macs_as_run"}  # in table.csv and the records only
+DETAILS = IN_FILES_ONLY | {"ssim", "encoder_parameters", "decoder_macs_as_run"}  # in table.csv and the records only
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -61,7 +64,7 @@ def job(cfg: DictConfig) -> Results:
                     results[name].append(result)
                     progress.advance(costs)
 
-    rows = tables.rows([results])
+    rows = joined([results])
     hardware = environment()["hardware"]
     about = (
         f"PSNR by protocol {protocol.name}. Costs of an LR picture of {lr_size[0]} x {lr_size[1]} pixels, latency on "
@@ -69,31 +72,32 @@ def job(cfg: DictConfig) -> Results:
         f"    lmf-sr compare {shlex.join(overrides())}\n"
     )
     with replacing(folder / "table.md") as file:
-        file.write(f"{tables.markdown(_shown(rows))}\n{about}".encode())
+        file.write(printable(f"{table(rows, without=DETAILS).markdown()}\n{about}").encode())
     with replacing(folder / "table.csv") as file:
-        file.write(tables.csv_text(rows).encode())
-    plots.against_scale(
-        [row for row in rows if row.set == sets[0].name], folder / "comparison.png", title=f"on {sets[0].name}"
-    )
-    written = ["table.md", "table.csv", "comparison.png"]
-    crops = dict(detailed_crops(models, sets[0], cfg.crop.images, cfg.crop.scale, cfg.crop.side))
-    if crops:
-        plots.side_by_side(list(crops.values()), folder / "crops.png", list(crops))
-        written.append("crops.png")
+        file.write(table(rows, without=()).csv().encode())
     quality, cost = (
-        {model: [result for result in found if (result.set is None) == of_costs] for model, found in results.items()}
+        joined([{model: [r for r in found if (r.set is None) == of_costs] for model, found in results.items()}])
         for of_costs in (False, True)
     )
-    rich.print(tables.terminal(_shown(tables.rows([quality])), f"protocol {protocol.name}"))
-    if any(cost.values()):
-        rich.print(tables.terminal(_shown(tables.rows([cost])), f"costs at {lr_size[0]} x {lr_size[1]}"))
-    print(f"written: {folder}/{', '.join(written)}")
+    rich.print(table(quality, f"protocol {protocol.name}", DETAILS).terminal())
+    if cost:
+        rich.print(table(cost, f"costs at {lr_size[0]} x {lr_size[1]}", DETAILS).terminal())
+    print(f"written: {folder}/table.md, table.csv")
+
+    def draw() -> None:
+        of_first_set = [row for row in rows if row.set == sets[0].name]
+        plots.against_scale(of_first_set, folder / "comparison.png", title=f"on {sets[0].name}")
+        crops = dict(detailed_crops(models, sets[0], cfg.crop.images, cfg.crop.scale, cfg.crop.side))
+        if crops:
+            plots.side_by_side(list(crops.values()), folder / "crops.png", list(crops))
+        print(f"written: {folder}/comparison.png{', crops.png' if crops else ''}")
+
+    try:
+        draw()
+    except Exception as error:
+        print(f"lmf-sr: warning: the figures could not be drawn: {error}", file=sys.stderr)
     to_wandb(cfg, results, models)
     return results
-
-
-def _shown(rows: Sequence[Row]) -> list[Row]:
-    return [row._replace(metrics={k: v for k, v in row.metrics.items() if k not in DETAILS}) for row in rows]
 
 
 def _models(sources: Sequence[str], device: str) -> dict[str, Upscaler]:

@@ -10,8 +10,8 @@ from lmf_sr.errors import InputError
 EPILOG = """\
 Runs get there by logger.wandb.mode=online as they run, or later: wandb sync FOLDER/wandb/offline-run-*. What is logged:
 
-  by_scale/psnr, by_scale/macs_decoder, ...    a row for each scale, against by_scale/scale
-  psnr/x4, latency_ms/x4, ...                  summary: the last value, by which runs are sorted and plotted
+  by_scale/psnr, by_scale/decoder_macs, ...    a row for each scale, against by_scale/scale
+  psnr/x4, total_ms/x4, ...                  summary: the last value, by which runs are sorted and plotted
   crops                                        a table: LR, bicubic, SR, HR, error
 
 examples:

@@ -25,7 +25,7 @@ from lmf_sr.jobs.settings import (
 )
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.results.records import Results
-from lmf_sr.results.tables import rows, terminal
+from lmf_sr.results.rows import joined, table
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -46,7 +46,7 @@ def job(cfg: DictConfig) -> Results:
         after_image = partial(progress.advance, task)
         found = [evaluate(model, images, scale, protocol, after_image, saving) for images in sets for scale in wanted]
     results = {name: found}
-    rich.print(terminal(rows([results]), title=f"protocol {protocol.name}"))
+    rich.print(table(joined([results]), f"protocol {protocol.name}").terminal())
     to_wandb(cfg, results, {name: model})
     return results
 
@@ -56,8 +56,8 @@ def _upscaler(cfg: DictConfig) -> tuple[str, Upscaler, SavingMeter | None]:
     if cfg.ckpt == "bicubic":
         return "bicubic", Bicubic(), None
     model = trained_model(cfg).to(device_named(cfg.device))
-    table = scale2mod(cfg.cmsr, checkpoint_named(cfg), model)
-    if table is None:
+    levels = scale2mod(cfg.cmsr, checkpoint_named(cfg), model)
+    if levels is None:
         return name_of(model), model, None
-    label = "cmsr" if table.mse_threshold is None else f"cmsr {table.mse_threshold:g}"
-    return f"{name_of(model)} {label}", model, SavingMeter(model, table, cfg.cmsr.repeats)
+    label = "cmsr" if levels.mse_threshold is None else f"cmsr {levels.mse_threshold:g}"
+    return f"{name_of(model)} {label}", model, SavingMeter(model, levels, cfg.cmsr.repeats)

@@ -13,7 +13,7 @@ from lmf_sr.jobs import app
 from lmf_sr.jobs.settings import configured_model, name_of, scales, size
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.results.records import Results
-from lmf_sr.results.tables import rows, terminal
+from lmf_sr.results.rows import joined, table
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -27,6 +27,6 @@ def job(cfg: DictConfig) -> Results:
     model = configured_model(cfg).to(device_named(cfg.device))
     costs = profile(model, lr_size, wanted, cfg.latency, cfg.warmup, cfg.repeats, float(cfg.budget_s))
     results = {name_of(model): [*track(costs, "profiling", len(wanted), console=Console(stderr=True), transient=True)]}
-    rich.print(terminal(rows([results]), title=f"LR picture of {lr_size[0]} x {lr_size[1]} pixels"))
+    rich.print(table(joined([results]), f"LR picture of {lr_size[0]} x {lr_size[1]} pixels").terminal())
     to_wandb(cfg, results, {name_of(model): model})
     return results

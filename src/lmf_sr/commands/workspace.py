@@ -14,10 +14,10 @@ from lmf_sr.tracking import X
 
 BY_SCALE = {  # panels against scale: title, what ends the metric's name, logarithmic
     "PSNR (dB)": ("psnr", False),
-    "decoder MACs, plain form": ("macs_decoder", True),
-    "decoder MACs, as run": ("macs_decoder_as_run", True),
-    "latency of encoder and decoder (ms)": ("latency_ms", True),
-    "decoder latency (ms)": ("latency_decoder_ms", True),
+    "decoder MACs, plain form": ("decoder_macs", True),
+    "decoder MACs, as run": ("decoder_macs_as_run", True),
+    "latency of encoder and decoder (ms)": ("total_ms", True),
+    "decoder latency (ms)": ("decoder_ms", True),
 }
 SET = "(.*/)?"  # metrics of one of several sets have its name before theirs
 
@@ -31,7 +31,7 @@ def workspace(project: str, entity: str, scales: Sequence[float]) -> Workspace:
     pareto: list[Any] = [
         panels.ScatterPlot(
             title=f"PSNR against latency at ×{scale:g}",
-            x=panels.SummaryMetric(f"latency_ms/x{scale:g}"),
+            x=panels.SummaryMetric(f"total_ms/x{scale:g}"),
             y=panels.SummaryMetric(f"psnr/x{scale:g}"),
             log_x=True,
             running_ymax=True,  # the Pareto front
@@ -62,8 +62,8 @@ def _parallel_coordinates(scale: float) -> Any:
             column(panels.Config("decoder.name"), "decoder"),
             column(panels.Config("cmsr.mse_threshold"), "CMSR threshold", log=True),
             column(panels.SummaryMetric(f"psnr/x{scale:g}"), "PSNR"),
-            column(panels.SummaryMetric(f"macs/x{scale:g}"), "MACs", log=True),
-            column(panels.SummaryMetric(f"latency_ms/x{scale:g}"), "latency (ms)", log=True),
+            column(panels.SummaryMetric(f"total_macs/x{scale:g}"), "MACs", log=True),
+            column(panels.SummaryMetric(f"total_ms/x{scale:g}"), "latency (ms)", log=True),
         ],
     )
 

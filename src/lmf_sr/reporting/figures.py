@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from lmf_sr.reporting.study import Study
 from lmf_sr.results.plots import COLOURS, MARKERS, legible
 from lmf_sr.results.plots import efficiency as drawing_of_efficiency
-from lmf_sr.results.tables import Row
+from lmf_sr.results.rows import Row
 
 PARETO_SCALES = (2.0, 4.0, 8.0)
 DRAWN = {"decoder_macs", "decoder_ms", "decoder_parameters"}  # of efficiency

@@ -7,15 +7,16 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lmf_sr.reporting.figures import Figure
-from lmf_sr.reporting.formats import measured_text, published_text, used_sources
+from lmf_sr.reporting.formats import used_sources
+from lmf_sr.reporting.paper_tables import PaperTable
 from lmf_sr.reporting.study import Study
-from lmf_sr.reporting.tables import Table
+from lmf_sr.results.table import text_of
 
 TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def page(
-    title: str, study: Study, tables: Sequence[Table], figures: Sequence[Figure], unfinished: Sequence[str]
+    title: str, study: Study, tables: Sequence[PaperTable], figures: Sequence[Figure], unfinished: Sequence[str]
 ) -> str:
     """The page as HTML; the same for the same records. `unfinished` names jobs that are not done, and why."""
     templates = Environment(loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined)
@@ -26,8 +27,7 @@ def page(
         figures=figures,
         provenance=provenance(study),
         unfinished=unfinished,
-        measured=measured_text,
-        published=published_text,
+        text_of=text_of,
         sources=used_sources,
     )
 

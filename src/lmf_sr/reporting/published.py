@@ -10,20 +10,20 @@ import yaml
 FILE = Path(__file__).with_name("published.yaml")
 
 
-class Published(NamedTuple):
+class PublishedFigure(NamedTuple):
     """One figure, in base units, and the key of its source."""
 
     value: float
     source: str
 
 
-def published(
+def published_figure(
     metric: str, scale: float | None = None, protocol: str | None = None, **measured: Any
-) -> Published | None:
+) -> PublishedFigure | None:
     """The figure that may stand beside a measurement, if there is one.
 
     Args:
-        metric: its name (`tables.COLUMNS`).
+        metric: its name (`results/columns.py`).
         scale: None for what does not depend on it.
         protocol: by which a PSNR was measured.
         measured: the other conditions, by their names in the file.
@@ -37,7 +37,7 @@ def published(
             and protocol in series.get("protocols", [protocol])
             and all(measured.get(key) == value for key, value in conditions.items())
         ):
-            return Published(values[scale if scale in values else None] * series.get("unit", 1), series["source"])
+            return PublishedFigure(values[scale if scale in values else None] * series.get("unit", 1), series["source"])
     return None
 
 

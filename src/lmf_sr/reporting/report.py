@@ -7,8 +7,8 @@ from lmf_sr.errors import InputError
 from lmf_sr.reporting import formats
 from lmf_sr.reporting.figures import Figure, all_figures, themed
 from lmf_sr.reporting.page import page
+from lmf_sr.reporting.paper_tables import all_tables
 from lmf_sr.reporting.study import Study
-from lmf_sr.reporting.tables import all_tables
 from lmf_sr.results.records import FILE, read_record
 from lmf_sr.text import printable
 

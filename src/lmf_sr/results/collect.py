@@ -1,33 +1,34 @@
-"""One table of any number of runs, from their records: long form, a row for each run, model, set and scale (or image).
+"""One table of any number of runs, from their records, in long form: a row for each run, model, set and scale (or image).
 
     run           sweep  status  seed  decoder.width  model    set   protocol   scale  psnr  ssim ...
     .../width-8   width  done    0     8              lm-liif  Set5  benchmark  2      37.1  0.95
 
-Those keys of the configuration become columns that differ between the runs. Costs, which know no set, stand beside the
-results of every set at their scale, as in `tables.py`.
+The keys of the configuration that differ between the runs become columns. Costs, which know no set, stand beside the results
+of every set at their scale, as in `rows.py`.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from lmf_sr.atomic import replacing
 from lmf_sr.errors import InputError
+from lmf_sr.results.columns import IN_FILES_ONLY, METRICS, Column
 from lmf_sr.results.records import FILE, Metrics, Record, Result, read_record
-from lmf_sr.results.statistics import Spread
-from lmf_sr.results.tables import COLUMNS
+from lmf_sr.results.statistics import INFINITE, Spread
+from lmf_sr.results.table import Table, Value
 from lmf_sr.text import printable
 
 OF_THE_RUN = ("run", "verb", "sweep", "status", "revision", "started", "duration_s", "seed")
 OF_A_RESULT = ("model", "set", "protocol", "scale", "image")
-ONE_OF_MANY = {"run", "revision", "started", "duration_s", "seed"}  # in which the runs of one row may differ
+ONE_OF_MANY = {"run", "revision", "started", "duration_s", "seed"}  # columns in which the runs of one row may differ
+BOOKKEEPING = {"run", "verb", "status", "revision", "started", "duration_s", "protocol"}  # columns of files only
+DETAILS = IN_FILES_ONLY | {"encoder_parameters", "encoder_macs", "encoder_ms", "decoder_macs_as_run"}  # the same
 SUFFIXES = (".csv", ".parquet")
 
 
@@ -52,73 +53,77 @@ def find_records(places: Sequence[Path]) -> tuple[dict[Path, Record], list[str]]
     return found, refused
 
 
-@dataclass(frozen=True)
-class Table:
-    """Rows by column; a cell is None where a row has nothing.
+def collect(records: Mapping[Path, Record], images: bool = False) -> Table:
+    """The table of some runs, by their folders; with `images`, a row for each image instead of their mean."""
+    settings = varying([*records.values()])
+    rows: list[dict[str, Any]] = []
+    metrics: dict[str, None] = {}
+    for folder, record in records.items():
+        about = {"run": str(folder), "revision": record.environment.get("revision")}
+        about |= {name: getattr(record, name) for name in OF_THE_RUN if name not in about}
+        about |= {key: record.settings.get(key) for key in settings}
+        for model, results in record.results.items():
+            for result, image, found in _found(results, images):
+                of_result = (model, result.set, result.protocol, result.scale, image)
+                rows.append({**about, **dict(zip(OF_A_RESULT, of_result, strict=True)), **found})
+                metrics.update(dict.fromkeys(found))
+    labels = [Column(name, name) for name in (*OF_THE_RUN, *settings, *OF_A_RESULT)]
+    columns = [*labels, *_metric_columns(metrics)]
+    return Table(columns, [[_cell(row.get(column.name)) for column in columns] for row in rows])
 
-    settings: which columns are keys of the configuration.
-    metrics: which are numbers that were found; those of `tables.COLUMNS` first.
-    """
 
-    rows: list[dict[str, Any]]
-    settings: list[str]
-    metrics: list[str]
+def over_seeds(table: Table) -> Table:
+    """Rows that differ in nothing but their seed, joined: the seeds, and each metric as its spread over them. Where a metric
+    is infinite for some seeds, a column counts them."""
+    labels = [i for i, column in enumerate(table.columns) if column.is_label and column.name not in ONE_OF_MANY]
+    metrics = [i for i, column in enumerate(table.columns) if not column.is_label]
+    seed = next(i for i, column in enumerate(table.columns) if column.name == "seed")
+    groups: dict[tuple[Value, ...], list[Sequence[Value]]] = {}
+    for row in table.rows:
+        groups.setdefault(tuple(row[i] for i in labels), []).append(row)
 
-    @classmethod
-    def of(cls, records: Mapping[Path, Record], images: bool = False) -> Table:
-        """The table of some runs; with `images`, a row for each image instead of their mean."""
-        settings = varying([*records.values()])
-        rows: list[dict[str, Any]] = []
-        metrics: dict[str, None] = {}
-        for folder, record in records.items():
-            about = {"run": printable(str(folder)), "revision": record.environment.get("revision")}
-            about |= {name: _cell(getattr(record, name)) for name in OF_THE_RUN if name not in about}
-            about |= {key: _cell(record.settings.get(key)) for key in settings}
-            for model, results in record.results.items():
-                for result, image, found in _found(results, images):
-                    of_result = (model, result.set, result.protocol, result.scale, image)
-                    where = dict(zip(OF_A_RESULT, map(_cell, of_result), strict=True))
-                    rows.append({**about, **where, **found})
-                    metrics.update(dict.fromkeys(found))
-        ordered = [*(name for name in COLUMNS if name in metrics), *(name for name in metrics if name not in COLUMNS)]
-        return cls([_complete(row, ordered) for row in rows], settings, ordered)
+    columns = [*(table.columns[i] for i in labels), Column("seeds", "seeds")]
+    cells: list[list[Value]] = [[*same] for same in groups]
+    for line, group in zip(cells, groups.values(), strict=True):
+        line.append(" ".join(map(str, sorted({row[seed] for row in group}, key=str))))
+    for i in metrics:
+        values = [[v for row in group if isinstance(v := row[i], int | float)] for group in groups.values()]
+        counts = [sum(map(math.isinf, of_group)) for of_group in values]
+        columns.append(table.columns[i])
+        for line, of_group in zip(cells, values, strict=True):
+            line.append(Spread.of(of_group) if of_group else None)
+        name = table.columns[i].name + INFINITE
+        if any(counts) and all(column.name != name for column in table.columns):
+            columns.append(METRICS.get(name, Column(name, name, "g")))
+            for line, count in zip(cells, counts, strict=True):
+                line.append(count)
+    return Table(columns, cells)
 
-    def over_seeds(self) -> Table:
-        """Rows that differ in nothing but their seed, joined: the mean of each metric and, as NAME_std, its sample
-        standard deviation (None of a single run)."""
-        groups: dict[str, list[dict[str, Any]]] = {}
-        for row in self.rows:
-            same = {key: value for key, value in row.items() if key not in ONE_OF_MANY and key not in self.metrics}
-            groups.setdefault(json.dumps(same), []).append(row)
-        columns = [column for name in self.metrics for column in (name, f"{name}_std")]
-        joined = []
-        for key, group in groups.items():
-            row = {**json.loads(key), "seeds": " ".join(map(str, sorted({of["seed"] for of in group})))}
-            for name in self.metrics:
-                values = [of[name] for of in group if of[name] is not None]
-                if values:
-                    spread = Spread.of(values)
-                    row[name], row[f"{name}_std"] = spread.mean, spread.std if spread.seeds > 1 else None
-            joined.append(_complete(row, columns))
-        return Table(joined, self.settings, columns)
 
-    def save(self, path: Path) -> None:
-        """Writes CSV or Parquet, by the suffix. Raises InputError where Parquet needs polars and it is not installed."""
-        if path.suffix == ".csv":
-            text = io.StringIO()
-            writer = csv.DictWriter(text, [*self.rows[0]], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
-            with replacing(path) as file:
-                file.write(text.getvalue().encode())
-        elif find_spec("polars") is None:
-            raise InputError(f"{path.name} needs polars: pip install 'lmf-sr[parquet]', or write a .csv")
-        else:
-            import polars
+def for_people(table: Table) -> Table:
+    """What tells the rows apart, and the metrics that matter most."""
+    shown = [
+        i
+        for i, column in enumerate(table.columns)
+        if any(row[i] is not None for row in table.rows)
+        and (column.name not in BOOKKEEPING if column.is_label else column.name in METRICS.keys() - DETAILS)
+    ]
+    return Table([table.columns[i] for i in shown], [[row[i] for i in shown] for row in table.rows])
 
-            columns = {name: _of_one_type([row[name] for row in self.rows]) for name in self.rows[0]}
-            with replacing(path) as file:
-                polars.DataFrame(columns, strict=False).write_parquet(file)
+
+def save(table: Table, path: Path) -> None:
+    """Writes CSV or Parquet, by the suffix. Raises InputError where Parquet needs polars and it is not installed."""
+    if path.suffix == ".csv":
+        with replacing(path) as file:
+            file.write(table.csv().encode())
+    elif find_spec("polars") is None:
+        raise InputError(f"{path.name} needs polars: pip install 'lmf-sr[parquet]', or write a .csv")
+    else:
+        import polars
+
+        columns = {name: _of_one_type(values) for name, values in table.data().items()}
+        with replacing(path) as file:
+            polars.DataFrame(columns, strict=False).write_parquet(file)
 
 
 def varying(records: Sequence[Record]) -> list[str]:
@@ -149,12 +154,15 @@ def _found(results: Sequence[Result], images: bool) -> Iterator[tuple[Result, st
             yield result, None, {**result.metrics, **of_scale}
 
 
-def _complete(row: dict[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
-    return {**{key: value for key, value in row.items() if key not in metrics}, **{n: row.get(n) for n in metrics}}
+def _metric_columns(names: Iterable[str]) -> list[Column]:
+    """The metrics of tables first, in their order; others under their names."""
+    given = list(names)
+    known = [column for name, column in METRICS.items() if name in given]
+    return [*known, *(Column(name, name, "g") for name in given if name not in METRICS)]
 
 
-def _cell(value: Any) -> Any:
-    """Lists and mappings as JSON; text as any file takes it."""
+def _cell(value: Any) -> Value:
+    """A value as a cell: lists and mappings as JSON, text as any file takes it."""
     if isinstance(value, list | dict):
         return json.dumps(value)
     return printable(value) if isinstance(value, str) else value

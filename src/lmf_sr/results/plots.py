@@ -17,7 +17,8 @@ from torch import Tensor
 from lmf_sr.atomic import replacing
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import Region
-from lmf_sr.results.tables import COLUMNS, Row
+from lmf_sr.results.columns import METRICS
+from lmf_sr.results.rows import Row
 from lmf_sr.text import printable
 
 # Okabe & Ito (2008): told apart with any colour vision; the markers help in grey.
@@ -33,7 +34,7 @@ def against_scale(
     Args:
         rows: of one set (or of none).
         path: where to write.
-        metrics: names of `tables.COLUMNS`.
+        metrics: names of `METRICS`.
         title: above the panels.
     """
     shown = [name for name in metrics if any(name in row.metrics for row in rows)]
@@ -41,7 +42,7 @@ def against_scale(
     figure = Figure(figsize=(4.2 * len(shown), 3.6), layout="constrained")
     axes = figure.subplots(1, len(shown), squeeze=False)[0]
     for ax, name in zip(axes, shown, strict=True):
-        column = COLUMNS[name]
+        column = METRICS[name]
         for i, model in enumerate(models):
             points = sorted(
                 (r.scale, r.metrics[name] / column.unit) for r in rows if r.model == model and name in r.metrics
@@ -87,12 +88,12 @@ def efficiency(rows: Sequence[Row], inches: tuple[float, float] = (8.0, 5.0)) ->
     figure.legend(
         keys, labels, title="latency", loc="outside lower center", ncols=len(keys), frameon=False, handletextpad=1.5
     )
-    ax.set(xlabel="scale", ylabel=COLUMNS["decoder_macs"].title, yscale="log")
+    ax.set(xlabel="scale", ylabel=METRICS["decoder_macs"].title, yscale="log")
     ax.margins(x=0.18, y=0.12)
     ax.set_xlim(left=0)
     ax.grid(color="#dddddd", linewidth=0.6)
     ax.spines[["top", "right"]].set_visible(False)
-    figure.colorbar(ScalarMappable(norm, colours), ax=ax, label=COLUMNS["decoder_parameters"].title)
+    figure.colorbar(ScalarMappable(norm, colours), ax=ax, label=METRICS["decoder_parameters"].title)
     return figure
 
 

@@ -37,7 +37,7 @@ FILE = "result.json"
 PACKAGES = ("lmf-sr", "torch", "lightning", "hydra-core", "torchmetrics", "fvcore", "numpy", "pillow", "scikit-image")
 
 Metrics = dict[str, int | float]
-"""By name; the names and their units are those of `tables.COLUMNS`."""
+"""By name; the names and their units are those of `columns.METRICS`."""
 
 
 @dataclass(frozen=True)

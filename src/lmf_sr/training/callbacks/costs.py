@@ -1,9 +1,9 @@
 """What the model costs at each validation scale, beside its PSNR: multiply-accumulates and latency of one LR picture.
 
-    macs/x2                   encoder and decoder together          latency_ms/x2
-    macs_encoder/x2                                                 latency_encoder_ms/x2
-    macs_decoder/x2           of the papers' plain form             latency_decoder_ms/x2
-    macs_decoder_as_run/x2    of the form that is run and timed
+    total_macs/x2             encoder and decoder together          total_ms/x2
+    encoder_macs/x2                                                 encoder_ms/x2
+    decoder_macs/x2           of the papers' plain form             decoder_ms/x2
+    decoder_macs_as_run/x2    of the form that is run and timed
 
 Neither changes as the weights do: both are found once in a run, and logged at each validation.
 """
@@ -55,10 +55,10 @@ class Macs(_Costs):
     def find(self, model: Model, lr_size: Size, hr_size: Size) -> Mapping[str, float | int]:
         macs = count_macs(model, lr_size, hr_size)
         return {
-            "macs": macs.encoder + macs.decoder,
-            "macs_encoder": macs.encoder,
-            "macs_decoder": macs.decoder,
-            "macs_decoder_as_run": macs.decoder_as_run,
+            "total_macs": macs.encoder + macs.decoder,
+            "encoder_macs": macs.encoder,
+            "decoder_macs": macs.decoder,
+            "decoder_macs_as_run": macs.decoder_as_run,
         }
 
 
@@ -67,4 +67,4 @@ class Latency(_Costs):
 
     def find(self, model: Model, lr_size: Size, hr_size: Size) -> Mapping[str, float | int]:
         encoder, decoder = measure_latency(model, lr_size, hr_size)
-        return {"latency_ms": encoder + decoder, "latency_encoder_ms": encoder, "latency_decoder_ms": decoder}
+        return {"total_ms": encoder + decoder, "encoder_ms": encoder, "decoder_ms": decoder}

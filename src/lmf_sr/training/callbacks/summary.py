@@ -17,7 +17,7 @@ class Summary(Callback):
         assert isinstance(pl_module, SuperResolution)
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
         encoder, decoder = count_parameters(pl_module.model)
-        summary = {**metrics, "parameters_encoder": encoder, "parameters_decoder": decoder}
+        summary = {**metrics, "encoder_parameters": encoder, "decoder_parameters": decoder}
         best = trainer.checkpoint_callback
         if isinstance(best, ModelCheckpoint) and best.best_model_score is not None:
             summary[f"best/{best.monitor}"] = best.best_model_score.item()

@@ -7,95 +7,86 @@ says so.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from lmf_sr.reporting.published import Published, published
+from lmf_sr.reporting.published import PublishedFigure, published_figure
 from lmf_sr.reporting.study import Study, Subject
+from lmf_sr.results.columns import METRICS, Column
 from lmf_sr.results.statistics import Spread
-from lmf_sr.results.tables import COLUMNS, Column
+from lmf_sr.results.table import Table, text_of
 
 VALIDATION_SCALES = (2.0, 3.0, 4.0, 6.0, 12.0, 18.0, 24.0, 30.0)
 BENCHMARK_SCALES = (2.0, 3.0, 4.0, 6.0, 8.0)
 BENCHMARKS = ("Set5", "Set14", "B100", "Urban100")
 CMSR_SCALES = (6.0, 8.0, 12.0, 18.0)
 
-SHOWN = COLUMNS | {"macs_saved_plain": Column("decoder MACs saved, plain form (%)", ".1f", 0.01)}
-SAVINGS = {
-    "macs_fewer": Column("decoder MACs, fewer by (%)", ".2f", 0.01),
-    "times_faster": Column("decoder, times faster", ".1f"),
-    "parameters_fewer": Column("decoder parameters, fewer by (%)", ".1f", 0.01),
-}
+SAVINGS = [
+    Column("macs_fewer", "decoder MACs, fewer by (%)", ".2f", 0.01),
+    Column("times_faster", "decoder, times faster", ".1f"),
+    Column("parameters_fewer", "decoder parameters, fewer by (%)", ".1f", 0.01),
+]
 """What a conversion saves of its original."""
+
+NOTHING = "Nothing has been measured."
 
 
 class Cell(NamedTuple):
+    """What was measured, beside the published figure where there is one."""
+
     measured: Spread | None
-    published: Published | None = None
+    published: PublishedFigure | None = None
 
     @property
     def difference(self) -> float | None:
         """Measured less published."""
         return self.measured.mean - self.published.value if self.measured and self.published else None
 
+    def shown(self, column: Column) -> str:
+        """As `30.27 ± 0.02 (30.40, −0.13)`: in brackets the published figure, and how far above it the measured one lies."""
+        figure = self.published_text(column)
+        return " ".join(part for part in (text_of(self.measured, column), f"({figure})" if figure else "") if part)
 
-class Heading(NamedTuple):
-    """Of a column: what it holds, and at which scale, if that matters."""
-
-    title: str
-    metric: str
-    scale: float | None = None
-
-    @property
-    def column(self) -> Column:
-        """How its values are shown."""
-        return (SHOWN | SAVINGS)[self.metric]
-
-
-class Row(NamedTuple):
-    label: str
-    cells: list[Cell]  # one for each heading
+    def published_text(self, column: Column) -> str:
+        """As `30.40, −0.13`; empty where nothing is published."""
+        if self.published is None:
+            return ""
+        figure = text_of(self.published.value, column)
+        if self.difference is None:
+            return figure
+        return f"{figure}, {column.number(self.difference, sign='+').replace('-', '−')}"
 
 
-class Block(NamedTuple):
-    title: str
-    corner: str  # what the rows are
-    headings: list[Heading]
-    rows: list[Row]
+class PaperTable(NamedTuple):
+    """One of the paper's tables: blocks, whose cells are `Cell`s but for the first of a row, which names the row.
 
-    @property
-    def note(self) -> str:
-        """What is missing; empty if nothing is."""
-        missing: dict[str, list[str]] = {}  # the rows that lack the same columns, by those
-        for row in self.rows:
-            gaps = [h.title for h, cell in zip(self.headings, row.cells, strict=True) if cell.measured is None]
-            if gaps:
-                missing.setdefault("all" if len(gaps) == len(self.headings) else ", ".join(gaps), []).append(row.label)
-        if not self.rows or len(missing.get("all", [])) == len(self.rows):
-            return "Nothing has been measured."
-        parts = [f"{', '.join(labels)}" + (f" at {gaps}" if gaps != "all" else "") for gaps, labels in missing.items()]
-        return f"Not measured: {'; '.join(parts)}." if parts else ""
+    `title` of a block says what it holds, and `note` what of it is missing.
+    """
 
-
-class Table(NamedTuple):
     name: str
     title: str
     about: str
-    blocks: list[Block]
+    blocks: list[Table]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it has been measured."""
+        return all(block.note == NOTHING for block in self.blocks)
 
 
 Conditions = dict[str, Any]
-"""Of the findings that make a row: arguments of `Study.select`."""
+"""What selects the findings of a row: arguments of `Study.select`."""
 
 
-def all_tables(study: Study) -> list[Table]:
+def all_tables(study: Study) -> list[PaperTable]:
     """T1 to T5."""
     return [validation(study), benchmarks(study), costs(study), cmsr(study), ablations(study)]
 
 
-def validation(study: Study) -> Table:
+def validation(study: Study) -> PaperTable:
     """T1."""
     sets = study.values("set", "psnr", protocol="div2k", threshold=None) or ["DIV2K"]
-    return Table(
+    return PaperTable(
         "T1",
         "PSNR on validation images",
         "RGB PSNR by the DIV2K protocol: scale + 6 pixels are cropped from each side.",
@@ -103,7 +94,7 @@ def validation(study: Study) -> Table:
     )
 
 
-def benchmarks(study: Study) -> Table:
+def benchmarks(study: Study) -> PaperTable:
     """T2."""
     found = study.values("set", "psnr", protocol="benchmark")
     blocks = []
@@ -112,7 +103,7 @@ def benchmarks(study: Study) -> Table:
         blocks.append(_quality(study, "luma SSIM", "ssim", "benchmark", set_, BENCHMARK_SCALES))
         if study.select(set=set_, protocol="benchmark-rgb"):
             blocks.append(_quality(study, "RGB PSNR (dB)", "psnr", "benchmark-rgb", set_, BENCHMARK_SCALES))
-    return Table(
+    return PaperTable(
         "T2",
         "PSNR and SSIM on benchmark sets",
         "By the benchmark protocol: on luma, scale pixels cropped from each side. RGB PSNR, where measured, is what model "
@@ -121,13 +112,13 @@ def benchmarks(study: Study) -> Table:
     )
 
 
-def costs(study: Study) -> Table:
+def costs(study: Study) -> PaperTable:
     """T3."""
     models = {study.label(s.architecture): s.architecture for s in study.main if s.encoder}
     blocks = [_parameters(study, models, "Parameters", "model")]
     for lr_size in study.values("lr_size", "decoder_macs"):
         blocks += _costs_of(study, models, lr_size)
-    return Table(
+    return PaperTable(
         "T3",
         "Parameters, multiply-accumulates and latency",
         "The plain form counts the whole MLP at each of the four corners of a pixel, as the paper does; as run is the "
@@ -136,7 +127,7 @@ def costs(study: Study) -> Table:
     )
 
 
-def cmsr(study: Study) -> Table:
+def cmsr(study: Study) -> PaperTable:
     """T4."""
     blocks = []
     for on in study.measured_on("cmsr_mse"):
@@ -147,19 +138,19 @@ def cmsr(study: Study) -> Table:
             scales = _merged(CMSR_SCALES, study.values("scale", "cmsr_mse", **where))
             for metric in ("psnr", "cmsr_mse", "macs_saved", "macs_saved_plain", "time_saved"):
                 rows = ({"in full": where | {"threshold": None}} if metric == "psnr" else {}) | thresholds
-                title = f"{study.label(subject)} on {on['set']}: {SHOWN[metric].title}"
+                title = f"{study.label(subject)} on {on['set']}: {METRICS[metric].title}"
                 title += f", protocol {on['protocol']}" if metric == "psnr" else ""
                 blocks.append(_block(study, title, "MSE allowed", _at(metric, scales), rows))
-    return Table(
+    return PaperTable(
         "T4",
         "CMSR: what controllable multi-scale rendering saves, and what it loses",
         "For an MSE allowed from the full rendering (values in [-1, 1]): PSNR, the MSE found, and the decoder's MACs and "
         "time saved against the full rendering on the same path.",
-        blocks or [Block("PSNR (dB)", "MSE allowed", _at("psnr", CMSR_SCALES), [])],
+        blocks or [_noted("PSNR (dB)", "MSE allowed", _at("psnr", CMSR_SCALES), [])],
     )
 
 
-def ablations(study: Study) -> Table:
+def ablations(study: Study) -> PaperTable:
     """T5."""
     blocks = []
     for plain, variants in study.ablations.items():
@@ -174,29 +165,29 @@ def ablations(study: Study) -> Table:
             blocks.append(_block(study, title, "variant", _at("psnr", scales), rows))
         architectures = {name: subject.architecture for name, subject in names.items()}
         blocks.append(_parameters(study, architectures, f"{study.label(plain)}: parameters", "variant"))
-    return Table(
+    return PaperTable(
         "T5",
         "Ablations",
         "The same model with options of its decoder changed, trained and measured alike.",
-        blocks or [Block("PSNR (dB)", "variant", _at("psnr", BENCHMARK_SCALES), [])],
+        blocks or [_noted("PSNR (dB)", "variant", _at("psnr", BENCHMARK_SCALES), [])],
     )
 
 
-def _quality(study: Study, title: str, metric: str, protocol: str, set_: str, scales: Sequence[float]) -> Block:
+def _quality(study: Study, title: str, metric: str, protocol: str, set_: str, scales: Sequence[float]) -> Table:
     where: Conditions = {"protocol": protocol, "set": set_, "threshold": None}
     rows = {study.label(subject): where | {"subject": subject} for subject in study.main}
     measured = study.values("scale", metric, **where)
     return _block(study, f"{set_}: {title}", "model", _at(metric, _merged(scales, measured)), rows)
 
 
-def _parameters(study: Study, models: Mapping[str, Subject], title: str, corner: str) -> Block:
-    headings = [Heading(COLUMNS[metric].title, metric) for metric in ("encoder_parameters", "decoder_parameters")]
-    return _block(study, title, corner, headings, {label: {"architecture": model} for label, model in models.items()})
+def _parameters(study: Study, models: Mapping[str, Subject], title: str, corner: str) -> Table:
+    columns = [METRICS[metric] for metric in ("encoder_parameters", "decoder_parameters")]
+    return _block(study, title, corner, columns, {label: {"architecture": model} for label, model in models.items()})
 
 
-def _costs_of(study: Study, models: Mapping[str, Subject], lr_size: tuple[int, int]) -> Iterator[Block]:
+def _costs_of(study: Study, models: Mapping[str, Subject], lr_size: tuple[int, int]) -> Iterator[Table]:
     """MACs, time on each machine it was measured on, and what the conversions save."""
-    of = f"LR picture of {lr_size[0]} × {lr_size[1]}"
+    picture = f"LR picture of {lr_size[0]} × {lr_size[1]}"
     where: Conditions = {"lr_size": lr_size}
     scales = study.values("scale", "decoder_macs", **where)
     machines = study.values("machine", "decoder_ms", **where)
@@ -205,21 +196,19 @@ def _costs_of(study: Study, models: Mapping[str, Subject], lr_size: tuple[int, i
     ]
     on_each += [(metric, {"machine": machine}) for machine in machines for metric in ("encoder_ms", "decoder_ms")]
     for metric, on in on_each:
-        title = ", ".join([COLUMNS[metric].title, of, *on.values()])
+        title = ", ".join([METRICS[metric].title, picture, *on.values()])
         rows = {label: where | on | {"architecture": model} for label, model in models.items()}
         yield _block(study, title, "model", _at(metric, scales), rows)
     pairs = {
         label: model for label, model in models.items() if model.is_conversion and model.original in models.values()
     }
     if pairs:
-        headings = [Heading(column.title, metric) for metric, column in SAVINGS.items()]
-        rows_ = [
-            Row(label, [Cell(_largest(study, model, h.metric, scales, where), published(h.metric)) for h in headings])
+        savings: list[tuple[str, list[Cell]]] = [
+            (label, [Cell(_largest(study, model, c.name, scales, where), published_figure(c.name)) for c in SAVINGS])
             for label, model in pairs.items()
         ]
-        yield Block(
-            f"The most that conversions save of their originals at these scales, {of}", "model", headings, rows_
-        )
+        title = f"The most that conversions save of their originals at these scales, {picture}"
+        yield _noted(title, "model", SAVINGS, savings)
 
 
 def _largest(study: Study, model: Subject, saving: str, scales: Sequence[float], where: Conditions) -> Spread | None:
@@ -238,32 +227,42 @@ def _largest(study: Study, model: Subject, saving: str, scales: Sequence[float],
     return Spread.of([max(found)]) if found else None
 
 
-def _block(study: Study, title: str, corner: str, headings: list[Heading], rows: Mapping[str, Conditions]) -> Block:
-    return Block(
-        title,
-        corner,
-        headings,
-        [Row(label, [_cell(study, heading, where) for heading in headings]) for label, where in rows.items()],
-    )
+def _block(study: Study, title: str, corner: str, columns: Sequence[Column], rows: Mapping[str, Conditions]) -> Table:
+    cells = [(label, [_cell(study, column, where) for column in columns]) for label, where in rows.items()]
+    return _noted(title, corner, columns, cells)
 
 
-def _cell(study: Study, heading: Heading, where: Conditions) -> Cell:
-    at = {} if heading.scale is None else {"scale": heading.scale}
+def _noted(title: str, corner: str, columns: Sequence[Column], rows: Sequence[tuple[str, Sequence[Cell]]]) -> Table:
+    """A block, with a note that says what is missing; `corner` says what its rows are."""
+    missing: dict[str, list[str]] = {}  # the rows that lack the same columns, by those
+    for label, cells in rows:
+        gaps = [column.title for column, cell in zip(columns, cells, strict=True) if cell.measured is None]
+        if gaps:
+            missing.setdefault("all" if len(gaps) == len(columns) else ", ".join(gaps), []).append(label)
+    parts = [f"{', '.join(labels)}" + (f" at {gaps}" if gaps != "all" else "") for gaps, labels in missing.items()]
+    note = f"Not measured: {'; '.join(parts)}." if parts else ""
+    if len(missing.get("all", [])) == len(rows):
+        note = NOTHING
+    return Table([Column(corner, corner), *columns], [[label, *cells] for label, cells in rows], title, note)
+
+
+def _cell(study: Study, column: Column, where: Conditions) -> Cell:
+    at = {} if column.scale is None else {"scale": column.scale}
     model: Subject = where.get("subject") or where["architecture"]
-    known = published(
-        heading.metric,
-        heading.scale,
+    known = published_figure(
+        column.name,
+        column.scale,
         where.get("protocol"),
         set=where.get("set"),
         lr_size=list(where.get("lr_size", ())),
         **model.names,
     )
-    return Cell(study.spread(heading.metric, **at, **where), known)
+    return Cell(study.spread(column.name, **at, **where), known)
 
 
-def _at(metric: str, scales: Iterable[float]) -> list[Heading]:
-    return [Heading(f"×{scale:g}", metric, scale) for scale in scales]
+def _at(metric: str, scales: Iterable[float]) -> list[Column]:
+    return [replace(METRICS[metric], title=f"×{scale:g}", scale=scale) for scale in scales]
 
 
 def _merged(*scales: Iterable[float]) -> list[float]:
-    return sorted({scale for some in scales for scale in some})
+    return sorted({scale for several in scales for scale in several})
