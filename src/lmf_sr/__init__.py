@@ -2,22 +2,53 @@
 
 >>> import lmf_sr
 >>> model = lmf_sr.build(encoder="edsr-baseline", decoder="lm-liif")
+
+`lmf_sr.upscale("photo.jpg", scale=3.3)` makes a picture larger.
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from lmf_sr.errors import InputError, InputWarning
 
 if TYPE_CHECKING:
     from lmf_sr.building import build
     from lmf_sr.checkpoints import load
-    from lmf_sr.model import ContinuousImage
+    from lmf_sr.cmsr.table import Scale2Mod
+    from lmf_sr.model import ContinuousImage, Model
+    from lmf_sr.upscaling.api import upscale
 
-__all__ = ["ContinuousImage", "build", "load"]
+__all__ = [
+    "ContinuousImage",
+    "InputError",
+    "InputWarning",
+    "Model",
+    "Scale2Mod",
+    "__version__",
+    "build",
+    "load",
+    "upscale",
+]
+
+_HOMES = {
+    "ContinuousImage": "model",
+    "Model": "model",
+    "Scale2Mod": "cmsr.table",
+    "build": "building",
+    "load": "checkpoints",
+    "upscale": "upscaling.api",
+}
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def __getattr__(name: str) -> Any:
     """Imported when first asked for: `lmf-sr --help` need not wait for PyTorch."""
-    homes = {"build": "building", "load": "checkpoints", "ContinuousImage": "model"}
-    if name not in homes:
+    if name == "__version__":
+        return version("lmf-sr")
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"lmf_sr.{homes[name]}"), name)
+    return getattr(import_module(f"lmf_sr.{_HOMES[name]}"), name)

@@ -12,6 +12,7 @@ from lmf_sr.images.pictures import (
     natural_order,
     read_picture,
     read_rgb8,
+    to_samples,
     write_picture,
 )
 from lmf_sr.images.resample import imresize, imresize_by, imresize_rows, resize_pillow
@@ -40,6 +41,7 @@ __all__ = [
     "read_picture",
     "read_rgb8",
     "resize_pillow",
+    "to_samples",
     "write_bands",
     "write_pages",
     "write_picture",

@@ -125,14 +125,23 @@ def _by_pillow(content: bytes, page: int = 0) -> Decoded:
     levels = 4096 if _layout(image) == "I;12" else 65536
     _set_upright(image)
     metadata = from_pillow(image, content)
-    if image.mode.startswith(("I", "F")):
-        return Decoded(_key_to_alpha(_sixteen_bit_grey(image, levels), image), metadata, count)
     if image.mode == "CMYK":
-        rgb = cmyk_to_rgb(np.asarray(image), metadata.icc_profile)
-        return Decoded(rgb, replace(metadata, icc_profile=None), count)
+        metadata = replace(metadata, icc_profile=None)
+    return Decoded(shown_samples(image, levels), metadata, count)
+
+
+def shown_samples(image: Image.Image, levels: int = 65536) -> Samples:
+    """The samples of a Pillow image of any mode, as it is shown: without palette, inks or premultiplication.
+
+    `levels` are those of grey of more than 8 bits. InputError for numbers that are no shades of grey.
+    """
+    if image.mode.startswith(("I", "F")):
+        return _key_to_alpha(_sixteen_bit_grey(image, levels), image)
+    if image.mode == "CMYK":
+        return cmyk_to_rgb(np.asarray(image), image.info.get("icc_profile"))
     grey = image.mode in ("1", "L", "LA", "La")
     mode = ("LA" if grey else "RGBA") if image.has_transparency_data else ("L" if grey else "RGB")
-    return Decoded(np.atleast_3d(np.asarray(image.convert(mode))), metadata, count)
+    return np.atleast_3d(np.asarray(image.convert(mode)))
 
 
 def _sixteen_bit_grey(image: Image.Image, levels: int) -> UInt16[np.ndarray, "H W C"]:

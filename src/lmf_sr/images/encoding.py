@@ -33,6 +33,8 @@ def encode(path: Path, samples: Samples, quality: int, metadata: Metadata) -> No
     InputError where the format cannot hold the picture or the file cannot be written; an existing file then stays.
     InputWarning where it cannot hold how the colours are encoded.
     """
+    if not 1 <= quality <= 100:
+        raise InputError(f"cannot write {path} with quality {quality}: it must lie between 1 and 100")
     file_format = FORMATS[path.suffix.lower()]
     warn_of_colour(path, metadata)
     try:

@@ -75,19 +75,25 @@ def read_picture(path: str | os.PathLike[str], page: int = 0) -> Picture:
     """Any photograph: grey, palette, transparent, 1 to 16 bits, rotated (set upright), CMYK (converted to sRGB), animated
     (its first frame), or one page of a TIFF. InputError if the file is missing, not an image, damaged or truncated."""
     decoded = decode(Path(path), page=page)
-    samples = decoded.samples
+    picture = from_samples(decoded.samples)
+    return replace(picture, metadata=decoded.metadata, count=decoded.count, paged=decoded.paged, notes=decoded.notes)
+
+
+def from_samples(samples: Samples) -> Picture:
+    """Samples of 8 or 16 bits as a picture."""
     bit_depth = 8 * samples.itemsize
     planes = torch.from_numpy(samples.astype(np.float32)).permute(2, 0, 1) / (2**bit_depth - 1)
+    return from_planes(planes, bit_depth)
+
+
+def from_planes(planes: Float[Tensor, "C H W"], bit_depth: int) -> Picture:
+    """Planes in [0, 1] as a picture: grey, grey and alpha, RGB, or RGB and alpha."""
     grey, transparent = planes.shape[0] < 3, planes.shape[0] % 2 == 0
     return Picture(
         rgb=planes[:1].repeat(3, 1, 1) if grey else planes[:3].contiguous(),
         alpha=planes[-1:].contiguous() if transparent else None,
         bit_depth=bit_depth,
         grey=grey,
-        metadata=decoded.metadata,
-        count=decoded.count,
-        paged=decoded.paged,
-        notes=decoded.notes,
     )
 
 
@@ -118,8 +124,6 @@ def write_picture(path: str | os.PathLike[str], picture: Picture, quality: int =
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"cannot write {path}: its suffix must be one of {', '.join(FORMATS)}")
-    if not 1 <= quality <= 100:
-        raise InputError(f"cannot write {path} with quality {quality}: it must lie between 1 and 100")
     samples = to_samples(picture, FORMATS[path.suffix.lower()])
     encode(path, samples, quality, fitting_metadata(picture, grey=samples.shape[2] < 3))
 

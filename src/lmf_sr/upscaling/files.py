@@ -57,7 +57,7 @@ def _upscale_file(
     picture = read_picture(source)
     height, width = _target(source, picture, size)
     check_size(output, height, width)
-    _warn(source, output, picture)
+    warn_of_rest(source, picture, _keeps_pages(output, picture))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -92,10 +92,11 @@ def _keeps_pages(output: Path, picture: Picture) -> bool:
     return picture.paged and picture.count > 1 and output.suffix.lower() in TIFF
 
 
-def _warn(source: Path, output: Path, picture: Picture) -> None:
+def warn_of_rest(source: Path, picture: Picture, keeps_pages: bool = False) -> None:
+    """InputWarning for what was not read in full, and for pictures of the file that are not done."""
     for note in picture.notes:
         warnings.warn(f"{source}: {note}", InputWarning, stacklevel=4)
-    if picture.count > 1 and not _keeps_pages(output, picture):
+    if picture.count > 1 and not keeps_pages:
         kind, remedy = ("pages", "; write .tif for all of them") if picture.paged else ("frames", "")
         told = f"{source} has {picture.count} {kind}; only the first is upscaled{remedy}"
         warnings.warn(told, InputWarning, stacklevel=4)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import torch
+
 from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.images import Picture, fill_invisible, imresize_rows
 from lmf_sr.model import Model
@@ -26,3 +28,12 @@ def enlarged_bands(
         yield replace(picture, rgb=band[0].cpu(), alpha=alpha)
         advance((rows.stop - top) / height)
         top = rows.stop
+
+
+def enlarged(model: Model, cmsr: Scale2Mod | None, picture: Picture, height: int, width: int) -> Picture:
+    """The picture in `height` x `width` pixels."""
+    bands = list(enlarged_bands(model, cmsr, picture, height, width, lambda share: None))
+    alpha = [band.alpha for band in bands if band.alpha is not None]
+    return replace(
+        picture, rgb=torch.cat([band.rgb for band in bands], 1), alpha=torch.cat(alpha, 1) if alpha else None
+    )
