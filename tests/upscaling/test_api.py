@@ -103,7 +103,8 @@ def test_a_file_with_an_output_is_written_as_by_the_command(model: Model, tmp_pa
     write_picture(tmp_path / "a.png", picture)
     assert lmf_sr.upscale(tmp_path / "a.png", size="x18", output=tmp_path / "b.tif", model=model) == tmp_path / "b.tif"
     written = read_picture(tmp_path / "b.tif")
-    assert (written.bit_depth, written.metadata.dpi, written.rgb.shape) == (16, (300, 300), (3, 18, 14))
+    assert (written.bit_depth, written.rgb.shape) == (16, (3, 18, 14))
+    assert written.metadata.dpi == pytest.approx((300, 300), abs=0.01)
     with pytest.raises(InputError, match=r"b\.tif is there already: overwrite=True replaces it"):
         lmf_sr.upscale(tmp_path / "a.png", size="x18", output=tmp_path / "b.tif", model=model)
     lmf_sr.upscale(tmp_path / "a.png", scale=1, output=str(tmp_path / "b.tif"), model=model, overwrite=True)
