@@ -46,9 +46,11 @@ def tiny_model(seed: int = 0, **decoder: Any) -> Model:
     return build(ENCODER, DECODER | decoder)
 
 
-def tiny_data(scales: tuple[float, ...] = (2.0, 2.7), workers: int = 0, batch_size: int = 4) -> SuperResolutionData:
+def tiny_data(
+    scales: tuple[float, ...] = (2.0, 2.7), workers: int = 0, batch_size: int = 4, **options: Any
+) -> SuperResolutionData:
     sampling = Sampling(patch=8, queries=32, max_scale=3.0)
-    return SuperResolutionData(Photographs(), scales, sampling, batch_size=batch_size, workers=workers)
+    return SuperResolutionData(Photographs(), scales, sampling, batch_size=batch_size, workers=workers, **options)
 
 
 def learner(model: Model | None = None, lr: float = 1e-2, **options: Any) -> SuperResolution:

@@ -53,6 +53,20 @@ def test_steps_are_adam_on_l1_of_normalised_values(trainer: MakeTrainer) -> None
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
+def test_samples_made_on_the_device_train_the_same(trainer: MakeTrainer) -> None:
+    losses = []
+    for place in ("workers", "device"):
+        record = Record()
+        trainer(4, place, record).fit(learner(), tiny_data(made_on=place))
+        losses.append(record.losses)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_samples_are_made_by_workers_or_on_the_device() -> None:
+    with pytest.raises(InputError, match="cannot be made on 'gpu': choose one of auto, workers, device"):
+        tiny_data(made_on="gpu")
+
+
 def test_training_learns(trainer: MakeTrainer) -> None:
     record = Record()
     module = SuperResolution(tiny_model(), partial(torch.optim.Adam, lr=1e-2))  # at a constant rate

@@ -12,6 +12,8 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from tiny_training import learner, tiny_data, tiny_model
 
+from lmf_sr.data import Content
+from lmf_sr.data.module import SuperResolutionData
 from lmf_sr.errors import InputError
 
 MakeTrainer = Callable[..., Trainer]
@@ -63,6 +65,16 @@ def test_an_interrupted_run_keeps_the_step_it_was_in(
     assert f"step {step + 1} is kept in {ckpt}" in str(stop.value.__context__)
     assert torch.load(ckpt, weights_only=True)["global_step"] == step + 1
     trainer(8, "resumed", val_check_interval=5).fit(learner(tiny_model(seed=1)), tiny_data(), ckpt_path=ckpt)
+    assert identical(tmp_path / "straight" / "last.ckpt", tmp_path / "resumed" / "last.ckpt")
+
+
+def test_a_run_with_samples_made_on_the_device_resumes_too(trainer: MakeTrainer, tmp_path: Path) -> None:
+    def data(workers: int) -> SuperResolutionData:
+        return tiny_data(made_on="device", content=Content(patterns=0.5), workers=workers)
+
+    trainer(6, "straight").fit(learner(), data(workers=0))
+    trainer(3, "half").fit(learner(), data(workers=2))
+    trainer(6, "resumed").fit(learner(), data(workers=2), ckpt_path=tmp_path / "half" / "last.ckpt")
     assert identical(tmp_path / "straight" / "last.ckpt", tmp_path / "resumed" / "last.ckpt")
 
 

@@ -49,8 +49,9 @@ def job(cfg: DictConfig) -> Results:
     optimizer, schedule, loss = (instantiate(cfg[part]) for part in ("optimizer", "schedule", "loss"))
     learner = SuperResolution(model, optimizer, schedule, loss, cfg.seed)
     source: Source = instantiate(cfg.data)
+    sampling, content = instantiate(cfg.sampling), instantiate(cfg.content)
     data = SuperResolutionData(
-        source, wanted, instantiate(cfg.sampling), cfg.batch_size, cfg.workers, cfg.seed, instantiate(cfg.content)
+        source, wanted, sampling, cfg.batch_size, cfg.workers, cfg.seed, content, cfg.samples_made_on
     )
     trainer: Trainer = instantiate(
         cfg.trainer,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lmf_sr.data.pairs import decode
 from lmf_sr.data.patterns import draw_pattern
-from lmf_sr.data.sampling import Sample, Sampling
+from lmf_sr.data.sampling import Cut, Sampling
 from lmf_sr.data.store import Photographs
 from lmf_sr.errors import InputError
 from lmf_sr.images import list_images
@@ -61,21 +61,28 @@ class Content:
                 )
         return pictures
 
-    def draw(self, pictures: Photographs, sampling: Sampling, rng: np.random.Generator) -> Sample | None:
-        """A sample that is no photograph, or None where the lot falls on photographs."""
+    def choose(
+        self, pictures: Photographs, sampling: Sampling, rng: np.random.Generator
+    ) -> tuple[int | UInt8[Tensor, "3 p p"], Cut] | None:
+        """A picture, by its place among `pictures` or drawn, and a cut of it; None where the lot falls on photographs."""
         lot = rng.random()
         if lot < self.patterns:
-            return sampling.draw_enlarged(draw_pattern(sampling.patch, rng), rng)
+            return draw_pattern(sampling.patch, rng), sampling.cut(sampling.patch, sampling.patch, rng, enlarged=True)
         if lot >= self.patterns + self.pictures:
             return None
-        picture = pictures[list(pictures)[rng.integers(len(pictures))]]
-        as_it_is = rng.random() < 0.5 or min(picture.shape[1:]) < sampling.largest_side
+        place = int(rng.integers(len(pictures)))
+        picture = [*pictures.values()][place]
+        as_it_is = bool(rng.random() < 0.5) or min(picture.shape[1:]) < sampling.largest_side
         side = sampling.patch if as_it_is else sampling.largest_side
-        return (sampling.draw_enlarged if as_it_is else sampling.draw)(_detailed_window(picture, side, rng), rng)
+        top, left = _detailed_corner(picture, side, rng)
+        cut = sampling.cut(side, side, rng, as_it_is)
+        return place, cut._replace(top=top + cut.top, left=left + cut.left)
 
 
-def _detailed_window(picture: UInt8[Tensor, "3 H W"], side: int, rng: np.random.Generator) -> UInt8[Tensor, "3 s s"]:
-    """The random window of the most contrast among a few."""
-    corners = [[int(rng.integers(length - side + 1)) for length in picture.shape[1:]] for _ in range(CANDIDATES)]
-    windows = [picture[:, top : top + side, left : left + side] for top, left in corners]
-    return max(windows, key=lambda window: window.float().std().item())
+def _detailed_corner(picture: UInt8[Tensor, "3 H W"], side: int, rng: np.random.Generator) -> tuple[int, int]:
+    """The corner of the random window of the most contrast among a few."""
+    corners = [
+        (int(rng.integers(picture.shape[1] - side + 1)), int(rng.integers(picture.shape[2] - side + 1)))
+        for _ in range(CANDIDATES)
+    ]
+    return max(corners, key=lambda c: picture[:, c[0] : c[0] + side, c[1] : c[1] + side].float().std().item())

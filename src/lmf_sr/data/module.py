@@ -2,15 +2,22 @@
 
 import signal
 from collections.abc import Sequence
+from typing import Any
 
 import lightning
+import torch
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from lmf_sr.data.content import Content
+from lmf_sr.data.device_samples import Cuts, CutsOfPatches, DeviceSamples, bytes_of
 from lmf_sr.data.pairs import Pair, PairedImages
 from lmf_sr.data.patches import Batches, Patches
 from lmf_sr.data.sampling import Sampling
 from lmf_sr.data.sources import Source
+from lmf_sr.errors import InputError
+
+PLACES = ("auto", "workers", "device")
+MOST_OF_FREE = 0.5  # of a device's free memory, that its pictures may take unless they are asked for there
 
 
 class Validation(Dataset[Pair]):
@@ -44,6 +51,11 @@ class SuperResolutionData(lightning.LightningDataModule):
         workers: processes that prepare samples, beside each training process; 0 for none.
         seed: of the stream of samples.
         content: what is mixed among the photographs to train on; nothing unless given.
+        made_on: where samples are made: by "workers", on the "device" that trains, or "auto": on a GPU whose memory holds
+            the pictures and leaves half of it, else by workers.
+
+    Raises:
+        InputError: for another `made_on`.
     """
 
     def __init__(
@@ -55,8 +67,12 @@ class SuperResolutionData(lightning.LightningDataModule):
         workers: int = 2,
         seed: int = 0,
         content: Content | None = None,
+        made_on: str = "auto",
     ) -> None:
         super().__init__()
+        if made_on not in PLACES:
+            raise InputError(f"samples cannot be made on {made_on!r}: choose one of {', '.join(PLACES)}")
+        self.made_on = made_on
         self.source, self.scales = source, scales
         self.sampling = sampling or Sampling()
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
@@ -72,14 +88,34 @@ class SuperResolutionData(lightning.LightningDataModule):
         trainer = self.trainer
         assert trainer is not None
         batches_done = trainer.global_step * trainer.accumulate_grad_batches
+        device = trainer.strategy.root_device
         batches = Batches(self.batch_size, batches_done, trainer.global_rank, trainer.world_size)
-        return DataLoader(
-            self.patches,
-            batch_sampler=batches,
-            num_workers=self.workers,
-            pin_memory=trainer.strategy.root_device.type == "cuda",
-            worker_init_fn=_leave_interrupts_to_the_parent,
-        )
+        options: dict[str, Any] = {
+            "batch_sampler": batches,
+            "num_workers": self.workers,
+            "pin_memory": device.type == "cuda",
+            "worker_init_fn": _leave_interrupts_to_the_parent,
+        }
+        if not self._made_on_device(device):
+            return DataLoader(self.patches, **options)
+        self.device_samples = DeviceSamples(self.patches, device)
+        return DataLoader(CutsOfPatches(self.patches), collate_fn=_as_it_is, **options)
+
+    def _made_on_device(self, device: torch.device) -> bool:
+        """Raises InputError if the pictures are asked for on a GPU whose memory does not hold them."""
+        if device.type != "cuda" or self.made_on == "workers":
+            return self.made_on == "device"
+        needed, free = bytes_of(self.patches), torch.cuda.mem_get_info(device)[0]
+        if self.made_on == "device" and needed > free:
+            raise InputError(
+                f"the photographs take {needed / 1e9:.1f} GB, of which {device} has {free / 1e9:.1f} free: let workers make "
+                "the samples, by samples_made_on=workers"
+            )
+        return self.made_on == "device" or needed <= MOST_OF_FREE * free
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Makes the samples where only their cuts have come to the device."""
+        return self.device_samples.make(batch) if isinstance(batch, Cuts) else batch
 
     def val_dataloader(self) -> DataLoader:
         trainer = self.trainer
@@ -88,6 +124,11 @@ class SuperResolutionData(lightning.LightningDataModule):
         if len(self.validation.images) >= trainer.world_size:  # else all processes go through all of them
             cases = cases[trainer.global_rank :: trainer.world_size]
         return DataLoader(Subset(self.validation, cases), batch_size=None)
+
+
+def _as_it_is(batch: Any) -> Any:
+    """The collation of what is a batch already."""
+    return batch
 
 
 def _leave_interrupts_to_the_parent(worker: int) -> None:

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import UInt8
+from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from lmf_sr.data.content import Content
-from lmf_sr.data.sampling import Sample, Sampling
+from lmf_sr.data.sampling import Cut, Sample, Sampling
 from lmf_sr.data.store import Photographs
 from lmf_sr.errors import InputError
 
@@ -34,18 +36,32 @@ class Patches(Dataset[Sample]):
                     f"pixels at scale {sampling.max_scale:g} need {sampling.largest_side} x {sampling.largest_side}: "
                     "remove it, or choose a smaller patch or scale"
                 )
-        self.images, self.names = images, list(images)
-        self.sampling = sampling
-        self.seed = seed
+        self.sampling, self.seed = sampling, seed
         self.content = content or Content()
-        self.pictures = self.content.load(sampling.patch)
+        self.photographs, self.others = images, self.content.load(sampling.patch)
+        self.names, self.names_of_others = list(images), list(self.others)
+        self.sizes = [(image.shape[1], image.shape[2]) for image in images.values()]
+
+    def choose(self, number: int) -> tuple[int | UInt8[Tensor, "3 p p"], Cut]:
+        """What sample `number` is made of: a picture, by its place for `picture`, or a drawn pattern; and the cut of it."""
+        other = self.content.choose(self.others, self.sampling, _rng(self.seed, _CONTENT, number))
+        if other is not None:
+            picture, cut = other
+            return picture + len(self.names) if isinstance(picture, int) else picture, cut
+        visit, turn = divmod(number, len(self.names))
+        place = _order(self.seed, visit, len(self.names))[turn]
+        return place, self.sampling.cut(*self.sizes[place], _rng(self.seed, _SAMPLE, number))
+
+    def picture(self, place: int) -> UInt8[Tensor, "3 H W"]:
+        """A photograph; after all of them, a picture of another kind."""
+        count = len(self.names)
+        if place < count:
+            return self.photographs[self.names[place]]
+        return self.others[self.names_of_others[place - count]]
 
     def __getitem__(self, number: int) -> Sample:
-        if (sample := self.content.draw(self.pictures, self.sampling, _rng(self.seed, _CONTENT, number))) is not None:
-            return sample
-        visit, place = divmod(number, len(self.names))
-        image = self.images[self.names[_order(self.seed, visit, len(self.names))[place]]]
-        return self.sampling.draw(image, _rng(self.seed, _SAMPLE, number))
+        picture, cut = self.choose(number)
+        return self.sampling.make(self.picture(picture) if isinstance(picture, int) else picture, cut)
 
 
 class Batches(Sampler[list[int]]):

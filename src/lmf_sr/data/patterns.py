@@ -1,7 +1,7 @@
 """Drawn pictures of what photographs lack: stripes, checkerboards, screentone, dither, glyphs, text, noise, saturated edges.
 
-A pattern is an LR picture as it is, because its single pixels are the reduction of nothing; `Sampling.draw_enlarged` makes
-the HR patch. All that is random comes from the generator given, so that a pattern is a function of its seed.
+A pattern is an LR picture as it is, because its single pixels are the reduction of nothing; `sampling.enlarged` makes the
+HR patch. All that is random comes from the generator given, so that a pattern is a function of its seed.
 """
 
 from collections.abc import Callable

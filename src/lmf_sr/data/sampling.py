@@ -10,18 +10,18 @@ A picture of single pixels (a screenshot, a dither) is the reduction of nothing,
 patch is a crop of side p, and the HR patch is one that reduces to it: between blocks and a bicubic surface, corrected by
 what its own reduction lacks (`enlarged`).
 
-All that is random comes from the generator given, so that a sample is a function of its seed.
+All that is random comes from the generator given, so that a sample is a function of its seed. It is drawn first, as a
+few integers (`Cut`); what is made of them needs no generator and can be made anywhere (`device_samples.py`).
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from lmf_sr.errors import InputError
@@ -38,6 +38,23 @@ class Sample(NamedTuple):
     coords: Float[Tensor, "*B Q 2"]
     cell: Float[Tensor, "*B 1 2"]
     rgb: Float[Tensor, "*B Q 3"]
+
+
+class Cut(NamedTuple):
+    """All that is random about a sample of a picture.
+
+    Without `enlarged`, the square is the HR patch, of side `side`; with it, the LR patch.
+    """
+
+    top: int
+    left: int
+    pose: tuple[int, int, int]
+    """1 where the square is turned upside down, is mirrored, and is then transposed."""
+    side: int
+    """n, the side of the HR patch."""
+    pixels: Int[np.ndarray, " Q"]
+    """The queries, as row * n + column of the HR patch."""
+    enlarged: bool
 
 
 @dataclass(frozen=True)
@@ -68,34 +85,40 @@ class Sampling:
         """Side of the largest HR patch."""
         return round(self.patch * self.max_scale)
 
-    def draw(self, image: UInt8[Tensor, "3 H W"], rng: np.random.Generator) -> Sample:
-        """A sample of an image whose sides are at least `largest_side`."""
-        n = self._side(rng)
-        hr = _crop(image, n, rng)
-        lr = _normalised(resize_pillow(hr, self.patch, self.patch))
-        return self._sample(lr, n, lambda pixels: _normalised(hr.flatten(1)[:, pixels]), rng)
+    def cut(self, height: int, width: int, rng: np.random.Generator, enlarged: bool = False) -> Cut:
+        """A random cut of a picture whose sides are at least `largest_side`, or `patch` where its pixels are shown as they
+        are."""
+        n = round(self.patch * rng.uniform(self.min_scale, self.max_scale))
+        square = self.patch if enlarged else n
+        top, left = (int(rng.integers(length - square + 1)) for length in (height, width))
+        upside_down, mirrored, transposed = rng.integers(2, size=3).tolist()
+        pixels = rng.choice(n * n, self.queries, replace=False, shuffle=False)
+        return Cut(top, left, (upside_down, mirrored, transposed), n, pixels, enlarged)
 
-    def draw_enlarged(self, image: UInt8[Tensor, "3 H W"], rng: np.random.Generator) -> Sample:
-        """A sample whose LR patch is a crop of the image as it is; its sides are at least `patch`."""
-        n = self._side(rng)
-        lr = _normalised(_crop(image, self.patch, rng))
-        return self._sample(lr, n, lambda pixels: enlarged(lr, n).flatten(1)[:, pixels], rng)
-
-    def _side(self, rng: np.random.Generator) -> int:
-        """The side n of an HR patch."""
-        return round(self.patch * rng.uniform(self.min_scale, self.max_scale))
-
-    def _sample(
-        self,
-        lr: Float[Tensor, "3 p p"],
-        n: int,
-        hr_pixels: Callable[[Int[Tensor, " Q"]], Float[Tensor, "3 Q"]],
-        rng: np.random.Generator,
-    ) -> Sample:
-        pixels = torch.from_numpy(rng.choice(n * n, self.queries, replace=False, shuffle=False))
+    def make(self, image: UInt8[Tensor, "3 H W"], cut: Cut) -> Sample:
+        """The sample of a cut."""
+        n, pixels, square = cut.side, torch.from_numpy(cut.pixels), self.square(image, cut)
+        if cut.enlarged:
+            lr = to_model_range(square)
+            rgb = enlarged(lr, n).flatten(1)[:, pixels].T
+        else:
+            lr = to_model_range(resize_pillow(square, self.patch, self.patch))
+            rgb = to_model_range(square.flatten(1)[:, pixels]).T
         centers = pixel_centers(n).float()
         coords = torch.stack([centers[pixels // n], centers[pixels % n]], dim=-1)
-        return Sample(lr, coords, torch.full((1, 2), 2 / n), hr_pixels(pixels).T)
+        return Sample(lr, coords, torch.full((1, 2), 2 / n), rgb)
+
+    def draw(self, image: UInt8[Tensor, "3 H W"], rng: np.random.Generator) -> Sample:
+        """A random sample of an image whose sides are at least `largest_side`."""
+        return self.make(image, self.cut(image.shape[1], image.shape[2], rng))
+
+    def square(self, image: UInt8[Tensor, "3 H W"], cut: Cut) -> UInt8[Tensor, "3 n n"]:
+        """The square of the image that is cut, turned."""
+        side = self.patch if cut.enlarged else cut.side
+        square = image[:, cut.top : cut.top + side, cut.left : cut.left + side]
+        upside_down, mirrored, transposed = cut.pose
+        square = square.flip([axis for axis, flip in ((1, upside_down), (2, mirrored)) if flip])
+        return (square.mT if transposed else square).contiguous()
 
 
 def enlarged(lr: Float[Tensor, "3 p p"], n: int) -> Float[Tensor, "3 n n"]:
@@ -112,18 +135,6 @@ def enlarged(lr: Float[Tensor, "3 p p"], n: int) -> Float[Tensor, "3 n n"]:
     return hr[0]
 
 
-def _crop(image: UInt8[Tensor, "3 H W"], side: int, rng: np.random.Generator) -> UInt8[Tensor, "3 n n"]:
-    """A random square of the image, flipped and transposed at random."""
-    top, left = (int(rng.integers(length - side + 1)) for length in image.shape[1:])
-    return _turned(image[:, top : top + side, left : left + side], *rng.integers(2, size=3)).contiguous()
-
-
-def _turned(
-    image: UInt8[Tensor, "3 n n"], upside_down: np.int64, mirrored: np.int64, transposed: np.int64
-) -> UInt8[Tensor, "3 n n"]:
-    image = image.flip([axis for axis, flip in ((1, upside_down), (2, mirrored)) if flip])
-    return image.mT if transposed else image
-
-
-def _normalised(pixels: UInt8[Tensor, "*S"]) -> Float[Tensor, "*S"]:
-    return normalise(pixels.float() / 255)
+def to_model_range(levels: Shaped[Tensor, "*S"]) -> Float[Tensor, "*S"]:
+    """Grey levels of 8 bits, of any type, in the range of the models, [-1, 1]."""
+    return normalise(levels.float() / 255)

@@ -97,6 +97,20 @@ def bicubic_taps(
     return mirrored, values / values.sum(1, keepdim=True)
 
 
+def pillow_weights(
+    lengths: Int[Tensor, " B"], out_lengths: Int[Tensor, " B"], longest: int, longest_out: int
+) -> Float[Tensor, "B longest_out longest"]:
+    """The matrices (w_ij) of Pillow's resizes of axes of different lengths, float64, on the device of the lengths.
+
+    Each is filled up with zeros to `longest_out` x `longest`.
+    """
+    n, m = (sides.double()[:, None, None] for sides in (lengths, out_lengths))
+    i, j = (torch.arange(side, dtype=torch.float64, device=n.device) for side in (longest_out, longest))
+    centres = (i[:, None] + 0.5) * (n / m) - 0.5
+    values = _cubic((j - centres) / (n / m).clamp(min=1)) * (j < n)
+    return torch.where(i[:, None] < m, values / values.sum(2, keepdim=True), 0.0)
+
+
 def _cubic(x: Tensor) -> Tensor:
     """Keys' kernel with a = -1/2; zero beyond |x| = 2."""
     x = x.abs()
