@@ -23,7 +23,7 @@ INLINE void convolve_stretch(int m, const lmf_convolve_job *d, int64_t image, in
         for (int p = 0; p < positions; p++) {
             const int64_t to = begin + p * d->out_position_size;
             float *x_p = x + p * channels, *y_p = d->pointwise.weight ? x_p : d->out + to;
-            for (int64_t c = 0; c < channels; c += LANES)
+            for (int64_t c = 0; c < channels; c += NATIVE)
                 if (d->residual)
                     store(y_p + c, load(d->residual + to + c) + d->scale * load(x_p + c));
                 else

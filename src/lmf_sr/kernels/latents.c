@@ -15,7 +15,7 @@
 /* x = [coef, g] <- coef * cos(pi [g, g - 1/2]) */
 INLINE void make_waves(float *x, int64_t waves)
 {
-    for (int64_t k = 0; k < waves / 2; k += LANES) {
+    for (int64_t k = 0; k < waves / 2; k += NATIVE) {
         vector g = load(x + waves + k);
         store(x + k, load(x + k) * cos_pi(g));
         store(x + waves / 2 + k, load(x + waves / 2 + k) * cos_pi(g - 0.5f));
@@ -27,11 +27,11 @@ INLINE float intensity_of(const float *row, int64_t modulations, const float *bi
 {
     vector sums = {};
     float sum = 0;
-    for (int64_t k = 0; k < modulations; k += LANES) {
+    for (int64_t k = 0; k < modulations; k += NATIVE) {
         vector shift = load(row + modulations + k) - load(row + k) * load(bias + k);
         sums += (vector)((mask)shift & 0x7fffffff);
     }
-    for (int k = 0; k < LANES; k++) sum += sums[k];
+    for (int k = 0; k < NATIVE; k++) sum += sums[k];
     return sum / modulations;
 }
 
@@ -66,7 +66,10 @@ static void latents_of_stretch(const lmf_latents_job *d, int64_t image, int64_t 
         }
         if (d->known)
             for (int p = 0; p < positions; p++, out += d->latent_size)
-                store(out + d->modulations, load(out + d->modulations) + load(out) * load(out + 2 * d->modulations));
+                for (float *gain = out; gain < out + LANES; gain += NATIVE) {
+                    float *offset = gain + d->modulations;
+                    store(offset, load(offset) + load(gain) * load(offset + d->modulations));
+                }
     }
 }
 

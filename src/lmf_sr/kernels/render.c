@@ -7,9 +7,9 @@
 
    and the pixel is W_L (sum over taps of weight * y) + bias, plus the LR image read bilinearly.
 
-   The 16 channels of y are one vector. A layer multiplies each column of W by one element of y, broadcast from memory:
-   16 multiply-adds for a tap, and two more instructions for gain, offset and relu. Nothing is gathered: a tap reads its
-   modulations where they lie.
+   The 16 channels of y are one vector of AVX-512, two of AVX2. A layer multiplies each column of W by one element of y,
+   broadcast from memory: 16 multiply-adds for a tap and vector, and two more instructions for gain, offset and relu.
+   Nothing is gathered: a tap reads its modulations where they lie.
 
    But relu leaves most elements zero, and in neighbouring pixels, which share latents, mostly the same ones: in trained
    networks a quarter to a half of the elements are *active* in any of MANY_TAPS neighbours. The columns of the others
@@ -70,30 +70,38 @@ static void find_taps(const lmf_axis *a, taps sides[2], arrays *from)
     for (int s = 0; s < 2; s++) sides[s].first[a->pixels] = count[s];
 }
 
-/* Bit j: whether element j is not zero. */
-INLINE unsigned active(vector any)
+/* Bit j: whether element j of 16 is not zero. */
+INLINE unsigned active(const vector any[PARTS])
 {
-#ifdef __AVX512F__
-    return _mm512_test_epi32_mask((__m512i)any, (__m512i)any);
-#else
     unsigned bits = 0;
-    for (int j = 0; j < WIDTH; j++) bits |= (unsigned)(any[j] != 0) << j;
-    return bits;
+    EACH(h, PARTS) {
+#if defined __AVX512F__
+        bits |= _mm512_test_epi32_mask((__m512i)any[h], (__m512i)any[h]);
+#elif defined __AVX__
+        bits |= (unsigned)_mm256_movemask_ps((__m256)((mask)any[h] != 0)) << NATIVE * h;
+#else
+        for (int j = 0; j < NATIVE; j++) bits |= (unsigned)(any[h][j] != 0) << (NATIVE * h + j);
 #endif
+    }
+    return bits;
 }
 
 INLINE vector either(vector a, vector b) { return (vector)((mask)a | (mask)b); }
 
-/* sums[i] = W y_i for n inputs, of which only the elements in `bits` are not zero */
-INLINE void multiply(int n, vector sums[MANY_TAPS], const float *columns, const float *y, unsigned bits)
+/* The first `parts` vectors of sums[i] = W y_i, for n inputs, of which only the elements in `bits` are not zero */
+INLINE void multiply(int n, int parts, vector sums[MANY_TAPS][PARTS], const float *columns, const float *y,
+                     unsigned bits)
 {
-    EACH(i, n) sums[i] = (vector){};
+    EACH(i, n)
+        EACH(h, parts) sums[i][h] = (vector){};
     for (; bits; bits &= bits - 1) {
         const int j = __builtin_ctz(bits);
-        const vector column = load(columns + WIDTH * j);
+        vector column[PARTS];
+        EACH(h, parts) column[h] = load(columns + WIDTH * j + NATIVE * h);
         const float *y_j = y + j;
         __asm__("" : "+r"(y_j)); /* one register for the address: with two, x86 takes two steps for a multiply-add */
-        EACH(i, n) sums[i] += column * y_j[WIDTH * i];
+        EACH(i, n)
+            EACH(h, parts) sums[i][h] += column[h] * y_j[WIDTH * i];
     }
 }
 
@@ -101,13 +109,15 @@ INLINE void multiply(int n, vector sums[MANY_TAPS], const float *columns, const 
 INLINE unsigned hidden(int n, float *y, const float *const *latents, const float *columns, unsigned bits,
                        ptrdiff_t gain, ptrdiff_t offset)
 {
-    vector sums[MANY_TAPS], any = {};
-    multiply(n, sums, columns, y, bits);
-    EACH(i, n) {
-        vector x = relu(sums[i] * load(latents[i] + gain) + load(latents[i] + offset));
-        store(y + WIDTH * i, x);
-        any = either(any, x);
-    }
+    vector sums[MANY_TAPS][PARTS], any[PARTS] = {};
+    multiply(n, PARTS, sums, columns, y, bits);
+    EACH(i, n)
+        EACH(h, PARTS) {
+            const float *latent = latents[i] + NATIVE * h;
+            vector x = relu(sums[i][h] * load(latent + gain) + load(latent + offset));
+            store(y + WIDTH * i + NATIVE * h, x);
+            any[h] = either(any[h], x);
+        }
     return active(any);
 }
 
@@ -127,43 +137,61 @@ INLINE void hidden_layer(float *y, const float *const *latents, int n, const flo
     }
 }
 
-/* The first layer where the input is rel: all but the column's share is the same along a line of latents. */
-INLINE void first_layer(float *y, const float *const *latents, int n, vector of_row, vector col, const float *rel_col,
-                        unsigned *bits, ptrdiff_t offset)
+/* The first layer where the input is rel: all but the column's share is the same along a line of latents. `columns` has
+   two columns; `shift` is added to the product, NULL for none. */
+INLINE void first_layer(float *y, const float *const *latents, int n, const float *columns, float rel_row,
+                        const float *shift, const float *rel_col, unsigned *bits, ptrdiff_t offset)
 {
+    vector row[PARTS], col[PARTS];
+    EACH(h, PARTS) {
+        row[h] = load(columns + NATIVE * h) * rel_row + (shift ? load(shift + NATIVE * h) : (vector){});
+        col[h] = load(columns + WIDTH + NATIVE * h);
+    }
     for (int t = 0; t < n; t += FEW_TAPS) {
-        vector any = {};
+        vector any[PARTS] = {};
         EACH(k, FEW_TAPS) {
             const int i = t + k;
-            vector x = relu((of_row + col * rel_col[i]) * load(latents[i]) + load(latents[i] + offset));
-            store(y + WIDTH * i, x);
-            any = either(any, x);
+            EACH(h, PARTS) {
+                const float *latent = latents[i] + NATIVE * h;
+                vector x = relu((row[h] + col[h] * rel_col[i]) * load(latent) + load(latent + offset));
+                store(y + WIDTH * i + NATIVE * h, x);
+                any[h] = either(any[h], x);
+            }
         }
         bits[t / FEW_TAPS] = active(any);
     }
 }
 
-/* Every second element, from the first or the second on, twice over. */
-#ifdef __clang__
-#define SECONDS(v, o)                                                                                            \
-    __builtin_shufflevector(v, v, o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14, o, o + 2, o + 4, o + 6, \
-                            o + 8, o + 10, o + 12, o + 14)
+/* Every second element of two vectors, from the first or the second on. */
+#if NATIVE == 16
+#define SECOND(o)                                                                                                  \
+    o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14, o + 16, o + 18, o + 20, o + 22, o + 24, o + 26, o + 28, \
+        o + 30
+#elif NATIVE == 8
+#define SECOND(o) o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14
 #else
-#define SECONDS(v, o)                                                                                                 \
-    __builtin_shuffle(v, (mask){o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14, o, o + 2, o + 4, o + 6, o + 8, \
-                                o + 10, o + 12, o + 14})
+#define SECOND(o) o, o + 2, o + 4, o + 6
+#endif
+#ifdef __clang__
+#define SECONDS(a, b, o) __builtin_shufflevector(a, b, SECOND(o))
+#else
+#define SECONDS(a, b, o) __builtin_shuffle(a, b, (mask){SECOND(o)})
 #endif
 
-/* The input where it is waves: coef (16) and freq (8 pairs), seen from (rel_row, rel_col). */
-INLINE vector waves(const float *coef, float rel_row, float rel_col, vector phases)
+/* The input where it is waves: coef (16) and freq (8 pairs, for both halves of coef), seen from (rel_row, rel_col). */
+INLINE void store_waves(float *y, const float *coef, float rel_row, float rel_col, const float *phases)
 {
-    vector freq = load(coef + WIDTH);
-    return load(coef) * cos_pi(SECONDS(freq, 0) * rel_row + (SECONDS(freq, 1) * rel_col + phases));
+    EACH(h, PARTS) {
+        const float *freq = coef + WIDTH + 2 * (NATIVE * h % (WIDTH / 2));
+        const vector a = load(freq), b = NATIVE == WIDTH ? a : load(freq + NATIVE);
+        const vector phase = SECONDS(a, b, 0) * rel_row + (SECONDS(a, b, 1) * rel_col + load(phases + NATIVE * h));
+        store(y + NATIVE * h, load(coef + NATIVE * h) * cos_pi(phase));
+    }
 }
 
 /* Adds to `sum` the last hidden layer of the taps of some pixels on one row of latents, weighted. */
 static void add_taps(const lmf_render_job *d, const grid_geometry *g, const float *line, float rel_row,
-                     float row_weight, int64_t left, int pixels, const float *phases, vector shift, float *sum)
+                     float row_weight, int64_t left, int pixels, const float *phases, const float *shift, float *sum)
 {
     const ptrdiff_t modulations = WIDTH * d->depth;
     const float *latents[2 * CHUNK];
@@ -184,17 +212,18 @@ static void add_taps(const lmf_render_job *d, const grid_geometry *g, const floa
     int64_t layer = 0;
     if (phases) {
         for (int t = 0; t < padded; t++)
-            store(y + WIDTH * t, waves(latents[t] + 2 * modulations, rel_row, rel_col[t], load(phases)));
+            store_waves(y + WIDTH * t, latents[t] + 2 * modulations, rel_row, rel_col[t], phases);
         for (int t = 0; t < padded; t += FEW_TAPS) bits[t / FEW_TAPS] = ALL;
         hidden_layer(y, latents, padded, d->first, bits, 0, modulations);
     } else {
-        first_layer(y, latents, padded, load(d->first) * rel_row + shift, load(d->first + WIDTH), rel_col, bits,
-                    modulations);
+        first_layer(y, latents, padded, d->first, rel_row, shift, rel_col, bits, modulations);
     }
     while (++layer < d->depth)
         hidden_layer(y, latents, padded, d->hidden + (layer - 1) * WIDTH * WIDTH, bits, layer * WIDTH,
                      modulations + layer * WIDTH);
-    for (int t = 0; t < n; t++) store(of_pixel[t], load(of_pixel[t]) + load(y + WIDTH * t) * weight[t]);
+    for (int t = 0; t < n; t++)
+        for (int j = 0; j < WIDTH; j += NATIVE)
+            store(of_pixel[t] + j, load(of_pixel[t] + j) + load(y + WIDTH * t + j) * weight[t]);
 }
 
 static void render_chunk(const lmf_render_job *d, const grid_geometry *g, int64_t image, int64_t row, int64_t left,
@@ -202,7 +231,7 @@ static void render_chunk(const lmf_render_job *d, const grid_geometry *g, int64_
 {
     float sum[CHUNK * WIDTH] __attribute__((aligned(64)));
     memset(sum, 0, (pixels + FEW_TAPS - 1) / FEW_TAPS * FEW_TAPS * WIDTH * sizeof *sum);
-    const vector shift = d->shift ? load(d->shift + image * WIDTH) : (vector){};
+    const float *shift = d->shift ? d->shift + image * WIDTH : NULL;
     for (const taps *rows = g->rows; rows < g->rows + 2; rows++)
         for (int r = rows->first[row]; r < rows->first[row + 1]; r++)
             add_taps(d, g, d->latents + image * d->image_size + rows->latent[r] * d->line_size, rows->rel[r],
@@ -211,11 +240,12 @@ static void render_chunk(const lmf_render_job *d, const grid_geometry *g, int64_
     float *out = d->out + image * d->out_image_size + row * d->out_line_size + left;
     const vector bias = load(d->last + WIDTH * WIDTH);
     for (int p = 0; p < pixels; p += FEW_TAPS) {
-        vector rgb[MANY_TAPS], any = {};
-        EACH(i, FEW_TAPS) any = either(any, load(sum + WIDTH * (p + i)));
-        multiply(FEW_TAPS, rgb, d->last, sum + WIDTH * p, active(any));
+        vector rgb[MANY_TAPS][PARTS], any[PARTS] = {};
+        EACH(i, FEW_TAPS)
+            EACH(h, PARTS) any[h] = either(any[h], load(sum + WIDTH * (p + i) + NATIVE * h));
+        multiply(FEW_TAPS, 1, rgb, d->last, sum + WIDTH * p, active(any));
         for (int i = 0; i < FEW_TAPS && p + i < pixels; i++) {
-            vector v = rgb[i] + bias;
+            vector v = rgb[i][0] + bias;
             for (int k = 0; k < 3; k++) out[k * d->out_channel_size + p + i] = v[k];
         }
     }

@@ -1,17 +1,27 @@
-/* Vectors of 16 floats, in plain C with the vector extensions of GCC and Clang, for any CPU. AVX-512 has one register
-   for a vector; elsewhere the compiler takes several. */
+/* Vectors of as many floats as a register of the CPU holds, in plain C with the vector extensions of GCC and Clang.
+   LANES floats, the unit of channels, are PARTS vectors. (GCC keeps vectors larger than a register in memory, which
+   takes ten times as long.) */
 
 #pragma once
 
 #include <stddef.h>
 
 #include "boundary.h"
-#ifdef __AVX512F__
+#ifdef __AVX__
 #include <immintrin.h>
 #endif
 
-typedef float vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef int32_t mask __attribute__((vector_size(4 * LANES)));
+#if defined __AVX512F__
+#define NATIVE 16
+#elif defined __AVX__
+#define NATIVE 8
+#else
+#define NATIVE 4
+#endif
+enum { PARTS = LANES / NATIVE };
+
+typedef float vector __attribute__((vector_size(4 * NATIVE), aligned(4), may_alias));
+typedef int32_t mask __attribute__((vector_size(4 * NATIVE)));
 
 #define EACH(i, n) _Pragma("GCC unroll 16") for (int i = 0; i < (n); i++) /* in registers */
 #define INLINE static inline __attribute__((always_inline))
@@ -23,6 +33,8 @@ INLINE vector relu(vector x) /* NaN stays NaN */
 {
 #ifdef __AVX512F__
     return (vector)_mm512_max_ps(_mm512_setzero_ps(), (__m512)x);
+#elif defined __AVX__
+    return (vector)_mm256_max_ps(_mm256_setzero_ps(), (__m256)x);
 #else
     return (vector)((mask)x & ~(mask)(x <= 0));
 #endif

@@ -19,10 +19,12 @@
 
 enum { POSITIONS = 64, COLUMNS = POSITIONS + 2, MAX_TILE = 4, MAX_SIDE = MAX_TILE + 2 };
 /* A product keeps LINE_GROUP lines by PANEL vectors of sums in registers. */
-#ifdef __AVX512F__
+#if NATIVE == 16
 enum { LINE_GROUP = 8, PANEL = 3 };
+#elif NATIVE == 8
+enum { LINE_GROUP = 6, PANEL = 2 };
 #else
-enum { LINE_GROUP = 6, PANEL = 1 };
+enum { LINE_GROUP = 4, PANEL = 4 };
 #endif
 enum { SPARE = LINE_GROUP - 1 }; /* lines that a product reads beyond the last, and makes nothing of */
 
@@ -43,17 +45,17 @@ INLINE void panel_product(int v, const float *a, int64_t a_line, int lines, cons
     for (int t = 0; t < lines; t += LINE_GROUP, a += LINE_GROUP * a_line, c += LINE_GROUP * c_line) {
         vector sums[LINE_GROUP][PANEL];
         EACH(i, LINE_GROUP)
-            EACH(k, v) sums[i][k] = bias ? load(bias + LANES * k) : (vector){};
+            EACH(k, v) sums[i][k] = bias ? load(bias + NATIVE * k) : (vector){};
         const float *b_j = b;
         for (int64_t j = 0; j < in; j++, b_j += b_line) {
             vector w[PANEL];
-            EACH(k, v) w[k] = load(b_j + LANES * k);
+            EACH(k, v) w[k] = load(b_j + NATIVE * k);
             EACH(i, LINE_GROUP)
                 EACH(k, v) sums[i][k] += w[k] * a[i * a_line + j];
         }
         EACH(i, LINE_GROUP)
             if (t + i < lines)
-                EACH(k, v) store(c + i * c_line + LANES * k, activated(sums[i][k], slope));
+                EACH(k, v) store(c + i * c_line + NATIVE * k, activated(sums[i][k], slope));
     }
 }
 
@@ -64,36 +66,44 @@ INLINE void panel_product(int v, const float *a, int64_t a_line, int lines, cons
     {                                                                                                             \
         panel_product(v, a, a_line, lines, b, in, b_line, bias, slope, c, c_line);                                \
     }
+#if NATIVE == 16
 PRODUCT(1)
-#ifdef __AVX512F__
 PRODUCT(2)
 PRODUCT(3)
+#elif NATIVE == 8
+PRODUCT(2)
+#else
+PRODUCT(4)
 #endif
 
-/* The width in vectors of the next panel, of `left`: PANEL, but rather two of 2 than one of 1. */
+/* The width in vectors of the next panel, of `left`. With 16 floats a vector: 3, but rather two of 2 than one of 1. */
 INLINE int next_panel(int64_t left)
 {
-    if (PANEL == 1 || left == 1) return 1;
-    return left == 2 || left == 4 ? 2 : 3;
+    if (NATIVE < 16) return PANEL;
+    return left == 1 ? 1 : left == 2 || left == 4 ? 2 : 3;
 }
 
 /* As panel_product, for any of the widths of next_panel. `a` is read up to a multiple of LINE_GROUP lines. */
 INLINE void product(int v, const float *a, int64_t a_line, int lines, const float *b, int64_t in, int64_t b_line,
                     const float *bias, float slope, float *c, int64_t c_line)
 {
-#ifdef __AVX512F__
-    if (v == 3) product_3(a, a_line, lines, b, in, b_line, bias, slope, c, c_line);
-    if (v == 2) product_2(a, a_line, lines, b, in, b_line, bias, slope, c, c_line);
-#endif
+#if NATIVE == 16
     if (v == 1) product_1(a, a_line, lines, b, in, b_line, bias, slope, c, c_line);
+    if (v == 2) product_2(a, a_line, lines, b, in, b_line, bias, slope, c, c_line);
+    if (v == 3) product_3(a, a_line, lines, b, in, b_line, bias, slope, c, c_line);
+#elif NATIVE == 8
+    product_2(a, a_line, lines, b, in, b_line, bias, slope, c, c_line);
+#else
+    product_4(a, a_line, lines, b, in, b_line, bias, slope, c, c_line);
+#endif
 }
 
 /* A linear layer on `lines` lines of x, activated. */
 INLINE void apply_layer(const lmf_linear *layer, const float *bias, const float *x, int64_t x_line, int lines,
                         float slope, float *y, int64_t y_line)
 {
-    for (int64_t o = 0, v; o < layer->out; o += v * LANES) {
-        v = next_panel((layer->out - o) / LANES);
+    for (int64_t o = 0, v; o < layer->out; o += v * NATIVE) {
+        v = next_panel((layer->out - o) / NATIVE);
         product(v, x, x_line, lines, layer->weight + o, layer->in, layer->out, bias + o, slope, y + o, y_line);
     }
 }
@@ -131,8 +141,8 @@ INLINE void transform_products(int m, const vector *p, vector *y)
 INLINE vector load_channels(const float *x, int64_t channel_size)
 {
     if (channel_size == 1) return load(x);
-    float channels[LANES];
-    EACH(k, LANES) channels[k] = x[k * channel_size];
+    float channels[NATIVE];
+    EACH(k, NATIVE) channels[k] = x[k * channel_size];
     return load(channels);
 }
 
@@ -144,7 +154,7 @@ INLINE void transform_inside(int m, int channels_are_neighbours, const lmf_pictu
     const float *first = x->data + image * x->image_size + row * x->line_size + col * x->position_size;
     const int above = row < 0 ? -row : 0, below = x->height - row < m + 2 ? x->height - row : m + 2;
     for (int64_t j = begin; j < end; j++)
-        for (int64_t c = 0; c < channels; c += LANES) {
+        for (int64_t c = 0; c < channels; c += NATIVE) {
             const float *at = first + j * x->position_size + c * size;
             vector d[MAX_SIDE], t[MAX_SIDE];
             if (above == 0 && below == m + 2)
@@ -180,7 +190,7 @@ INLINE void transform_lines(int m, const float *columns, int64_t channels, int t
 {
     const int64_t point = point_size(m, channels);
     for (int t = 0; t < tiles; t++)
-        for (int64_t c = 0; c < channels; c += LANES)
+        for (int64_t c = 0; c < channels; c += NATIVE)
             for (int i = 0; i < m + 2; i++) {
                 vector d[MAX_SIDE], transformed[MAX_SIDE];
                 EACH(j, m + 2) d[j] = load(columns + (i * COLUMNS + m * t + j) * channels + c);
@@ -193,20 +203,20 @@ INLINE void transform_lines(int m, const float *columns, int64_t channels, int t
 INLINE void transform_back(int m, const float *M, int tiles, int v, const float *bias, float slope, float *out,
                            int64_t size)
 {
-    const int64_t point = point_size(m, v * LANES);
+    const int64_t point = point_size(m, v * NATIVE);
     for (int t = 0; t < tiles; t++)
         for (int k = 0; k < v; k++) {
-            vector b = load(bias + LANES * k), half[MAX_TILE][MAX_SIDE];
+            vector b = load(bias + NATIVE * k), half[MAX_TILE][MAX_SIDE];
             EACH(j, m + 2) {
                 vector p[MAX_SIDE], y[MAX_TILE];
-                EACH(i, m + 2) p[i] = load(M + (i * (m + 2) + j) * point + (t * v + k) * LANES);
+                EACH(i, m + 2) p[i] = load(M + (i * (m + 2) + j) * point + (t * v + k) * NATIVE);
                 transform_products(m, p, y);
                 EACH(i, m) half[i][j] = y[i];
             }
             EACH(i, m) {
                 vector y[MAX_TILE];
                 transform_products(m, half[i], y);
-                EACH(j, m) store(out + (i * POSITIONS + m * t + j) * size + LANES * k, activated(y[j] + b, slope));
+                EACH(j, m) store(out + (i * POSITIONS + m * t + j) * size + NATIVE * k, activated(y[j] + b, slope));
             }
         }
 }
@@ -221,7 +231,7 @@ INLINE int64_t scratch_size(int m, const lmf_linear *conv)
 {
     const int64_t points = (m + 2) * (m + 2);
     return (m + 2) * COLUMNS * conv->in + points * point_size(m, conv->in) + SPARE * conv->in +
-           points * point_size(m, PANEL * LANES) + (m * POSITIONS + SPARE) * conv->out;
+           points * point_size(m, PANEL * NATIVE) + (m * POSITIONS + SPARE) * conv->out;
 }
 
 INLINE conv_scratch make_scratch(int m, const lmf_linear *conv, float *memory)
@@ -229,7 +239,7 @@ INLINE conv_scratch make_scratch(int m, const lmf_linear *conv, float *memory)
     const int64_t n = (m + 2) * (m + 2);
     float *points = memory + (m + 2) * COLUMNS * conv->in;
     float *M = points + n * point_size(m, conv->in) + SPARE * conv->in;
-    return (conv_scratch){memory, points, M, M + n * point_size(m, PANEL * LANES)};
+    return (conv_scratch){memory, points, M, M + n * point_size(m, PANEL * NATIVE)};
 }
 
 /* The convolution, activated, at m lines of `positions` positions from (row, col) on, into the POSITIONS of at.x. */
@@ -239,12 +249,12 @@ INLINE void convolve(int m, const lmf_picture *input, const lmf_linear *conv, in
     const int tiles = (positions + m - 1) / m;
     transform_columns(m, input, conv->in, image, row - 1, col - 1, m * tiles + 2, at.columns);
     transform_lines(m, at.columns, conv->in, tiles, at.points);
-    for (int64_t o = 0, v; o < conv->out; o += v * LANES) {
-        v = next_panel((conv->out - o) / LANES);
+    for (int64_t o = 0, v; o < conv->out; o += v * NATIVE) {
+        v = next_panel((conv->out - o) / NATIVE);
         for (int p = 0; p < (m + 2) * (m + 2); p++)
             product(v, at.points + p * point_size(m, conv->in), conv->in, tiles,
                     conv->weight + p * conv->in * conv->out + o, conv->in, conv->out, NULL, 1,
-                    at.M + p * point_size(m, v * LANES), v * LANES);
+                    at.M + p * point_size(m, v * NATIVE), v * NATIVE);
         transform_back(m, at.M, tiles, v, bias + o, slope, at.x + o, conv->out);
     }
 }
