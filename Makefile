@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo reproduce-tables test lint format bench bench-gpu build clean
+.PHONY: help demo reproduce-tables test lint format docs bench bench-gpu build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -40,6 +40,9 @@ format: $(READY) ## put the code in the house style
 	$(BIN)/ruff format
 	$(BIN)/clang-format -i src/lmf_sr/kernels/*.[ch]
 
+docs: $(READY) ## build the documentation site into site/
+	$(BIN)/mkdocs build --strict
+
 bench: $(READY) ## measure speed and memory, side by side; results in benchmarks/results/
 	$(BIN)/python -m benchmarks
 
@@ -50,4 +53,4 @@ build: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -98,10 +98,13 @@ def _bayer(side: int, rng: np.random.Generator) -> Coverage:
     return (_ramp(side, rng) > BAYER[y % 4, x % 4]).astype(float)
 
 
-def _error_diffusion(side: int, rng: np.random.Generator) -> Coverage:
-    """Floyd and Steinberg's dither."""
-    tone = Image.fromarray((255 * _ramp(side, rng)).astype(np.uint8))
-    return np.asarray(tone.convert("1"), float)
+def error_diffusion(tone: Coverage) -> Coverage:
+    """Floyd and Steinberg's dither of a tone."""
+    return np.asarray(Image.fromarray((255 * tone).astype(np.uint8)).convert("1"), float)
+
+
+def _dither(side: int, rng: np.random.Generator) -> Coverage:
+    return error_diffusion(_ramp(side, rng))
 
 
 def _screentone(side: int, rng: np.random.Generator) -> Coverage:
@@ -182,7 +185,7 @@ KINDS: tuple[Callable[[int, np.random.Generator], Coverage], ...] = (
     _gratings,
     _checkerboard,
     _bayer,
-    _error_diffusion,
+    _dither,
     _screentone,
     _glyphs,
     _text,

@@ -33,9 +33,10 @@ def upscale(
 ) -> Image.Image | np.ndarray | Tensor | Path:
     """Makes a picture larger, by any factor or to any size.
 
-    >>> import lmf_sr, numpy
-    >>> lmf_sr.upscale(numpy.zeros((20, 30, 3), numpy.uint8), scale=3.3).shape
-    (66, 99, 3)
+    Examples:
+        >>> import lmf_sr, numpy
+        >>> lmf_sr.upscale(numpy.zeros((20, 30, 3), numpy.uint8), scale=3.3).shape
+        (66, 99, 3)
 
     Args:
         picture: a file; or a PIL image, a NumPy array or a tensor as `upscaling/arrays.py` lists them.
