@@ -1,4 +1,4 @@
-"""`make bench-gpu`: decoding on a GPU, the fused renderer against the direct path; results in `benchmarks/results/`.
+"""`make bench-gpu`: decoding on a GPU, the Triton renderer against the direct path; results in `benchmarks/results/`.
 
 For each conversion, scale and precision, on one 180 x 320 picture with random weights and features:
 
@@ -43,7 +43,10 @@ from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.profiling import decoder_macs
 from lmf_sr.rendering import triton
-from lmf_sr.rendering.direct import render_direct
+from lmf_sr.rendering.direct import Direct
+from lmf_sr.rendering.renderer import Renderer
+from lmf_sr.rendering.triton import Triton
+from lmf_sr.rendering.values import NORMALISED
 from lmf_sr.results.table import Table
 
 LR_SIZE = (180, 320)
@@ -175,10 +178,15 @@ class Setting(NamedTuple):
             return self.decoder.prepare(self.features, self.cell)
 
     def render(self, state: LMFState) -> Tensor:
-        return triton.render_triton(self.decoder, state, self.lr, self.grid)
+        return self._rendered(Triton(self.decoder, self.lr), state)
 
     def direct(self, state: LMFState) -> Tensor:
-        return render_direct(self.decoder, state, self.lr, self.grid)
+        return self._rendered(Direct(self.decoder, self.lr), state)
+
+    def _rendered(self, renderer: Renderer, state: LMFState) -> Tensor:
+        out = self.lr.new_empty(len(self.lr), 3, *self.grid.size)
+        renderer.render(state, self.lr, self.grid, out, NORMALISED)
+        return out
 
     def decode(self) -> Tensor:
         return self.render(self.prepare())
@@ -196,10 +204,10 @@ def setting(decoder: Conversion, in_dim: int, precision: Precision, scale: float
 
 
 def check(s: Setting, state: LMFState) -> dict[str, float]:
-    """How far the fused pixels are from the direct path's in float64, on the same state and weights.
+    """How far the pixels are from the direct path's in float64, on the same state and weights.
 
     Raises:
-        ArithmeticError: further than `render_triton` promises.
+        ArithmeticError: further than `Triton` promises.
     """
     exact = s._replace(decoder=deepcopy(s.decoder).double(), lr=s.lr.double())
     expected = exact.direct(LMFState(*(x.double() for x in state)))
@@ -208,7 +216,7 @@ def check(s: Setting, state: LMFState) -> dict[str, float]:
     scale = 1.0 if s.precision.dtype == torch.float32 else expected.abs().max().item()
     bound = TOLERANCE[s.precision.dtype] * scale
     if not error <= bound:
-        raise ArithmeticError(f"the fused renderer is off by {error:.1e}, more than {bound:.1e}")
+        raise ArithmeticError(f"the Triton renderer is off by {error:.1e}, more than {bound:.1e}")
     return {"error": error, "largest": expected.abs().max().item()}
 
 

@@ -32,19 +32,21 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from torch import Tensor
 
 from benchmarks.record import RESULTS, begun, write
 from lmf_sr import build
+from lmf_sr.geometry import Grid
 from lmf_sr.images import embedded_photographs
 from lmf_sr.linear import linear
 from lmf_sr.model import ContinuousImage, Model
 from lmf_sr.plain import plain_form
 from lmf_sr.profiling import decoder_macs
-from lmf_sr.rendering import blocked, direct
+from lmf_sr.rendering.blocked import Blocked
+from lmf_sr.rendering.budget import QUERY, Budget
+from lmf_sr.rendering.values import PIXELS
 from lmf_sr.results.table import Table
 
 LR_SIZE = (180, 320)
@@ -59,26 +61,25 @@ GEMM = (2048, 2048, 2048), (1280, 208, 208), (2048, 256, 576)
 
 
 def ways(image: ContinuousImage, size: tuple[int, int]) -> dict[str, Callable[[], Tensor]]:
-    """How to decode an encoded picture; each time anew, since a picture keeps its last state."""
+    """The ways to decode an encoded picture."""
     model = image.model
     plain = Model(model.encoder, plain_form(model.decoder), model.config)
+    in_plain_form = image.encoded._replace(decoder=plain.decoder)
+    as_the_authors = ContinuousImage(plain, in_plain_form, Budget(queries_on_cpu=AUTHORS_QUERIES * QUERY))
 
-    def render(of: Model, renderer: str) -> Tensor:
-        return ContinuousImage(of, image.lr, image.features).render(*size, renderer=renderer)
-
-    def as_the_authors() -> Tensor:
-        with patch.object(direct, "QUERIES_ON_CPU", AUTHORS_QUERIES):
-            return render(plain, "direct")
-
+    @torch.inference_mode()
     def without_compiler() -> Tensor:
-        with patch.object(blocked, "is_compiled", lambda decoder, dtype: False):
-            return render(model, "blocked")
+        out = torch.empty(1, 3, *size)
+        renderer = Blocked(model.decoder, image.encoded.features, use_compiled=False)
+        for _ in renderer.bands(image.encoded, Grid.over(*size), PIXELS, out):
+            pass
+        return out
 
     return {
-        "plain": as_the_authors,
-        "direct": lambda: render(model, "direct"),
+        "plain": lambda: as_the_authors.render(*size, renderer="direct"),
+        "direct": lambda: image.render(*size, renderer="direct"),
         "PyTorch": without_compiler,
-        "blocked": lambda: render(model, "blocked"),
+        "blocked": lambda: image.render(*size, renderer="blocked"),
     }
 
 
@@ -102,7 +103,7 @@ def measure(image: ContinuousImage, scale: float, rounds: int) -> dict[str, Any]
                 begin = time.perf_counter()
                 decode()
                 times[name].append(time.perf_counter() - begin)
-    macs = decoder_macs(image.model, (h, w), plain=False).of(size[0] * size[1])
+    macs = decoder_macs(image.model, (h, w), plain=False).for_pixels(size[0] * size[1])
     least = {name: min(measured) for name, measured in times.items()}
     return {
         "size": size,

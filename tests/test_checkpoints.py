@@ -100,7 +100,7 @@ def test_what_ships_is_whole(name: str) -> None:
     assert name == f"{config['encoder']['name']}-{config['decoder']['name']}"
     assert (WEIGHTS / f"{name}.md").read_text().startswith(f"# {name}\n")
     if name.split("-")[-2] == "lm":
-        Calibration.load(WEIGHTS / f"{name}.cmsr.json").table(2e-5).check(load(name))
+        Calibration.load(WEIGHTS / f"{name}.cmsr.json").table(2e-5).bound_to(load(name))
 
 
 # What is not a model

@@ -7,6 +7,7 @@ import lmf_sr
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import Grid
 from lmf_sr.model import Model
+from lmf_sr.rendering.budget import QUERY, Budget
 
 TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
 
@@ -30,11 +31,10 @@ def test_render_is_the_model_on_a_grid(model: Model, picture: torch.Tensor) -> N
     torch.testing.assert_close(rendered.flatten(2).transpose(1, 2), rgb, atol=1e-5, rtol=0)
 
 
-def test_chunks_do_not_show(model: Model, picture: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    image = model.encode(picture)
-    whole = image.render(20, 31)
-    monkeypatch.setattr("lmf_sr.rendering.direct.QUERIES_ON_CPU", 7)
-    torch.testing.assert_close(image.render(20, 31), whole, atol=1e-6, rtol=0)
+def test_chunks_do_not_show(model: Model, picture: torch.Tensor) -> None:
+    whole = model.encode(picture).render(20, 31, renderer="direct")
+    in_chunks = model.encode(picture, Budget(queries_on_cpu=7 * QUERY)).render(20, 31, renderer="direct")
+    torch.testing.assert_close(in_chunks, whole, atol=1e-6, rtol=0)
 
 
 def test_a_region_is_a_window_of_the_whole(model: Model, picture: torch.Tensor) -> None:
@@ -75,6 +75,23 @@ def test_a_zoom_encodes_once(model: Model, picture: torch.Tensor) -> None:
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("decoder", ["liif", "lte", "ciaosr", "lm-liif", "lm-lte", "lm-ciaosr"])
+def test_a_prepared_picture(decoder: str, picture: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows and points at its scale, and all beyond scale 4, need no state of their own; pixels are the same."""
+    torch.manual_seed(0)
+    model = lmf_sr.build(TINY, decoder).eval()
+    image, cell = model.encode(picture), torch.tensor([2 / 35, 2 / 55])
+    coords = torch.rand(2, 9, 2) * 2 - 1
+    expected = [image.render(70, 110), image.render(28, 44, (0.2, 0.3, 0.4, 0.4)), image.sample(coords, cell)]
+    at_another_scale = image.render(14, 22)
+    prepared = image.prepared(35, 55)
+    torch.testing.assert_close(prepared.render(14, 22), at_another_scale, atol=0, rtol=0)
+    monkeypatch.setattr(model.decoder, "prepare_window", lambda *_: pytest.fail("prepared again"))
+    found = [prepared.render(70, 110), prepared.render(28, 44, (0.2, 0.3, 0.4, 0.4)), prepared.sample(coords, cell)]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
 def test_clamping(model: Model, picture: torch.Tensor) -> None:
     loud = Model(model.encoder, model.decoder, model.config)
     image = loud.encode(picture * 100)
@@ -111,16 +128,14 @@ def test_sample_names_a_batch_that_does_not_fit(model: Model, picture: torch.Ten
 
 
 @pytest.mark.parametrize("decoder", ["liif", "lte", "ciaosr", "lm-liif", "lm-lte"])
-def test_sampling_in_chunks_does_not_show(decoder: str, picture: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sampling_in_chunks_does_not_show(decoder: str, picture: torch.Tensor) -> None:
     """With a cell for all queries, for each image, or for each query."""
     torch.manual_seed(0)
-    image = lmf_sr.build(TINY, decoder).eval().encode(picture)
+    model = lmf_sr.build(TINY, decoder).eval()
+    image, in_chunks = model.encode(picture), model.encode(picture, Budget(queries_on_cpu=14 * QUERY))
     coords = torch.rand(2, 30, 2) * 2 - 1
     for cell in (torch.tensor([0.1, 0.2]), torch.rand(2, 1, 2) * 0.2, torch.rand(2, 30, 2) * 0.2):
-        with monkeypatch.context() as patch:
-            whole = image.sample(coords, cell)
-            patch.setattr("lmf_sr.rendering.direct.QUERIES_ON_CPU", 14)
-            torch.testing.assert_close(image.sample(coords, cell), whole, atol=1e-6, rtol=0)
+        torch.testing.assert_close(in_chunks.sample(coords, cell), image.sample(coords, cell), atol=1e-6, rtol=0)
 
 
 def test_sample_in_float32_reads_what_render_draws_of_a_long_picture(model: Model) -> None:

@@ -4,12 +4,10 @@ python experiments/02-cmsr/precision.py CHECKPOINT CALIBRATION PHOTOGRAPHS --thr
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import lmf_sr
 from lmf_sr.cmsr.calibration import Calibration
-from lmf_sr.cmsr.render import Plan
 from lmf_sr.data import Folder
 from lmf_sr.geometry import Grid
 
@@ -23,26 +21,23 @@ def main() -> None:
     parser.add_argument("--thresholds", type=float, nargs="+", required=True)
     parser.add_argument("--scales", type=float, nargs="+", default=[8.0, 12.0, 18.0])
     parser.add_argument("--aggregation", default="overall")
-    parser.add_argument("--chained", action="store_true", help="levels that build on one another, as in the paper")
     options = parser.parse_args()
     model, calibration = lmf_sr.load(options.checkpoint), Calibration.load(options.calibration)
     (images,) = Folder(options.photographs).evaluation()
-    tables = {threshold: calibration.table(threshold, options.aggregation) for threshold in options.thresholds}
-    if options.chained:
-        tables = {threshold: replace(table, chained=True) for threshold, table in tables.items()}
+    tables = {t: calibration.table(t, options.aggregation).bound_to(model) for t in options.thresholds}
     for scale in options.scales:
         values, squared, rendered = 0, dict.fromkeys(tables, 0.0), dict.fromkeys(tables, 0)
         for name in images.names():
             pair = images.pair(name, scale)
             image, size = model.encode(pair.lr / 255), pair.hr.shape[1:]
             full = image.render(*size, clamp=False)
-            intensity = image.intensity(*size, calibration.intensity)
+            intensity = image.intensity(*size)
             values += full.numel()
             for threshold, table in tables.items():
                 difference = 2 * (image.render(*size, clamp=False, cmsr=table) - full)  # of values in [-1, 1]
                 squared[threshold] += float(difference.double().square().sum())
-                chosen = Plan.of(table, Grid.over(*size), image.size).chosen(intensity)
-                rendered[threshold] += 3 * sum(some.pixel_count() for some in chosen)
+                masks = table.table.plan(Grid.over(*size), image.size).chosen(intensity)
+                rendered[threshold] += 3 * sum(mask.pixel_count() for mask in masks)
         for t in tables:
             print(f"x{scale:g} {t:.1e}: {squared[t] / values / t:.2f} of it, {rendered[t] / values:.0%} rendered")
 

@@ -8,7 +8,6 @@ of several is taken, from features to pixels.
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,8 +15,8 @@ import torch
 import lmf_sr
 from lmf_sr.atomic import replacing
 from lmf_sr.cmsr.calibration import Calibration, evenly_spread
-from lmf_sr.cmsr.savings import SavingMeter, overall
-from lmf_sr.cmsr.table import Scale2Mod
+from lmf_sr.cmsr.savings import SavingsMeter, overall
+from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.data import Folder, PairedImages
 from lmf_sr.model import ContinuousImage, Model
 from lmf_sr.results.table import Table
@@ -44,7 +43,7 @@ def main() -> None:
     lines: list[tuple[str, ...]] = []
     for scale in options.scales:
         for threshold in options.thresholds:
-            table = calibration.table(threshold)
+            table = calibration.table(threshold).bound_to(model)
             found = overall([measured(model, table, image, scale) for image in pictures])
             macs, saved = found["macs_saved"], found["time_saved"]
             figures = f"x{scale:g}", f"{threshold:.0e}", f"{found['cmsr_mse']:.1e}", f"{100 * macs:.0f}"
@@ -54,21 +53,20 @@ def main() -> None:
         file.write(Table.of_text(HEADER, lines).markdown().encode())
 
 
-def measured(model: Model, table: Scale2Mod, image: ContinuousImage, scale: float) -> dict[str, int | float]:
+def measured(model: Model, table: BoundTable, image: ContinuousImage, scale: float) -> dict[str, int | float]:
     """One picture."""
     height, width = (round(scale * side) for side in image.size)
     seconds: dict[str, list[float]] = {"full_ms": [], "cmsr_ms": []}
     for _ in range(ROUNDS):
-        for name, taken in zip(seconds, (None, replace(table, fingerprint=None)), strict=True):
-            fresh = ContinuousImage(model, image.lr, image.features)
+        for name, taken in zip(seconds, (None, table), strict=True):
             begin = time.perf_counter()
-            pixels = fresh.render(height, width, cmsr=taken)
-            if image.lr.is_cuda:
+            pixels = image.render(height, width, cmsr=taken)
+            if image.encoded.lr.is_cuda:
                 torch.cuda.synchronize()
             seconds[name].append(time.perf_counter() - begin)
             del pixels
     fastest = {name: 1000 * min(times) for name, times in seconds.items()}
-    return SavingMeter(model, table, repeats=0).measure(image, height, width) | fastest
+    return SavingsMeter(model, table, repeats=0).measure(image, height, width) | fastest
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from torch import Tensor
 
 import lmf_sr
 from lmf_sr.atomic import replacing
-from lmf_sr.cmsr.calibration import only
+from lmf_sr.cmsr.calibration import single_scale_table
 from lmf_sr.data import Folder
 from lmf_sr.geometry import Grid, clip_cell, relative_cell
 from lmf_sr.images import luma
@@ -59,7 +59,7 @@ def main() -> None:
     samples: Samples = []
     for name in track(names):
         image = model.encode(images.pair(name, options.scale).lr / 255)
-        maps = modulation_statistics(image) | complexity(image.lr[0] * 0.5 + 0.5) | errors(image, options.scale)
+        maps = modulation_statistics(image) | complexity(image.encoded.lr[0] * 0.5 + 0.5) | errors(image, options.scale)
         size = next(iter(maps.values())).numel()
         picked = random.choice(size, min(POSITIONS, size), replace=False)
         samples.append({key: values.flatten().double().numpy()[picked] for key, values in maps.items()})
@@ -85,7 +85,7 @@ def modulation_statistics(image: ContinuousImage) -> Maps:
     assert isinstance(decoder, Conversion)
     cell = clip_cell(torch.tensor([Grid.over(*(4 * side for side in image.size)).cell]), image.size)
     with torch.inference_mode():
-        latents = decoder.latents(image.features, relative_cell(cell, image.size))[0]
+        latents = decoder.latents(image.encoded.features, relative_cell(cell, image.size))[0]
     size = decoder.depth * decoder.width
     scale, shift = (part.abs().unflatten(-1, (decoder.depth, decoder.width)) for part in latents.split(size, -1)[:2])
     return {
@@ -132,7 +132,7 @@ def errors(image: ContinuousImage, scale: float) -> Maps:
     full = image.render(height, width, clamp=False)
     maps = {}
     for coarse in COARSE:
-        found = image.render(height, width, clamp=False, cmsr=only(scale, coarse))
+        found = image.render(height, width, clamp=False, cmsr=single_scale_table(scale, coarse).bound_to(image.model))
         squared = (2 * (found - full)).square().mean((0, 1)).double().flatten()
         sums = torch.bincount(place, squared) / torch.bincount(place)
         maps[f"error at x{coarse:g}"] = sums.view(image.size)

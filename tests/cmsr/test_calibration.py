@@ -12,7 +12,6 @@ import lmf_sr
 from lmf_sr.cmsr.calibration import (
     AGGREGATIONS,
     BINS,
-    FORMAT,
     LOWEST,
     MARGIN,
     RATIO,
@@ -21,11 +20,12 @@ from lmf_sr.cmsr.calibration import (
     calibrate,
     evenly_spread,
     measure,
-    only,
+    single_scale_table,
     table_from,
     upper_edge,
 )
-from lmf_sr.cmsr.table import Level, Scale2Mod, fingerprint
+from lmf_sr.cmsr.plan import Level
+from lmf_sr.cmsr.table import Scale2Mod, fingerprint
 from lmf_sr.data import PairedImages
 from lmf_sr.errors import InputError
 from lmf_sr.model import Model
@@ -59,24 +59,24 @@ def bins(**filled: float) -> torch.Tensor:
 def test_the_limit_is_the_end_of_the_last_good_bin() -> None:
     statistics = Statistics.empty([1.0])
     statistics.add(bins(b3=10, b4=10, b7=10, b8=10), bins(b3=10, b4=20, b7=30, b8=10)[None])
-    assert statistics.limits(2.0, "pooled") == [
+    assert statistics.limits(2.0, "minimum") == [
         upper_edge(4)
     ]  # the bad one stops, and the empty ones before it say nothing
-    assert statistics.limits(5.0, "pooled") == [upper_edge(8)]  # between good ones, empty ones are passed
-    assert statistics.limits(0.5, "pooled") == [0.0]
+    assert statistics.limits(5.0, "minimum") == [upper_edge(8)]  # between good ones, empty ones are passed
+    assert statistics.limits(0.5, "minimum") == [0.0]
 
 
 def test_intensities_never_seen_are_not_trusted() -> None:
     statistics = Statistics.empty([1.0])
     statistics.add(bins(b3=10), bins()[None])
-    assert statistics.limits(1.0, "pooled") == [upper_edge(3)]
-    assert Statistics.empty([1.0]).limits(1.0, "pooled") == [0.0]
+    assert statistics.limits(1.0, "minimum") == [upper_edge(3)]
+    assert Statistics.empty([1.0]).limits(1.0, "minimum") == [0.0]
 
 
 def test_a_coarse_scale_is_no_more_permissive_than_a_finer_one() -> None:
     statistics = Statistics.empty([1.0, 2.0])
     statistics.add(bins(b3=1, b4=1), torch.stack([bins(), bins(b4=9)]))
-    assert statistics.limits(1.0, "pooled") == [upper_edge(3)] * 2
+    assert statistics.limits(1.0, "minimum") == [upper_edge(3)] * 2
 
 
 errors = st.lists(st.lists(st.sampled_from([0.0, 1.0, 5.0]), min_size=4, max_size=4), min_size=1, max_size=4)
@@ -94,7 +94,6 @@ def test_minimum_is_the_smallest_limit_of_the_pictures(errors: list[list[float]]
             statistics.add(values, squared)
         limits += alone.limits(1.0, "minimum")
     assert together.limits(1.0, "minimum") == [min(limits)]
-    assert together.limits(1.0, "minimum") <= together.limits(1.0, "pooled")
 
 
 @given(errors=errors, first=st.floats(0.1, 6), second=st.floats(0.1, 6))
@@ -146,7 +145,7 @@ def test_an_error_that_is_no_number_is_no_good(aggregation: str) -> None:
 
 
 @given(errors=st.lists(st.tuples(*[st.floats(0, 9)] * 5), min_size=1, max_size=3), threshold=st.floats(0.01, 9))
-def test_overall_keeps_to_the_threshold_and_is_no_finer_than_pooled(
+def test_overall_keeps_to_the_threshold_and_is_no_finer_than_each_bin(
     errors: list[tuple[float, ...]], threshold: float
 ) -> None:
     statistics = Statistics.empty([float(scale + 1) for scale in range(len(errors))])
@@ -155,7 +154,9 @@ def test_overall_keeps_to_the_threshold_and_is_no_finer_than_pooled(
     limits = statistics.limits(threshold, "overall")
     levels = [next((i for i, limit in enumerate(limits) if upper_edge(b) <= limit), None) for b in range(5)]
     assert sum(errors[i][b] for b, i in enumerate(levels) if i is not None) / 5 <= threshold * (1 + 1e-9)
-    assert all(found >= pooled for found, pooled in zip(limits, statistics.limits(threshold, "pooled"), strict=True))
+    assert all(
+        found >= each_bin for found, each_bin in zip(limits, statistics.limits(threshold, "minimum"), strict=True)
+    )
 
 
 def test_overall_keeps_a_margin_for_other_pictures() -> None:
@@ -168,12 +169,12 @@ def test_overall_keeps_a_margin_for_other_pictures() -> None:
         (1.5, Level(2.0, upper_edge(3))),
     ):
         assert calibration.table(threshold * MARGIN, "overall").levels(8.0)[0] == first
-    assert calibration.table(2.0, "pooled").levels(8.0)[0] == Level(2.0, upper_edge(3))
+    assert calibration.table(2.0, "minimum").levels(8.0)[0] == Level(2.0, upper_edge(3))
 
 
 def test_the_authors_tables_are_chained_as_theirs() -> None:
     calibration = Calibration("f", "m", {8.0: Statistics.empty([2.0])}, ["a"])
-    assert [calibration.table(1.0, aggregation).chained for aggregation in AGGREGATIONS] == [False, False, True]
+    assert [calibration.table(1.0, aggregation).chained for aggregation in AGGREGATIONS] == [False, True]
 
 
 def test_photographs_of_one_name_in_two_folders_are_two() -> None:
@@ -188,7 +189,7 @@ def test_measure_counts_every_value_and_its_error(model: Model, images: PairedIm
     full = image.render(48, 60, clamp=False)
     assert values.sum() == full.numel()
     for scale, found in zip([1.0, 2.5], squared, strict=True):
-        coarse = image.render(48, 60, clamp=False, cmsr=only(6.0, scale))
+        coarse = image.render(48, 60, clamp=False, cmsr=single_scale_table(6.0, scale).bound_to(model))
         assert found.sum() == pytest.approx(float((2 * (coarse - full)).square().sum()), rel=1e-4)
     seen = values.nonzero()
     intensity = image.intensity(48, 60).double()
@@ -198,12 +199,12 @@ def test_measure_counts_every_value_and_its_error(model: Model, images: PairedIm
 
 def test_the_threshold_is_honoured(model: Model, images: PairedImages) -> None:
     """By a threshold that lets a coarse scale do for all pictures, they are rendered so, and with the error found."""
-    calibration = Calibration.of(model, "tiny", [8.0], [2.0])
+    calibration = Calibration.empty(model, "tiny", [8.0], [2.0])
     for name in images.names():
         calibration.take(model, images, name)
     statistics = calibration.targets[8.0]
     threshold = float(statistics.worst.max())
-    table = calibration.table(threshold, "minimum")
+    table = calibration.table(threshold, "minimum").bound_to(model)
     squared, count = 0.0, 0
     for name in images.names():
         image = model.encode(images.pair(name, 8.0).lr / 255)
@@ -217,13 +218,13 @@ def test_the_threshold_is_honoured(model: Model, images: PairedImages) -> None:
 def test_a_calibration_interrupted_goes_on_as_if_it_had_not_been(tmp_path: Path, images: PairedImages) -> None:
     torch.manual_seed(0)
     model = lmf_sr.build(TINY, "lm-liif").eval()
-    straight = Calibration.of(model, "tiny", [6.0], [1.0, 2.0])
+    straight = Calibration.empty(model, "tiny", [6.0], [1.0, 2.0])
     calibrate(straight, model, images, tmp_path / "straight.json")
 
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    started = Calibration.of(model, "tiny", [6.0], [1.0, 2.0])
+    started = Calibration.empty(model, "tiny", [6.0], [1.0, 2.0])
     with pytest.raises(KeyboardInterrupt):
         calibrate(started, model, images, tmp_path / "parts.json", interrupt)
     resumed = Calibration.load(tmp_path / "parts.json")
@@ -238,65 +239,33 @@ def test_table_from_either_file(tmp_path: Path) -> None:
     calibration = Calibration("0123", "tiny", {8.0: Statistics.empty([2.0])}, ["a"])
     calibration.targets[8.0].add(bins(b3=1), bins()[None])
     calibration.save(tmp_path / "calibration.json")
-    table = table_from(tmp_path / "calibration.json", 2e-5, "pooled")
-    assert table == calibration.table(2e-5, "pooled")
+    table = table_from(tmp_path / "calibration.json", 2e-5, "minimum")
+    assert table == calibration.table(2e-5, "minimum")
     table.save(tmp_path / "table.yaml")
-    assert table_from(tmp_path / "table.yaml", 2e-5, "pooled") == table
-    assert table_from(tmp_path / "table.yaml", None, "pooled") == table
-    with pytest.raises(InputError, match=r"made for the intensity shift, not contrast"):
-        table_from(tmp_path / "table.yaml", 2e-5, "pooled", "contrast")
-    with pytest.raises(InputError, match=r"made for the intensity shift, not contrast"):
-        table_from(tmp_path / "calibration.json", 2e-5, "pooled", "contrast")
+    assert table_from(tmp_path / "table.yaml", 2e-5, "minimum") == table
+    assert table_from(tmp_path / "table.yaml", None, "minimum") == table
     with pytest.raises(InputError, match=r"made for an MSE threshold of 2e-05, not 1e-06"):
-        table_from(tmp_path / "table.yaml", 1e-6, "pooled")
-    assert table_from(tmp_path / "calibration.json", None, "pooled") == table  # 2e-5 is the paper's
+        table_from(tmp_path / "table.yaml", 1e-6, "minimum")
+    assert table_from(tmp_path / "calibration.json", None, "minimum") == table  # 2e-5 is the paper's
 
 
-def test_what_makes_no_table_is_refused(model: Model, tmp_path: Path) -> None:
+def test_what_makes_no_table_is_refused(model: Model) -> None:
     with pytest.raises(InputError, match="target scale 4 needs no calibration"):
-        Calibration.of(model, "tiny", [4.0], [1.0])
+        Calibration.empty(model, "tiny", [4.0], [1.0])
     with pytest.raises(InputError, match=r"decode scale 0.5 cannot be calibrated"):
-        Calibration.of(model, "tiny", [8.0], [0.5])
-    calibration = Calibration.of(model, "tiny", [8.0], [1.0, 9.0])
+        Calibration.empty(model, "tiny", [8.0], [0.5])
+    calibration = Calibration.empty(model, "tiny", [8.0], [1.0, 9.0])
     assert calibration.targets[8.0].decode_scales == [1.0]
     with pytest.raises(InputError, match=r"target scale 6 has no decode scale below it among \[8, 12\]"):
-        Calibration.of(model, "tiny", [6.0], [12, 8])
-    with pytest.raises(InputError, match="no intensity 'busy'; choose one of shift, contrast"):
-        Calibration.of(model, "tiny", [6.0], [1], "busy")
+        Calibration.empty(model, "tiny", [6.0], [12, 8])
     with pytest.raises(InputError, match="without pictures"):
         calibration.table(2e-5)
     with pytest.raises(InputError, match="an MSE threshold of 0 allows no saving"):
         calibration.table(0.0)
     with pytest.raises(InputError, match="no aggregation 'mean'"):
         calibration.table(2e-5, "mean")
-    (tmp_path / "other.json").write_text('{"format": "other"}')
-    with pytest.raises(InputError, match="has format 'other'"):
-        Calibration.load(tmp_path / "other.json")
-    (tmp_path / "broken.json").write_text('{"format": "lmf-sr calibration 2", "targets": []}')
-    with pytest.raises(InputError, match="holds no calibration"):
-        Calibration.load(tmp_path / "broken.json")
 
 
-def test_only_is_one_scale_for_everything() -> None:
-    assert only(8.0, 2.0).levels(8.0) == (Level(2.0, float("inf")),)
-    assert only(8.0, 2.0) == Scale2Mod.of({8: {2: 1}})
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        ("[1, 2]", "holds no calibration: its content is list"),
-        ('{"targets": {"6": {"decode_scales": [1], "values": []}}}', "has format None, not 'lmf-sr calibration 2'"),
-        (f'{{"format": "{FORMAT}", "model": "m"}}', "holds no calibration: KeyError"),
-        ('{"format": "lmf-sr cal', "is neither YAML nor JSON"),
-    ],
-)
-def test_a_broken_calibration_is_called_one(tmp_path: Path, content: str, reason: str) -> None:
-    path = tmp_path / "model.cmsr.json"
-    path.write_text(content)
-    with pytest.raises(InputError, match=reason):
-        Calibration.load(path)
-    with pytest.raises(
-        InputError, match=reason.replace("no calibration: its", "no Scale2Mod table or calibration: its")
-    ):
-        table_from(path, None, "overall")
+def test_one_scale_for_everything() -> None:
+    assert single_scale_table(8.0, 2.0).levels(8.0) == (Level(2.0, float("inf")),)
+    assert single_scale_table(8.0, 2.0) == Scale2Mod.from_limits({8: {2: 1}})

@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,15 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 import lmf_sr
-from lmf_sr.cmsr.render import Plan
-from lmf_sr.cmsr.table import Scale2Mod, level_map
+from lmf_sr.cmsr import render as cmsr_render
+from lmf_sr.cmsr import table as cmsr_table
+from lmf_sr.cmsr.plan import level_map
+from lmf_sr.cmsr.table import BoundTable, Scale2Mod
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import FourCorners, Grid, four_corners
 from lmf_sr.model import ContinuousImage
 from lmf_sr.rendering.axes import Chosen, nearest_latents
+from lmf_sr.rendering.budget import PIXEL, QUERY, STATE, Budget
 from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.upsampling import upsample
 from lmf_sr.rendering.values import NORMALISED, Values
@@ -33,7 +35,7 @@ def golden_error(method: str, case: str, margin: float, renderer: str = "auto") 
     model, data = lmf_sr.load(GOLDEN / f"{method}.pth"), load_file(GOLDEN / f"{method}.safetensors")
     about, lr = INDEX[method]["cases"][case], data[f"{case}.lr"]
     height, width = about["height"], about["width"]
-    table = Scale2Mod.of({height / lr.shape[2]: about["table"]})
+    table = Scale2Mod.from_limits({height / lr.shape[2]: about["table"]}).bound_to(model)
     rendered = model.encode(lr * 0.5 + 0.5).render(height, width, clamp=False, cmsr=table, renderer=renderer) * 2 - 1
     grid = Grid.over(height, width)
     inner = torch.outer(
@@ -70,6 +72,14 @@ def image(request: pytest.FixtureRequest) -> ContinuousImage:
     return continuous_image(request.param)
 
 
+def bound(image: ContinuousImage, limits: dict[float, dict[float, float]], chained: bool = True) -> BoundTable:
+    return Scale2Mod.from_limits(limits, chained=chained).bound_to(image.model)
+
+
+def with_budget(image: ContinuousImage, **sizes: int) -> ContinuousImage:
+    return ContinuousImage(image.model, image.encoded, Budget(**sizes))
+
+
 def continuous_image(decoder: str, size: tuple[int, int] = (7, 11)) -> ContinuousImage:
     torch.manual_seed(0)
     picture = torch.rand(2, 3, *size)
@@ -81,34 +91,27 @@ def chained(request: pytest.FixtureRequest) -> bool:
     return request.param
 
 
-def spread(image: ContinuousImage, scale: float, *decode_scales: float, chained: bool) -> Scale2Mod:
+def spread(image: ContinuousImage, scale: float, *decode_scales: float, chained: bool) -> BoundTable:
     """A table that gives about as many latents to each of the scales and the target, and has no limit close to one."""
-    ranked = intensity(image).flatten().sort().values
+    ranked = image.intensity(4 * image.size[0], 4 * image.size[1]).flatten().sort().values
     first = torch.linspace(0, len(ranked), len(decode_scales) + 2).long()[1:-1]
     limits = ((ranked[first - 1] + ranked[first]) / 2).tolist()
-    return Scale2Mod.of({scale: dict(zip(decode_scales, limits, strict=True))}, chained=chained)
-
-
-def intensity(image: ContinuousImage) -> torch.Tensor:
-    h, w = image.size
-    cell = torch.tensor([[[2 / (h * 4), 2 / (w * 4)]]]).expand(2, 1, 2)  # beyond scale 4 it stays so
-    with torch.no_grad():
-        return image.model.decoder.prepare(image.features, cell).intensity
+    return bound(image, {scale: dict(zip(decode_scales, limits, strict=True))}, chained)
 
 
 def test_a_table_without_coarse_levels_renders_in_full(image: ContinuousImage) -> None:
-    assert torch.equal(image.render(42, 66, cmsr=Scale2Mod.of({6: {6: 1}})), image.render(42, 66))
+    assert torch.equal(image.render(42, 66, cmsr=bound(image, {6: {6: 1}})), image.render(42, 66))
 
 
 def test_within_the_training_scales_all_is_rendered_in_full(image: ContinuousImage) -> None:
-    assert torch.equal(image.render(28, 44, cmsr=Scale2Mod.of({6: {1: 1}})), image.render(28, 44))
+    assert torch.equal(image.render(28, 44, cmsr=bound(image, {6: {1: 1}})), image.render(28, 44))
 
 
 def test_one_coarse_level_for_all_is_that_rendering_upsampled() -> None:
     """LM-CiaoSR's render MLP does not see the cell, and its latent MLP sees the same beyond scale 4."""
     image = continuous_image("lm-ciaosr")
     coarse = image.render(35, 55, clamp=False)
-    found = image.render(56, 88, clamp=False, cmsr=Scale2Mod.of({8: {5: 1}}))
+    found = image.render(56, 88, clamp=False, cmsr=bound(image, {8: {5: 1}}))
     expected = torch.nn.functional.interpolate(coarse, (56, 88), mode="bilinear", align_corners=False)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
@@ -116,7 +119,7 @@ def test_one_coarse_level_for_all_is_that_rendering_upsampled() -> None:
 def test_the_busiest_latents_are_rendered_at_the_target_scale(image: ContinuousImage, chained: bool) -> None:
     """Their pixels are those of the full rendering, bit for bit or nearly; the others' are not."""
     table = spread(image, 6.0, 1.0, 2.0, 4.0, chained=chained)
-    finest = level_map(intensity(image), table.levels(6.0)) == 3
+    finest = level_map(image.intensity(42, 66), table.table.levels(6.0)) == 3
     finest = finest.repeat_interleave(6, 1).repeat_interleave(6, 2)[:, None].expand(-1, 3, -1, -1)
     found, full = image.render(42, 66, clamp=False, cmsr=table), image.render(42, 66, clamp=False)
     torch.testing.assert_close(found[finest], full[finest], atol=1e-5, rtol=0)
@@ -129,12 +132,12 @@ def test_levels_by_themselves(image: ContinuousImage, size: tuple[int, int], ren
     """Each pixel is that of the whole picture rendered at the level of its latent and upsampled: no more, no less."""
     table = spread(image, 9.0, 1.0, 1.5, 4.0, chained=False)
     grid = Grid.over(*size)
-    levels = table.levels(math.sqrt(size[0] * size[1] / 77))
+    levels = table.table.levels(math.sqrt(size[0] * size[1] / 77))
     rows, cols = nearest_latents(grid, image.size)
     of_pixels = level_map(image.intensity(*size), levels)[:, rows][:, :, cols]
     expected = torch.empty(2, 3, *size)
     for number, level in enumerate(levels):
-        alone = image.render(*size, clamp=False, cmsr=Scale2Mod.of({9.0: {level.scale: 1}}))
+        alone = image.render(*size, clamp=False, cmsr=bound(image, {9.0: {level.scale: 1}}))
         expected = torch.where(of_pixels[:, None] == number, alone, expected)
     found = image.render(*size, clamp=False, cmsr=table, renderer=renderer)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
@@ -144,21 +147,19 @@ def test_levels_by_themselves(image: ContinuousImage, size: tuple[int, int], ren
 def test_pictures_of_a_batch_do_not_touch(image: ContinuousImage, size: tuple[int, int], chained: bool) -> None:
     """Also at scales that are no integers, or differ between the axes."""
     table = spread(image, 9.0, 1.5, 4.0, chained=chained)
-    second = ContinuousImage(image.model, image.lr[1:], image.features[1:])
+    encoded = image.encoded
+    second = ContinuousImage(image.model, encoded._replace(lr=encoded.lr[1:], features=encoded.features[1:]))
     torch.testing.assert_close(image.render(*size, cmsr=table)[1:], second.render(*size, cmsr=table), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("size", [(56, 88), (61, 80)])
-def test_bands_do_not_show(
-    image: ContinuousImage, size: tuple[int, int], chained: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bands_do_not_show(image: ContinuousImage, size: tuple[int, int], chained: bool) -> None:
     """Neither those of LR rows whose states are made at once, nor those of pixels."""
     table = spread(image, 9.0, 1.0, 2.5, 4.0, chained=chained)
     whole = image.render(*size, cmsr=table)
-    monkeypatch.setattr("lmf_sr.model.PREPARED_AT_ONCE", 2 * 2 * 11)
-    monkeypatch.setattr("lmf_sr.model.PREPARED_IN_PLACE", 2 * 2 * 11)
-    monkeypatch.setattr("lmf_sr.model.PIXELS_PER_BAND", 2 * 5 * size[1])
-    torch.testing.assert_close(image.render(*size, cmsr=table), whole, atol=2e-5, rtol=0)
+    states = 2 * 2 * 11 * STATE
+    in_bands = with_budget(image, states=states, reused=states, band=2 * 5 * size[1] * PIXEL)
+    torch.testing.assert_close(in_bands.render(*size, cmsr=table), whole, atol=2e-5, rtol=0)
 
 
 @settings(deadline=None, max_examples=25)
@@ -195,10 +196,10 @@ def test_what_is_not_interpolated_is_not_missed(seed: int, scale: float) -> None
         if needed is not None:
             out.masked_fill_(~needed.pixels()[:, None], torch.nan)
 
-    other = image.model.encode(image.lr[..., torch.randperm(11)] * 0.5 + 0.5)
+    other = image.model.encode(image.encoded.lr[..., torch.randperm(11)] * 0.5 + 0.5)
     whole = other.render(56, 88, cmsr=table)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lmf_sr.cmsr.render.upsample", spoiling)
+        patch.setattr(cmsr_render, "upsample", spoiling)
         torch.testing.assert_close(other.render(56, 88, cmsr=table), whole, atol=1e-6, rtol=0)
 
 
@@ -217,28 +218,9 @@ def test_what_is_not_rendered_is_not_read(seed: int, scale: float, sides: tuple[
     size = tuple(round(side * 6.3) for side in sides)
     whole = image.render(*size, clamp=False, cmsr=table)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lmf_sr.model.Memory", Spoiling)
-        patch.setattr("lmf_sr.model.PIXELS_PER_BAND", 2 * 4 * size[1])
-        found = image.render(*size, clamp=False, cmsr=table)
+        patch.setattr(cmsr_table, "Memory", Spoiling)
+        found = with_budget(image, band=2 * 4 * size[1] * PIXEL).render(*size, clamp=False, cmsr=table)
     torch.testing.assert_close(found, whole, atol=2e-5, rtol=0)
-
-
-def test_by_contrast(image: ContinuousImage, chained: bool) -> None:
-    """Every path, in bands too, renders flat places coarsely and others in full; and a region is a window of the whole."""
-    lr = image.lr.clone()
-    lr[..., :5] = 0.1
-    picture = image.model.encode(lr * 0.5 + 0.5)
-    table = Scale2Mod.of({8: {1: 0.01}}, intensity="contrast", chained=chained)
-    assert torch.equal(picture.intensity(56, 88, "contrast") < 0.01, torch.arange(11).expand(2, 7, 11) < 3)
-    full, found = picture.render(56, 88, clamp=False), picture.render(56, 88, clamp=False, cmsr=table)
-    torch.testing.assert_close(found[..., 24:], full[..., 24:], atol=1e-5, rtol=0)
-    assert not torch.allclose(found[..., :24], full[..., :24], atol=1e-4)
-    direct = picture.render(56, 88, clamp=False, cmsr=table, renderer="direct")
-    torch.testing.assert_close(found, direct, atol=2e-5, rtol=0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lmf_sr.model.PREPARED_AT_ONCE", 2 * 2 * 11)
-        patch.setattr("lmf_sr.model.PREPARED_IN_PLACE", 2 * 2 * 11)
-        torch.testing.assert_close(picture.render(56, 88, clamp=False, cmsr=table), found, atol=2e-5, rtol=0)
 
 
 def test_a_window_over_the_border_is_rendered_in_full(image: ContinuousImage) -> None:
@@ -246,39 +228,24 @@ def test_a_window_over_the_border_is_rendered_in_full(image: ContinuousImage) ->
     torch.testing.assert_close(image.render(30, 30, region, cmsr=table), image.render(30, 30, region))
 
 
-def test_chunks_do_not_show(image: ContinuousImage, chained: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_do_not_show(image: ContinuousImage, chained: bool) -> None:
     table = spread(image, 6.0, 1.0, 4.0, chained=chained)
-    whole = image.render(42, 66, cmsr=table)
-    monkeypatch.setattr("lmf_sr.rendering.direct.QUERIES_ON_CPU", 50)
-    torch.testing.assert_close(image.render(42, 66, cmsr=table), whole, atol=1e-6, rtol=0)
-
-
-def test_the_chosen_pixels_of_each_level() -> None:
-    """By themselves, levels read one pixel of their grid beyond their latents' pixels, but for the target's."""
-    table = Scale2Mod.of({8: {1: 0.2, 4: 0.4}})
-    intensity = torch.zeros(1, 7, 11)
-    intensity[0, 0, :4] = 0.3
-    intensity[0, 1, :2] = 0.4
-
-    def pixels(table: Scale2Mod) -> list[int]:
-        return [some.pixel_count() for some in Plan.of(table, Grid.over(56, 88), (7, 11)).chosen(intensity)]
-
-    assert pixels(table) == [77 - 6, 4 * 16, 2 * 64]
-    assert pixels(replace(table, chained=False)) == [77 - 1, 17 * 5, 2 * 64]
+    whole = image.render(42, 66, cmsr=table, renderer="direct")
+    in_chunks = with_budget(image, queries_on_cpu=50 * QUERY).render(42, 66, cmsr=table, renderer="direct")
+    torch.testing.assert_close(in_chunks, whole, atol=1e-6, rtol=0)
 
 
 def test_a_decoder_without_modulations_is_refused() -> None:
     with pytest.raises(InputError, match="decoder 'liif' has no modulations"):
-        continuous_image("liif").render(42, 66, cmsr=Scale2Mod.of({6: {1: 1}}))
+        bound(continuous_image("liif"), {6: {1: 1}})
 
 
 def test_a_table_of_other_weights_is_refused(image: ContinuousImage) -> None:
     with pytest.raises(InputError, match="was made for weights 0123"):
-        image.render(42, 66, cmsr=Scale2Mod.of({6: {1: 1}}, fingerprint="0123"))
+        Scale2Mod.from_limits({6: {1: 1}}, fingerprint="0123").bound_to(image.model)
 
 
-def test_levels_follow_the_area_where_axes_differ() -> None:
-    """x7.3 by x2.2 is as x4.007: rendered at x4 there is, and then at the target."""
-    plan = Plan.of(Scale2Mod.of({6: {2: 0.3, 4: 0.5}}), Grid.over(73, 44), (10, 20))
-    assert [level.scale for level in plan.levels] == pytest.approx([2, 4, math.sqrt(73 * 44 / 200)])
-    assert [grid.size for grid in plan.grids] == [(20, 40), (40, 80), (73, 44)]
+def test_a_table_renders_the_pictures_of_its_model_only(image: ContinuousImage) -> None:
+    other = continuous_image("lm-liif")
+    with pytest.raises(InputError, match=r"bound to another model: bind it to this one, table\.bound_to\(model\)"):
+        image.render(42, 66, cmsr=bound(other, {6: {1: 1}}))

@@ -9,10 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lmf_sr
-from lmf_sr.cmsr.table import Level, Scale2Mod, authors_file, fingerprint, level_map
+from lmf_sr.cmsr.files import authors_file
+from lmf_sr.cmsr.plan import Level
+from lmf_sr.cmsr.table import Scale2Mod, fingerprint
 from lmf_sr.errors import InputError
 
-TABLE = Scale2Mod.of({6: {1: 0.32, 2: 0.41, 4: 0.55, 6: 1}, 12: {1: 0.3, 4: 0.5, 6: 1}, 18: {2: 0.4, 16: 0.48}})
+TABLE = Scale2Mod.from_limits(
+    {6: {1: 0.32, 2: 0.41, 4: 0.55, 6: 1}, 12: {1: 0.3, 4: 0.5, 6: 1}, 18: {2: 0.4, 16: 0.48}}
+)
 TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 4}
 
 
@@ -36,13 +40,13 @@ def test_between_two_targets_the_finer_is_taken() -> None:
 
 def test_above_the_last_target_the_last_is_taken() -> None:
     assert TABLE.levels(30.0) == (Level(2, 0.4), Level(16, 0.48), Level(30, math.inf))
-    alone = Scale2Mod.of({6: {2: 0.4, 6: 1}})
+    alone = Scale2Mod.from_limits({6: {2: 0.4, 6: 1}})
     assert alone.levels(8.0) == (Level(2, 0.4), Level(8, math.inf))
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.5, 4.0])
 def test_within_the_training_scales_all_is_rendered_in_full(scale: float) -> None:
-    assert Scale2Mod.of({2: {1: 0.3, 2: 1}, 6: {2: 0.4, 6: 1}}).levels(scale) == (Level(scale, math.inf),)
+    assert Scale2Mod.from_limits({2: {1: 0.3, 2: 1}, 6: {2: 0.4, 6: 1}}).levels(scale) == (Level(scale, math.inf),)
 
 
 def test_rounding_of_a_scale_does_not_change_its_row() -> None:
@@ -62,26 +66,18 @@ def test_levels_are_sound_at_any_scale(scale: float) -> None:
 
 def test_intensities_above_1(tmp_path: Path) -> None:
     """Only for the last level does 1 mean any."""
-    table = Scale2Mod.of({8: {1: 0.9, 2: 1.5, 4: 2.5, 8: 1}})
+    table = Scale2Mod.from_limits({8: {1: 0.9, 2: 1.5, 4: 2.5, 8: 1}})
     assert table.levels(8.0) == (Level(1, 0.9), Level(2, 1.5), Level(4, 2.5), Level(8, math.inf))
     table.save(tmp_path / "table.yaml")
     assert Scale2Mod.load(tmp_path / "table.yaml") == table
 
 
-def test_level_map() -> None:
-    """A limit itself belongs to the finer level; the last level takes all that is left."""
-    intensity = torch.tensor([[[0.0, 0.31, 0.32, 0.4, 0.55, 7.0]]])
-    assert level_map(intensity, TABLE.levels(6.0)).tolist() == [[[0, 0, 1, 1, 3, 3]]]
-    assert level_map(intensity, (Level(3, math.inf),)).tolist() == [[[0] * 6]]
-
-
 @pytest.mark.parametrize("name", ["table.yaml", "table.json"])
 def test_a_table_survives_its_file(tmp_path: Path, name: str) -> None:
-    table = Scale2Mod.of(
+    table = Scale2Mod.from_limits(
         {6: {1: 0.32, 1.5: 0.4}, 7.5: {4: 0.5, 6: 1}},
-        intensity="contrast",
         mse_threshold=1e-6,
-        aggregation="pooled",
+        aggregation="overall",
         images=24,
         fingerprint="0123456789abcdef",
         model="edsr-baseline-lm-liif",
@@ -91,33 +87,16 @@ def test_a_table_survives_its_file(tmp_path: Path, name: str) -> None:
     assert Scale2Mod.load(tmp_path / name) == table
 
 
-def test_the_authors_files() -> None:
-    """They say nothing of how levels meet: as the paper has it."""
-    assert Scale2Mod.load(authors_file("lm-liif")).chained
-    assert Scale2Mod.load(authors_file("lm-liif")).levels(8.0) == (
-        Level(1, 0.33),
-        Level(2, 0.38),
-        Level(4, 0.56),
-        Level(6, 0.6),
-        Level(8, math.inf),
-    )
-    assert Scale2Mod.load(authors_file("lm-lte")).levels(12.0)[1] == Level(2, 0.155)
-    assert Scale2Mod.load(authors_file("lm-ciaosr")).levels(18.0)[-2] == Level(16, 0.48)
-    assert Scale2Mod.load(authors_file("lm-liif")).mse_threshold == 2e-5
-    with pytest.raises(InputError, match="'liif', only for lm-ciaosr, lm-liif, lm-lte"):
-        authors_file("liif")
-
-
 def test_a_table_serves_the_weights_it_was_made_for_only() -> None:
     torch.manual_seed(0)
     model = lmf_sr.build(TINY, "lm-liif")
-    table = Scale2Mod.of({6: {2: 0.4, 6: 1}}, fingerprint=fingerprint(model), model="mine")
-    table.check(model)
+    table = Scale2Mod.from_limits({6: {2: 0.4, 6: 1}}, fingerprint=fingerprint(model), model="mine")
+    assert table.bound_to(model).table == table
     with torch.no_grad():
         next(model.decoder.parameters())[0] += 1e-6
     with pytest.raises(InputError, match=r"made for weights [0-9a-f]{16} \(mine\), but the model's are [0-9a-f]{16}"):
-        table.check(model)
-    Scale2Mod.load(authors_file("lm-liif")).check(model)
+        table.bound_to(model)
+    Scale2Mod.load(authors_file("lm-liif")).bound_to(model)
 
 
 @pytest.mark.parametrize(
@@ -136,29 +115,4 @@ def test_a_table_serves_the_weights_it_was_made_for_only() -> None:
 )
 def test_a_table_that_makes_no_sense_is_refused(targets: dict, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        Scale2Mod.of(targets)
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("[1, 2]", "no Scale2Mod table"),
-        ("a: [", "neither YAML nor JSON"),
-        ("targets: 3", "no Scale2Mod table"),
-        ("targets: {6: {x: 1}}", "no Scale2Mod table"),
-        ("targets: {6: {8: 1}}", "decode scale 8"),
-        ("mse_threshold: much\ntargets: {6: {1: 1}}", "no Scale2Mod table"),
-        ("", "no Scale2Mod table"),
-    ],
-)
-def test_a_file_without_a_table_is_refused(tmp_path: Path, text: str, reason: str) -> None:
-    path = tmp_path / "table.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=reason) as error:
-        Scale2Mod.load(path)
-    assert str(path) in str(error.value)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot read .*nowhere\.yaml"):
-        Scale2Mod.load(tmp_path / "nowhere.yaml")
+        Scale2Mod.from_limits(targets)

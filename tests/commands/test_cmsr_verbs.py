@@ -98,21 +98,6 @@ def test_calibrate_goes_on_where_it_was_interrupted(
     assert json.loads((tmp_path / "model.cmsr.json").read_text()) == json.loads(resumed)
 
 
-def test_by_contrast(run: Run, tmp_path: Path, ckpt: Path) -> None:
-    """Calibrated, evaluated and drawn by it; what is made for the one intensity is refused for the other."""
-    assert run("calibrate", f"ckpt={ckpt}", *SMALL, "cmsr.intensity=contrast").status == 0
-    assert Scale2Mod.load(tmp_path / "model.cmsr-contrast-2e-05.yaml").intensity == "contrast"
-    evaluate = ("evaluate", f"ckpt={ckpt}", "data=folder", "data.root=photos", "scale=6", "protocol=benchmark-rgb")
-    assert run(*evaluate, "cmsr=mse1e-4", "cmsr.intensity=contrast", "cmsr.repeats=0").status == 0
-    inspect = ("inspect", "photos/a.png", "--scale", "8", "--model", ckpt, "--intensity", "contrast")
-    assert "levels: " in run(*inspect).out
-    other = run(*evaluate, "cmsr=mse1e-4", "cmsr.table=model.cmsr-contrast.json").error
-    assert "made for the intensity contrast, not shift" in other
-    output = f"output={tmp_path / 'model.cmsr-contrast.json'}"
-    assert "calibration for cmsr.intensity=contrast" in run("calibrate", f"ckpt={ckpt}", *SMALL, output).error
-    assert "no intensity 'busy'" in run(*evaluate, "cmsr=mse1e-4", "cmsr.intensity=busy").error
-
-
 def test_a_shipped_model_keeps_its_calibration(
     run: Run, tmp_path: Path, ckpt: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from lmf_sr.checkpoints import load
 from lmf_sr.cmsr.calibration import Calibration
 from lmf_sr.images import Picture, fill_invisible, imresize, read_picture, write_picture
 from lmf_sr.jobs.settings import calibration_of
+from lmf_sr.rendering.budget import PIXEL, STATE, Budget
 from lmf_sr.upscaling import files
 from lmf_sr.upscaling.rendering import enlarged_bands
 
@@ -25,17 +26,21 @@ def picture(height: int = 12, width: int = 16, **kept: object) -> Picture:
     return Picture(torch.rand(3, height, width, generator=torch.Generator().manual_seed(0)), **kept)  # type: ignore[arg-type]
 
 
+SMALL = Budget(  # with which every picture is a large one
+    tile=100 * 4096,
+    features=64 * 4 * 8,
+    states=32 * STATE,
+    reused=32 * STATE,
+    band=1000 * PIXEL,
+    band_pixels=1000 * PIXEL,
+)
+
+
 @pytest.fixture
 def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything as with large pictures."""
+    """Files are written as those of large pictures."""
     monkeypatch.setattr("lmf_sr.images.streaming.GATHERED", 0)
     monkeypatch.setattr("lmf_sr.images.streaming.TILE", 16)
-    monkeypatch.setattr("lmf_sr.model.HELD_AT_ONCE", 64)
-    monkeypatch.setattr("lmf_sr.model.PREPARED_AT_ONCE", 32)
-    monkeypatch.setattr("lmf_sr.model.PREPARED_IN_PLACE", 32)
-    monkeypatch.setattr("lmf_sr.model.PIXELS_PER_BAND", 1000)
-    monkeypatch.setattr("lmf_sr.rendering.blocked.PIXELS_PER_BAND", 1000)
-    monkeypatch.setattr("lmf_sr.rendering.tiling.ENCODED_AT_ONCE", 100)
 
 
 def test_a_fractional_scale(run: Run, tmp_path: Path, checkpoint: Path) -> None:
@@ -56,7 +61,7 @@ def test_a_size(run: Run, tmp_path: Path, checkpoint: Path, size: str, height: i
 def test_rendering_in_bands_changes_nothing(checkpoint: Path, small_bands: None) -> None:
     model, shares = load(checkpoint), []
     lr = picture(alpha=torch.rand(1, 12, 16))
-    bands = list(enlarged_bands(model, None, lr, 31, 41, shares.append))
+    bands = list(enlarged_bands(model, None, lr, 31, 41, shares.append, SMALL))
     rgb, alpha = torch.cat([band.rgb for band in bands], dim=1), torch.cat([band.alpha for band in bands], dim=1)
     torch.testing.assert_close(rgb, model.encode(lr.rgb).render(31, 41)[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(alpha, imresize(lr.alpha, 31, 41).clamp(0, 1), atol=1e-5, rtol=0)
@@ -83,16 +88,16 @@ def test_a_large_picture_is_written_as_it_is_rendered(
         torch.testing.assert_close(written.alpha, imresize(lr.alpha, 44, 59).clamp(0, 1), atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("asked", [["--intensity", "contrast"], ["--aggregation", "pooled"]])
-def test_cmsr(run: Run, tmp_path: Path, asked: list[str]) -> None:
+@pytest.mark.parametrize("aggregation", ["overall", "minimum"])
+def test_cmsr(run: Run, tmp_path: Path, aggregation: str) -> None:
     """By the calibration that ships with a model."""
-    name = "edsr-tiny-lm-liif"
+    name, asked = "edsr-tiny-lm-liif", ("--mse-threshold", "1e-3", "--aggregation", aggregation)
     write_picture(tmp_path / "photo.png", Picture(picture().rgb * torch.linspace(0, 1, 16) ** 4))
-    assert run("upscale", "photo.png", "--scale", "6", "--model", name, "--mse-threshold", "1e-4", *asked).status == 0
+    assert run("upscale", "photo.png", "--scale", "6", "--model", name, *asked).status == 0
     lr, written = (read_picture(tmp_path / f"photo{mark}.png").rgb for mark in ("", "_x6"))
-    intensity, aggregation = ("contrast", "overall") if "contrast" in asked else ("shift", "pooled")
-    image, calibration = load(name).encode(lr), Calibration.load(calibration_of(name, intensity))
-    full, expected = (image.render(72, 96, cmsr=table)[0] for table in (None, calibration.table(1e-4, aggregation)))
+    model = load(name)
+    table = Calibration.load(calibration_of(name)).table(1e-3, aggregation).bound_to(model)
+    full, expected = (model.encode(lr).render(72, 96, cmsr=cmsr)[0] for cmsr in (None, table))
     assert (written - expected).abs().max() <= 0.5 / 255 + 1e-6
     assert (written - full).abs().max() > 1 / 255
 
@@ -121,11 +126,10 @@ KILLED = """
 import sys
 from lmf_sr.commands import upscale
 from lmf_sr.images import streaming
-from lmf_sr.rendering import blocked
-from lmf_sr import model
+from lmf_sr.rendering.budget import PIXEL, Budget
 
 streaming.GATHERED, streaming.TILE = 0, 16
-model.PIXELS_PER_BAND = blocked.PIXELS_PER_BAND = 9600
+upscale.DEFAULT = Budget(band=9600 * PIXEL, band_pixels=9600 * PIXEL)
 
 def report(band):
     print("a band", flush=True)

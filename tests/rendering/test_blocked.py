@@ -11,14 +11,17 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import lmf_sr
-from lmf_sr.geometry import Grid, Region, clip_cell, relative_cell
+from lmf_sr.geometry import Grid, Region
 from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
-from lmf_sr.rendering import blocked
 from lmf_sr.rendering.axes import Axis
-from lmf_sr.rendering.direct import render_direct
+from lmf_sr.rendering.blocked import Blocked, bands
+from lmf_sr.rendering.budget import DEFAULT, PIXEL, Budget
+from lmf_sr.rendering.direct import Direct
+from lmf_sr.rendering.renderer import Encoded, Prepared, Renderer
 from lmf_sr.rendering.tiling import Window
+from lmf_sr.rendering.values import NORMALISED
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CONVERSIONS = ("lmliif", "lmlte", "lmciaosr")
@@ -44,6 +47,7 @@ def rendered(
     hr_size: tuple[int, int],
     region: Region = WHOLE,
     batch: int = 1,
+    budget: Budget = DEFAULT,
 ) -> Rendered:
     """A form's pixels of random pictures, and the direct path's in float64: in float32 it is no more exact itself."""
     if form != "PyTorch" and why_not_compiled():
@@ -52,22 +56,22 @@ def rendered(
     assert isinstance(decoder, Conversion)
     lr = torch.rand(batch, 3, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     features, grid = model.features(lr), Grid.over(*hr_size, region)
-    cell = clip_cell(torch.tensor(grid.cell), size).expand(batch, 1, 2)
-    exact = deepcopy(decoder).double()
-    expected = render_direct(exact, exact.prepare(features.double(), cell.double()), lr.double(), grid).float()
+    encoded = Encoded(decoder, lr, features, Window.whole(size))
+    exact = Encoded(deepcopy(decoder).double(), lr.double(), features.double(), encoded.window)
+    renderer = Blocked(decoder, features, budget, use_compiled=form != "PyTorch")
     if form == "from features":
-        assert blocked.supports_features(decoder, features)
-        relative = relative_cell(cell[:, 0], size)
-        bands = list(blocked.render_features(decoder, features, Window.whole(size), relative, lr, grid))
-        assert [row for rows, _ in bands for row in range(rows.start, rows.stop)] == list(range(hr_size[0]))
-        return torch.cat([rgb for _, rgb in bands], dim=2), expected
-    state = decoder.prepare(features, cell)
-    with pytest.MonkeyPatch.context() as patch:
-        if form == "PyTorch":
-            patch.setattr(blocked, "is_compiled", lambda decoder, dtype: False)
-        else:
-            assert blocked.is_compiled(decoder, features.dtype)
-        return blocked.render_blocked(decoder, state, lr, grid), expected
+        assert renderer.from_features
+    else:
+        renderer.from_features = False
+        assert renderer.is_compiled == (form == "compiled")
+    return whole(renderer, encoded, grid), whole(Direct(exact.decoder, exact.features), exact, grid).float()
+
+
+def whole(renderer: Renderer, encoded: Encoded, grid: Grid) -> Tensor:
+    """All bands, which must be the grid's rows in order."""
+    found = list(renderer.bands(encoded, grid, NORMALISED))
+    assert [row for rows, _ in found for row in range(rows.start, rows.stop)] == list(range(grid.size[0]))
+    return torch.cat([rgb for _, rgb in found], dim=2)
 
 
 def fresh(decoder: str, channels: int = 64, **options: int) -> Model:
@@ -155,17 +159,18 @@ def test_widths_that_are_not_compiled(decoder: str, options: dict[str, int]) -> 
 @pytest.mark.parametrize("options", [{"hidden": 50}, {"code_dim": 20}])
 def test_latent_mlps_that_are_not_compiled(options: dict[str, int]) -> None:
     """Those whose layers do not fill the kernel's vectors. The render MLP may be."""
-    assert not blocked.supports_features(fresh("lm-liif", **options).decoder, torch.zeros(1, 64, 5, 5))
+    assert not Blocked(fresh("lm-liif", **options).decoder, torch.zeros(1, 64, 5, 5)).from_features
 
 
 @torch.inference_mode()
 def test_double_precision_keeps_its_precision() -> None:
     decoder, grid = fresh("lm-lte").decoder.double(), Grid.over(16, 18)
     features, lr = torch.randn(1, 64, 5, 7, dtype=torch.float64), torch.rand(1, 3, 5, 7, dtype=torch.float64)
-    state = decoder.prepare(features, torch.tensor(grid.cell, dtype=torch.float64).expand(1, 1, 2))
-    found = blocked.render_blocked(decoder, state, lr, grid)
-    torch.testing.assert_close(found, render_direct(decoder, state, lr, grid), atol=1e-13, rtol=0)
-    assert not blocked.supports_features(decoder, features)
+    encoded = Encoded(decoder, lr, features, Window.whole((5, 7)))
+    renderer = Blocked(decoder, features)
+    expected = whole(Direct(decoder, features), encoded, grid)
+    torch.testing.assert_close(whole(renderer, encoded, grid), expected, atol=1e-13, rtol=0)
+    assert not renderer.from_features
 
 
 @needs_compiler
@@ -173,13 +178,12 @@ def test_double_precision_keeps_its_precision() -> None:
 def test_features_in_any_layout() -> None:
     """Encoders leave them channels-last; windows of them are views."""
     features = torch.randn(2, 64, 9, 12)
-    decoder, grid = golden("lmliif").decoder, Grid.over(20, 25)
-    cell = relative_cell(torch.tensor([grid.cell]), (9, 12)).expand(2, 2)
-    lr = torch.zeros(2, 3, 9, 12)
+    decoder, lr = golden("lmliif").decoder, torch.zeros(2, 3, 9, 12)
 
-    def render(given: Tensor) -> Tensor:
-        bands = blocked.render_features(decoder, given, Window.whole((9, 12)), cell, lr, grid)
-        return torch.cat([rgb for _, rgb in bands], dim=2)
+    def render(features: Tensor) -> Tensor:
+        renderer = Blocked(decoder, features)
+        assert renderer.from_features
+        return whole(renderer, Encoded(decoder, lr, features, Window.whole((9, 12))), Grid.over(20, 25))
 
     expected = render(features)
     assert torch.equal(render(features.contiguous(memory_format=torch.channels_last)), expected)
@@ -190,10 +194,9 @@ def test_features_in_any_layout() -> None:
 
 @needs_compiler
 @pytest.mark.parametrize(("latents", "pixels"), [(40, 2**19), (10_000, 100), (100, 1000)])
-def test_several_bands(latents: int, pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocked, "LATENTS_PER_BAND", latents)
-    monkeypatch.setattr(blocked, "PIXELS_PER_BAND", pixels)
-    found, expected = rendered("from features", golden("lmliif"), (13, 9), (33, 25), batch=2)
+def test_several_bands(latents: int, pixels: int) -> None:
+    budget = Budget(band_latents=latents * 832, band_pixels=pixels * PIXEL)
+    found, expected = rendered("from features", golden("lmliif"), (13, 9), (33, 25), batch=2, budget=budget)
     assert (found - expected).abs().max() < TOLERANCE
 
 
@@ -203,15 +206,26 @@ def test_from_features_of_a_window_only() -> None:
     """With one position around it, that is all the pixels in it need."""
     decoder, size = golden("lmliif").decoder, (20, 24)
     features, lr = torch.randn(1, 64, *size), torch.rand(1, 3, *size)
-    whole, held = Grid.over(60, 72), Window(4, 17, 0, 24)
-    part = whole.band(18, 45)
-    cell = relative_cell(torch.tensor([whole.cell]), size)
+    grid, window = Grid.over(60, 72), Window(4, 17, 0, 24)
+    expected = whole(Blocked(decoder, features), Encoded(decoder, lr, features, Window.whole(size)), grid)[:, :, 18:45]
+    part = Encoded(decoder, lr, window.of(features), window)
+    rows = Blocked(decoder, features).bands(part, grid.band(18, 45), NORMALISED)
+    found = torch.cat([rgb for _, rgb in rows], dim=2)
+    torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=0)
 
-    def render(of: Tensor, window: Window, grid: Grid) -> Tensor:
-        return torch.cat([rgb for _, rgb in blocked.render_features(decoder, of, window, cell, lr, grid)], dim=2)
 
-    expected = render(features, Window.whole(size), whole)[:, :, 18:45]
-    torch.testing.assert_close(render(held.of(features), held, part), expected, atol=TOLERANCE, rtol=0)
+@needs_compiler
+@torch.inference_mode()
+def test_from_a_state_that_was_prepared() -> None:
+    """The latents are not made again, and the pixels are the same."""
+    decoder, size, grid = golden("lmliif").decoder, (9, 12), Grid.over(20, 25)
+    encoded = Encoded(decoder, torch.rand(1, 3, *size), torch.randn(1, 64, *size), Window.whole(size))
+    cell = encoded.cell(grid)
+    held = encoded._replace(
+        features=torch.full((1, 64, *size), torch.nan), prepared=Prepared(cell, encoded.state(cell))
+    )
+    renderer = Blocked(decoder, encoded.features)
+    torch.testing.assert_close(whole(renderer, held, grid), whole(renderer, encoded, grid), atol=TOLERANCE, rtol=0)
 
 
 @given(
@@ -221,7 +235,7 @@ def test_bands(pixels: int, latents: int, lines: int, most: int) -> None:
     """They cover all rows in order, need few lines of latents each, and are bounded."""
     axis = Axis(Grid.over(pixels, 1).rows, latents)
     covered = 0
-    for band in blocked.bands(axis, lines, most):
+    for band in bands(axis, lines, most):
         top, bottom = axis.part(band).span
         assert band.start == covered
         assert 0 < band.stop - band.start <= most

@@ -7,7 +7,8 @@ import lmf_sr
 from lmf_sr.errors import InputError
 from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.model import ContinuousImage
-from lmf_sr.rendering import choice
+from lmf_sr.rendering.choice import RENDERERS
+from lmf_sr.rendering.renderer import Renderer
 
 COMPILED = not why_not_compiled()
 
@@ -58,7 +59,7 @@ def test_its_form_is_told() -> None:
     assert image("liif").renderer().form == "one query per pixel"
 
 
-def test_all_renderers_have_a_name() -> None:
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_all_renderers_keep_to_the_protocol(renderer: type[Renderer]) -> None:
     conversion = image("lm-liif")
-    for renderer in choice.renderers(conversion.model.decoder, conversion.features):
-        assert renderer.name in choice.NAMES
+    assert isinstance(renderer(conversion.model.decoder, conversion.encoded.features), Renderer)

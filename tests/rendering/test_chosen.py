@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 import lmf_sr
 from lmf_sr.geometry import Grid, clip_cell, nearest
+from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.lmf.conversion import Conversion, LMFState
-from lmf_sr.rendering import blocked, direct
 from lmf_sr.rendering.axes import Chosen
-from lmf_sr.rendering.direct import RenderChosen
+from lmf_sr.rendering.blocked import Blocked
+from lmf_sr.rendering.direct import Direct
+from lmf_sr.rendering.renderer import RenderChosen
 from lmf_sr.rendering.values import NORMALISED, PIXELS, UNCLAMPED, Values
 
 TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
@@ -23,16 +25,23 @@ CELL = torch.tensor([[0.2, 0.3], [0.1, 0.25]])  # not the state's
 
 
 @pytest.fixture(params=["direct", "torch blocks", "compiled"])
-def render_chosen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RenderChosen]:
+def render_chosen(request: pytest.FixtureRequest) -> Callable[..., RenderChosen]:
     """Each way to do it."""
-    if request.param == "direct":
-        return direct.render_chosen
-    compiled = blocked.why_not_compiled() is None
-    if request.param == "compiled" and not compiled:
-        pytest.skip(f"SKIPPED FOR LACK OF A COMPILER: {blocked.why_not_compiled()}")
-    if request.param == "torch blocks":
-        monkeypatch.setattr(blocked, "is_compiled", lambda decoder, dtype: False)
-    return blocked.render_chosen
+
+    def render_chosen(decoder: Conversion, state: LMFState, lr: torch.Tensor) -> RenderChosen:
+        if request.param == "direct":
+            return Direct(decoder, lr).render_chosen(state, lr)
+        return Blocked(decoder, lr, use_compiled=request.param == "compiled").render_chosen(state, lr)
+
+    if request.param == "compiled" and why_not_compiled() is not None:
+        pytest.skip(f"SKIPPED FOR LACK OF A COMPILER: {why_not_compiled()}")
+    return render_chosen
+
+
+def rendered_in_full(decoder: Conversion, state: LMFState, lr: torch.Tensor, grid: Grid) -> torch.Tensor:
+    out = lr.new_empty(len(lr), 3, *grid.size)
+    Direct(decoder, lr).render(state, lr, grid, out, NORMALISED)
+    return out
 
 
 def scene(decoder: str, size: tuple[int, int], grid: Grid) -> tuple[Conversion, LMFState, torch.Tensor]:
@@ -66,7 +75,7 @@ def test_chosen_pixels_are_those_of_the_whole(
     chosen = Chosen(torch.rand(2, 9, 11, generator=torch.Generator().manual_seed(1)) < share, grid, around)
     out = torch.full((2, 3, *size), LEFT_ALONE)
     with torch.inference_mode():
-        whole = direct.render_direct(conversion, conversion.at_cell(state, CELL), lr, grid)
+        whole = rendered_in_full(conversion, conversion.at_cell(state, CELL), lr, grid)
         render_chosen(conversion, state, lr)(CELL, chosen, out, values)
     pixels = pixels_of(chosen)[:, None].expand_as(out)
     torch.testing.assert_close(out[pixels], values.of(whole[pixels]), atol=2e-6, rtol=0)
@@ -81,7 +90,7 @@ def test_all_and_none(everything: bool, render_chosen: Callable[..., RenderChose
     with torch.inference_mode():
         chosen = Chosen(torch.full((2, 5, 7), everything), grid)
         render_chosen(conversion, state, lr)(CELL, chosen, out, NORMALISED)
-        whole = direct.render_direct(conversion, conversion.at_cell(state, CELL), lr, grid)
+        whole = rendered_in_full(conversion, conversion.at_cell(state, CELL), lr, grid)
     torch.testing.assert_close(out, whole if everything else torch.full_like(out, LEFT_ALONE), atol=2e-6, rtol=0)
 
 

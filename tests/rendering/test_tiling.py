@@ -1,7 +1,5 @@
 """Large pictures, window by window: the pixels of the whole picture, at the cost of the window."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import lmf_sr
-from lmf_sr.cmsr.table import INTENSITIES, Scale2Mod
+from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.encoders import Encoder
 from lmf_sr.encoders.edsr import EDSR
 from lmf_sr.encoders.rdn import RDN
@@ -17,28 +15,20 @@ from lmf_sr.encoders.swinir import SwinIR
 from lmf_sr.geometry import Grid, axis_corners
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
-from lmf_sr.rendering import tiling
+from lmf_sr.rendering.budget import PIXEL, STATE, Budget
 from lmf_sr.rendering.tiling import Window, encode_window, strips, tile_shape, tiles
 
 TINY = {"name": "edsr-baseline", "n_resblocks": 1}
 DECODERS = ("liif", "lte", "ciaosr", "lm-liif", "lm-lte", "lm-ciaosr")
-Small = Callable[[], None]
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> Small:
-    """From when it is called, every picture is a large one."""
-
-    def small() -> None:
-        monkeypatch.setattr("lmf_sr.rendering.tiling.ENCODED_AT_ONCE", 3000)
-        monkeypatch.setattr("lmf_sr.model.HELD_AT_ONCE", 5000)
-        monkeypatch.setattr("lmf_sr.model.PREPARED_AT_ONCE", 2000)
-        monkeypatch.setattr("lmf_sr.model.PREPARED_IN_PLACE", 2000)
-        monkeypatch.setattr("lmf_sr.model.PIXELS_PER_BAND", 2000)
-        monkeypatch.setattr("lmf_sr.rendering.blocked.PIXELS_PER_BAND", 2000)
-        monkeypatch.setattr("lmf_sr.rendering.blocked.LATENTS_PER_BAND", 300)
-
-    return small
+SMALL = Budget(  # with which every picture is a large one
+    tile=3000 * EDSR(n_resblocks=1, n_feats=16).activation_bytes,
+    features=5000 * 4 * 8,
+    states=2000 * STATE,
+    reused=2000 * STATE,
+    band=2000 * PIXEL,
+    band_latents=300 * 832,
+    band_pixels=2000 * PIXEL,
+)
 
 
 def model(decoder: str) -> Model:
@@ -68,56 +58,52 @@ def close(found: Tensor, expected: Tensor) -> None:
     ids=["tall", "narrow", "x1"],
 )
 def test_a_large_picture_is_rendered_as_a_small_one(
-    small: Small, decoder: str, renderer: str, lr_size: tuple[int, int], hr_size: tuple[int, int]
+    decoder: str, renderer: str, lr_size: tuple[int, int], hr_size: tuple[int, int]
 ) -> None:
     """In strips; a window of it; and streamed, never encoding it whole."""
     (h, w), (H, W) = lr_size, hr_size
     m, lr = model(decoder), picture(h, w)
     whole = m.encode(lr).render(H, W, clamp=False, renderer="direct")
-    small()
-    image = m.encode(lr)
+    image = m.encode(lr, SMALL)
     close(image.render(H, W, clamp=False, renderer=renderer), whole)
     view = image.render(H // 5, W // 2, (30 / H, 7 / W, H // 5 / H, W // 2 / W), clamp=False, renderer=renderer)
     close(view, whole[:, :, 30 : 30 + H // 5, 7 : 7 + W // 2])
     if renderer == "auto":
-        bands = list(m.stream(lr, H, W, clamp=False))
+        bands = list(m.stream(lr, H, W, clamp=False, budget=SMALL))
         assert len(bands) > 2
         close(torch.cat(bands, dim=2), whole)
 
 
-@pytest.mark.parametrize("intensity", INTENSITIES)
 @pytest.mark.parametrize("decoder", ["lm-liif", "lm-lte", "lm-ciaosr"])
-def test_a_large_picture_with_cmsr(small: Small, decoder: str, intensity: str) -> None:
+@pytest.mark.parametrize("chained", [True, False])
+def test_a_large_picture_with_cmsr(decoder: str, chained: bool) -> None:
     """In strips, and streamed."""
     m, lr, (H, W) = model(decoder), picture(197, 13), (1003, 79)
     image = m.encode(lr)
-    ranked = image.intensity(H, W, intensity).flatten().sort().values
+    ranked = image.intensity(H, W).flatten().sort().values
     limits = [float(ranked[i : i + 2].mean()) for i in (len(ranked) // 3, len(ranked) // 2)]
-    table = Scale2Mod.of({6: {1.5: limits[0], 4: limits[1], 6: 1}}, intensity=intensity)
+    table = Scale2Mod.from_limits({6: {1.5: limits[0], 4: limits[1], 6: 1}}, chained=chained).bound_to(m)
     whole = image.render(H, W, clamp=False, cmsr=table)
     assert not torch.allclose(whole, image.render(H, W, clamp=False), atol=1e-3)
-    small()
-    close(m.encode(lr).render(H, W, clamp=False, cmsr=table), whole)
-    bands = list(m.stream(lr, H, W, clamp=False, cmsr=table))
+    close(m.encode(lr, SMALL).render(H, W, clamp=False, cmsr=table), whole)
+    bands = list(m.stream(lr, H, W, clamp=False, cmsr=table, budget=SMALL))
     assert len(bands) > 2
     close(torch.cat(bands, dim=2), whole)
 
 
 @pytest.mark.parametrize("decoder", ["liif", "lm-ciaosr"])
-def test_a_window_over_the_border(small: Small, decoder: str) -> None:
+def test_a_window_over_the_border(decoder: str) -> None:
     m, lr = model(decoder), picture(250, 49)
     region = (-0.1, 0.8, 0.3, 0.4)
     expected = m.encode(lr).render(70, 30, region, clamp=False)
-    small()
-    close(m.encode(lr).render(70, 30, region, clamp=False), expected)
+    close(m.encode(lr, SMALL).render(70, 30, region, clamp=False), expected)
 
 
-def test_pictures_of_a_batch(small: Small) -> None:
+def test_pictures_of_a_batch() -> None:
     m, lr = model("lm-lte"), picture(60, 60, count=3)
     expected = m.encode(lr).render(130, 73)
-    small()
-    close(m.encode(lr).render(130, 73), expected)
-    close(torch.cat(list(m.stream(lr, 130, 73)), dim=2), expected)
+    close(m.encode(lr, SMALL).render(130, 73), expected)
+    close(torch.cat(list(m.stream(lr, 130, 73, budget=SMALL)), dim=2), expected)
 
 
 def test_near_ties_between_latents() -> None:
@@ -196,7 +182,7 @@ ENCODERS: dict[str, Encoder] = {
 
 @pytest.mark.parametrize("name", ENCODERS)
 @pytest.mark.parametrize("window", [Window(0, 53, 0, 61), Window(17, 40, 9, 61), Window(3, 4, 5, 6)])
-def test_tiles_are_encoded_as_the_whole(monkeypatch: pytest.MonkeyPatch, name: str, window: Window) -> None:
+def test_tiles_are_encoded_as_the_whole(name: str, window: Window) -> None:
     torch.manual_seed(1)
     encoder, lr = ENCODERS[name].double().eval(), torch.rand(2, 3, 53, 61, dtype=torch.float64)
     whole, halo = encoder(lr), encoder.receptive_halo
@@ -207,8 +193,7 @@ def test_tiles_are_encoded_as_the_whole(monkeypatch: pytest.MonkeyPatch, name: s
         seen.append(tile.shape)
         return encoder(tile)
 
-    monkeypatch.setattr(tiling, "ENCODED_AT_ONCE", 4000)
-    found = encode_window(encode, lr, window, halo, encoder.tile_multiple)
+    found = encode_window(encode, lr, window, halo, encoder.tile_multiple, most=2000)
     torch.testing.assert_close(found, window.of(whole), atol=1e-12, rtol=0)
     assert len(seen) > 1 or window.size == (1, 1)
     assert all(len(lr) * h * w <= 4000 for _, _, h, w in seen)
@@ -218,28 +203,26 @@ def test_a_halo_one_smaller_would_not_do() -> None:
     encoder, lr = ENCODERS["edsr"].double(), torch.rand(1, 3, 30, 30, dtype=torch.float64)
     halo, window = encoder.receptive_halo, Window(14, 16, 14, 16)
     assert halo is not None
-    off = encode_window(encoder, lr, window, halo - 1, 1) - window.of(encoder(lr))
+    off = encode_window(encoder, lr, window, halo - 1, 1, most=900) - window.of(encoder(lr))
     assert off.abs().max() > 1e-9
 
 
-def test_an_encoder_without_a_halo_sees_the_whole(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_encoder_without_a_halo_sees_the_whole() -> None:
     m, lr = model("lm-liif"), picture(160, 30)
-    expected = m.encode(lr).features
-    monkeypatch.setattr(m.encoder, "receptive_halo", None)
-    small()
-    assert torch.equal(m.encode(lr).features, expected)
+    expected = m.encode(lr).encoded.features
+    m.encoder.receptive_halo = None
+    assert torch.equal(m.encode(lr, SMALL).encoded.features, expected)
 
 
-def test_a_zoom_into_a_large_picture_prepares_only_its_window(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zoom_into_a_large_picture_prepares_only_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """And encodes nothing."""
     m = model("liif")
-    small()
-    image = m.encode(picture(200, 100))
+    image = m.encode(picture(200, 100), SMALL)
     prepared = []
     prepare = m.decoder.prepare
     monkeypatch.setattr(m.decoder, "prepare", lambda f, cell: prepared.append(f.shape[-2:]) or prepare(f, cell))
     monkeypatch.setattr(m.encoder, "forward", lambda lr: pytest.fail("encoded again"))
-    for left in (0.1, 0.5, 0.5, 0.8):
+    for left in (0.1, 0.5, 0.8):
         image.render(40, 40, region=(0.5, left, 0.05, 0.1))
-    assert len(prepared) == 3  # the second and the third are one
+    assert len(prepared) == 3
     assert all(h <= 10 + 4 and w <= 10 + 4 for h, w in prepared)

@@ -1,4 +1,4 @@
-"""The fused renderer: the direct path's pixels, from one kernel. Run on a GPU where there is one, else interpreted.
+"""The Triton renderer: the direct path's pixels, from one kernel. Run on a GPU where there is one, else interpreted.
 
 (Triton's interpreter executes the kernel operation by operation; it takes 0.1 s per block, so the images are tiny.)
 """
@@ -20,14 +20,16 @@ from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.lmf.lm_ciaosr import LMCiaoSR
 from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
-from lmf_sr.rendering import direct, triton
+from lmf_sr.rendering import triton
 from lmf_sr.rendering.axes import Chosen
-from lmf_sr.rendering.direct import render_direct
+from lmf_sr.rendering.direct import Direct
+from lmf_sr.rendering.renderer import Renderer
+from lmf_sr.rendering.triton import Triton
 from lmf_sr.rendering.values import NORMALISED, Values
 
 CONVERSIONS: list[type[Conversion]] = [LMLIIF, LMLTE, LMCiaoSR]
 WHOLE = (0.0, 0.0, 1.0, 1.0)
-EXACT, HALF = 2e-5, 1e-2  # what `render_triton` promises for latents of 32 and of 16 bits
+EXACT, HALF = 2e-5, 1e-2  # what `Triton` promises for latents of 32 and of 16 bits
 
 needs_triton = pytest.mark.skipif(
     triton.triton_version() < triton.OLDEST_TRITON, reason="SKIPPED FOR LACK OF TRITON: pip install 'lmf-sr[gpu]'"
@@ -60,9 +62,15 @@ def drawn(
     return decoder, state, torch.rand(size[0], 3, *size[1:], device=device) * 2 - 1
 
 
+def whole(renderer: Renderer, state: LMFState, lr: torch.Tensor, grid: Grid) -> torch.Tensor:
+    out = lr.new_empty(len(lr), 3, *grid.size)
+    renderer.render(state, lr, grid, out, NORMALISED)
+    return out
+
+
 def difference(decoder: Conversion, state: LMFState, lr: torch.Tensor, grid: Grid) -> float:
     with torch.inference_mode():
-        pixels, expected = (f(decoder, state, lr, grid) for f in (triton.render_triton, render_direct))
+        pixels, expected = (whole(renderer(decoder, lr), state, lr, grid) for renderer in (Triton, Direct))
     assert pixels.shape == expected.shape
     assert expected.std() > 0.1
     return (pixels - expected).abs().max().item()
@@ -106,8 +114,8 @@ def test_16_bit_latents(conversion: type[Conversion], dtype: torch.dtype, device
     grid = Grid.over(8, 3)
     halved = LMFState(*(x.to(dtype) for x in state))
     with torch.inference_mode():
-        pixels = triton.render_triton(decoder.to(dtype), halved, lr, grid)
-        expected = render_direct(decoder.float(), LMFState(*(x.float() for x in halved)), lr, grid)
+        pixels = whole(Triton(decoder.to(dtype), lr), halved, lr, grid)
+        expected = whole(Direct(decoder.float(), lr), LMFState(*(x.float() for x in halved)), lr, grid)
     assert pixels.dtype == lr.dtype
     assert (pixels - expected).abs().max() < HALF * expected.abs().max()
 
@@ -123,8 +131,10 @@ def test_chosen_pixels_alone(conversion: type[Conversion], values: Values, aroun
     some[0, 1, 1:3] = some[1, 0, 4] = True
     expected, out = torch.full((2, 2, 3, 7, 20), torch.nan, device=device)
     with torch.inference_mode():
-        for render_chosen, to in ((direct.render_chosen, expected), (triton.render_chosen, out)):
-            render_chosen(decoder, state, lr)(cell, Chosen(some, Grid.over(5, 20), around), to[:, :, 1:-1], values)
+        for renderer, to in ((Direct, expected), (Triton, out)):
+            renderer(decoder, lr).render_chosen(state, lr)(
+                cell, Chosen(some, Grid.over(5, 20), around), to[:, :, 1:-1], values
+            )
     torch.testing.assert_close(out, expected, atol=EXACT, rtol=0, equal_nan=True)
     assert out.isnan().any()
     assert not out.isnan().all()
@@ -138,10 +148,10 @@ def test_cmsr(chained: bool, device: torch.device, monkeypatch: pytest.MonkeyPat
     model = lmf_sr.build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}, "lm-liif").eval().to(device)
     image = model.encode(torch.rand(3, 3, 4, device=device))
     limits = image.intensity(18, 24).flatten().sort().values[[4, 8]].tolist()
-    table = Scale2Mod.of({6: {2: limits[0], 4: limits[1], 6: 1}}, chained=chained)
+    table = Scale2Mod.from_limits({6: {2: limits[0], 4: limits[1], 6: 1}}, chained=chained).bound_to(model)
     expected = image.render(18, 24, cmsr=table, renderer="direct")
-    monkeypatch.setattr(triton, "supports", lambda decoder, device: True)
-    assert image.renderer("triton").render_chosen is triton.render_chosen
+    monkeypatch.setattr(Triton, "supports", lambda decoder, features: True)
+    assert isinstance(image.renderer("triton"), Triton)
     found = image.render(18, 24, cmsr=table, renderer="triton")
     torch.testing.assert_close(found, expected, atol=EXACT, rtol=0)
 
@@ -152,7 +162,7 @@ def test_values_beyond_float16_are_nan_not_wrong(device: torch.device) -> None:
     decoder, state, lr = drawn(LMLIIF, (1, 1, 1), device)
     state.rows[..., 32:64] = 1e6  # offsets
     with torch.inference_mode():
-        assert triton.render_triton(decoder, state, lr, Grid.over(2, 2)).isnan().all()
+        assert whole(Triton(decoder, lr), state, lr, Grid.over(2, 2)).isnan().all()
 
 
 @needs_triton
@@ -216,10 +226,10 @@ def test_the_usual_scales_waste_nothing() -> None:
 
 
 def test_supports_only_what_it_can_do() -> None:
-    assert not triton.supports(LMLIIF(8), torch.device("cpu"))
+    assert not Triton.supports(LMLIIF(8), torch.zeros(1, 8, 2, 2))
     if torch.cuda.is_available() and triton.triton_version() >= triton.OLDEST_TRITON:
-        cuda = torch.device("cuda")
-        assert all(triton.supports(conversion(8), cuda) for conversion in CONVERSIONS)
-        assert not triton.supports(LMLIIF(8, width=32), cuda)
-        assert not triton.supports(LMLTE(8, code_dim=16), cuda)
-        assert not triton.supports(LMLIIF(8).double(), cuda)
+        features = torch.zeros(1, 8, 2, 2, device="cuda")
+        assert all(Triton.supports(conversion(8), features) for conversion in CONVERSIONS)
+        assert not Triton.supports(LMLIIF(8, width=32), features)
+        assert not Triton.supports(LMLTE(8, code_dim=16), features)
+        assert not Triton.supports(LMLIIF(8).double(), features)

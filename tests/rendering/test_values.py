@@ -43,7 +43,8 @@ def test_pixels_are_clamped_to_between_0_and_1(decoder: str, renderer: str, cmsr
     lr = torch.rand(2, 3, 9, 11)
     lr[1, 2, 4, 5] = math.nan
     image = model.encode(lr)
-    table = Scale2Mod.of({6: {1: 0.9 * middle(image), 2: middle(image), 6: 1}}) if cmsr else None
+    limits = {6: {1: 0.9 * middle(image), 2: middle(image), 6: 1}} if cmsr else None
+    table = Scale2Mod.from_limits(limits).bound_to(model) if limits else None
     unclamped, clamped = (image.render(54, 66, cmsr=table, renderer=renderer, clamp=c) for c in (False, True))
     assert ((unclamped < 0) | (unclamped > 1)).float().mean() > 0.01
     assert unclamped.isnan().any()

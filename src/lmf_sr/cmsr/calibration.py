@@ -1,26 +1,23 @@
-"""Calibration: for which modulation intensities a decode scale is good enough, found on pictures (`cmsr/table.py`).
+"""Calibration: for which modulation intensities a decode scale is good enough, found on pictures (`table.py`).
 
 Each picture is reduced by the target scale S, then rendered at S and, with the same modulations, at a decode scale s_i that
 is upsampled bilinearly to S. Pixels fall into bins b by the intensity of their nearest latent, and
 
     E_i(b) = mean over the pixels of bin b of (upsampled_i - rendered)^2,      values in [-1, 1]
 
-The limit of s_i for an MSE threshold is the upper edge of the last bin seen up to which E_i stays within a bound, and not
-above the limits of the finer scales. By *aggregation* of the pictures, bound and E_i are
+For an MSE threshold, the limit of s_i is the upper edge of the last non-empty bin before E_i first exceeds a bound, and
+never more than the limit of a finer scale. There are two rules for the bound (*aggregation*):
 
-    overall    the bound with which all pixels of all pictures, those rendered in full too, together keep to the threshold
-    pooled     the threshold, for E_i of all pictures together
-    minimum    the threshold, for E_i of each picture by itself: the smallest of the pictures' limits (the authors' rule)
+    overall    the largest bound with which all pixels of all pictures together, those rendered in full included, keep to the
+               threshold. Its levels stand by themselves (`plan.py`), so that their error is what was measured here.
+    minimum    the threshold, for E_i of each picture by itself: the smallest of the pictures' limits. This is the authors'
+               rule. Its levels are chained, as theirs, which adds an error at the borders of levels.
 
-The first two make tables whose levels stand by themselves (`cmsr/render.py`): what they err by is what was measured here.
-"minimum" makes chained ones, as the authors', which err more, at the borders of levels.
-
-What is kept are sums and maxima per bin (`Statistics`), from which a table for any threshold follows.
+Sums and maxima per bin are kept (`Statistics`), from which a table for any threshold follows.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -33,8 +30,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lmf_sr.atomic import replacing
-from lmf_sr.cmsr.table import NO_LIMIT, Scale2Mod, check_intensity, fingerprint, read_mapping
+from lmf_sr.cmsr import files
+from lmf_sr.cmsr.table import NO_LIMIT, Scale2Mod, fingerprint
 from lmf_sr.data import PairedImages
 from lmf_sr.data.store import Photographs
 from lmf_sr.errors import InputError
@@ -44,7 +41,7 @@ from lmf_sr.rendering.axes import nearest_latents
 
 FORMAT = "lmf-sr calibration 2"
 LOWEST, RATIO, BINS = 0.001, 1.02, 465  # bins of intensity up to 10, each 2 % wide; above, all is rendered in full
-AGGREGATIONS = ("overall", "pooled", "minimum")
+AGGREGATIONS = ("overall", "minimum")
 THRESHOLD = 2e-5  # the paper's MSE
 MARGIN = 1.5  # of "overall", for pictures with more places of middling intensity than the calibration's
 
@@ -76,18 +73,17 @@ class Statistics:
 
     def limits(self, mse_threshold: float, aggregation: str) -> list[float]:
         """The largest intensity for each decode scale; 0 where it is good for none."""
-        error = (
-            self.worst if aggregation == "minimum" else torch.where(self.values > 0, self.squared / self.values, 0.0)
-        )
-        error = error.where(~error.isnan(), torch.inf)
-        if aggregation == "overall":
+        if aggregation == "minimum":
+            error = self.worst.where(~self.worst.isnan(), torch.inf)
+            bins = self._good_bins(error, error.new_tensor([mse_threshold]))[:, 0]
+        else:
+            error = torch.where(self.values > 0, self.squared / self.values, 0.0)
+            error = error.where(~error.isnan(), torch.inf)
             bins = self._good_bins(error, F.pad(error.unique(), (1, 0), value=-1.0))  # at first none is good
             sums = F.pad(self.squared.cumsum(-1), (1, 0))
             of_scales = sums.gather(1, bins) - sums.gather(1, F.pad(bins[:-1], (0, 0, 1, 0)))
             overall = of_scales.sum(0) / self.values.sum().clamp(min=1)
             bins = bins[:, (overall.cummax(0).values <= mse_threshold).sum() - 1]
-        else:
-            bins = self._good_bins(error, error.new_tensor([mse_threshold]))[:, 0]
         return [upper_edge(count - 1) if count else 0.0 for count in bins.tolist()]
 
     def _good_bins(self, error: Float[Tensor, "s b"], bounds: Float[Tensor, " n"]) -> Int[Tensor, "s n"]:
@@ -100,41 +96,32 @@ class Statistics:
 
 @dataclass
 class Calibration:
-    """What has been found on pictures about one model.
+    """The errors of one model on pictures.
 
-    targets: by target scale.
-    images: the pictures taken in.
-    intensity: which of `cmsr.table.INTENSITIES` the bins are of.
+    fingerprint: identifies its weights.
+    model: its name, for people.
+    targets: the errors at each target scale.
+    images: the names of the pictures taken in.
     """
 
     fingerprint: str
     model: str
     targets: dict[float, Statistics]
     images: list[str] = field(default_factory=list)
-    intensity: str = "shift"
 
     @classmethod
-    def of(
-        cls,
-        model: Model,
-        name: str,
-        targets: Sequence[float],
-        decode_scales: Sequence[float],
-        intensity: str = "shift",
-    ) -> Calibration:
-        """An empty one.
+    def empty(cls, model: Model, name: str, targets: Sequence[float], decode_scales: Sequence[float]) -> Calibration:
+        """A calibration that has seen no picture yet.
 
         Args:
             model: an LMF conversion on any encoder.
-            name: of the model, for people.
+            name: the model's name, for people.
             targets: target scales, above 4.
-            decode_scales: of which each target gets those below it.
-            intensity: one of `cmsr.table.INTENSITIES`.
+            decode_scales: decode scales; each target gets those below it.
 
         Raises:
-            InputError: scales that make no sense, or no such intensity.
+            InputError: scales that make no sense.
         """
-        check_intensity(intensity)
         for target in targets:
             if not TRAINING_SCALE < target < math.inf:
                 raise InputError(
@@ -151,7 +138,7 @@ class Calibration:
                     "add one, as in decode_scales=[1,2,4]"
                 )
         by_target = {t: Statistics.empty([scale for scale in ladder if scale < t]) for t in sorted(set(targets))}
-        return cls(fingerprint(model), name, by_target, intensity=intensity)
+        return cls(fingerprint(model), name, by_target)
 
     @property
     def scales(self) -> dict[float, list[float]]:
@@ -160,10 +147,7 @@ class Calibration:
 
     def take(self, model: Model, images: PairedImages, name: str) -> None:
         """Takes in one picture of a set. Raises InputError if it cannot be read or is too small for a target scale."""
-        found = {
-            scale: measure(model, images, name, scale, s.decode_scales, self.intensity)
-            for scale, s in self.targets.items()
-        }
+        found = {scale: measure(model, images, name, scale, s.decode_scales) for scale, s in self.targets.items()}
         for scale, (values, squared) in found.items():
             self.targets[scale].add(values, squared)
         self.images.append(name)
@@ -189,9 +173,8 @@ class Calibration:
                 if limit > max(levels.values(), default=0.0):
                     levels[scale] = limit
             targets[target] = {**levels, target: NO_LIMIT}
-        return Scale2Mod.of(
+        return Scale2Mod.from_limits(
             targets,
-            intensity=self.intensity,
             mse_threshold=mse_threshold,
             aggregation=aggregation,
             images=len(self.images),
@@ -206,7 +189,6 @@ class Calibration:
             "format": FORMAT,
             "model": self.model,
             "fingerprint": self.fingerprint,
-            "intensity": self.intensity,
             "images": self.images,
             "targets": {
                 f"{target:g}": {
@@ -218,13 +200,12 @@ class Calibration:
                 for target, s in self.targets.items()
             },
         }
-        with replacing(path) as file:
-            file.write(json.dumps(content).encode())
+        files.write(path, content)
 
     @classmethod
     def load(cls, path: str | Path) -> Calibration:
         """Reads what `save` wrote. Raises InputError for a file that holds no calibration."""
-        return cls.from_content(read_mapping(path, "calibration"), path)
+        return cls.from_content(files.read_kind(path, files.CALIBRATION), path)
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any], path: str | Path) -> Calibration:
@@ -233,16 +214,9 @@ class Calibration:
             raise InputError(f"{path} has format {content.get('format')!r}, not {FORMAT!r}: calibrate anew")
         try:
             targets = {float(target): _statistics(entry) for target, entry in content["targets"].items()}
-            return cls(content["fingerprint"], content["model"], targets, content["images"], content["intensity"])
+            return cls(content["fingerprint"], content["model"], targets, content["images"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} holds no calibration: {error!r}") from error
-
-
-def is_calibration(content: Mapping[str, Any]) -> bool:
-    """Whether the content of a file is, or is meant to be, a calibration rather than a table."""
-    targets = content.get("targets")
-    entries = list(targets.values()) if isinstance(targets, Mapping) else []
-    return "format" in content or any(isinstance(entry, Mapping) and "decode_scales" in entry for entry in entries)
 
 
 def calibrate(
@@ -281,43 +255,35 @@ def measure(
     name: str,
     scale: float,
     decode_scales: Sequence[float],
-    intensity: str = "shift",
 ) -> tuple[Float[Tensor, " b"], Float[Tensor, "s b"]]:
     """Values and squared errors per bin, of one picture at one target scale."""
     image = model.encode(images.pair(name, scale).lr / 255)
     height, width = (round(side * scale) for side in image.size)
-    bins = _bin_of_pixels(image, height, width, intensity)
+    bins = _bin_of_pixels(image, height, width)
     full = image.render(height, width, clamp=False)
+    tables = [single_scale_table(scale, s).bound_to(model) for s in decode_scales]
     squared = [
-        _per_bin(bins, _squared_error(image.render(height, width, clamp=False, cmsr=only(scale, s)), full))
-        for s in decode_scales
+        _per_bin(bins, _squared_error(image.render(height, width, clamp=False, cmsr=table), full)) for table in tables
     ]
     return _per_bin(bins, torch.full_like(bins, 3, dtype=torch.float64)), torch.stack(squared)
 
 
-def only(target: float, scale: float) -> Scale2Mod:
+def single_scale_table(target: float, scale: float) -> Scale2Mod:
     """The table by which everything is rendered at one decode scale."""
-    return Scale2Mod.of({target: {scale: NO_LIMIT}})
+    return Scale2Mod.from_limits({target: {scale: NO_LIMIT}})
 
 
-def table_from(path: str | Path, mse_threshold: float | None, aggregation: str, intensity: str = "shift") -> Scale2Mod:
-    """A table from a file: of a calibration, that of the threshold (the paper's, if None); of a table, that one.
+def table_from(path: str | Path, mse_threshold: float | None, aggregation: str) -> Scale2Mod:
+    """The table in a file of either kind, or the one that a calibration makes for a threshold (the paper's, if None).
 
     Raises:
-        InputError: a file that holds neither, or another threshold or intensity than the table was made for.
+        InputError: a file that holds neither, or a table that was made for another threshold.
     """
-    content = read_mapping(path, "Scale2Mod table or calibration")
-    if is_calibration(content):
+    kind, content = files.read(path)
+    if kind == files.CALIBRATION:
         threshold = THRESHOLD if mse_threshold is None else mse_threshold
-        table = Calibration.from_content(content, path).table(threshold, aggregation)
-    else:
-        table = Scale2Mod.from_content(content, path)
-    check_intensity(intensity)
-    if table.intensity != intensity:
-        raise InputError(
-            f"{path} was made for the intensity {table.intensity}, not {intensity}: calibrate for that, or ask for "
-            f"{table.intensity}"
-        )
+        return Calibration.from_content(content, path).table(threshold, aggregation)
+    table = Scale2Mod.from_content(content, path)
     if mse_threshold is not None and table.mse_threshold is not None and table.mse_threshold != mse_threshold:
         raise InputError(
             f"{path} was made for an MSE threshold of {table.mse_threshold:g}, not {mse_threshold:g}: "
@@ -326,10 +292,10 @@ def table_from(path: str | Path, mse_threshold: float | None, aggregation: str, 
     return table
 
 
-def _bin_of_pixels(image: ContinuousImage, height: int, width: int, name: str) -> Int[Tensor, "H W"]:
-    """The bin of each pixel of a single picture; BINS for what lies above them all."""
+def _bin_of_pixels(image: ContinuousImage, height: int, width: int) -> Int[Tensor, "H W"]:
+    """The bin of each pixel of a single picture; BINS for intensities above all bins."""
     rows, cols = nearest_latents(Grid.over(height, width), image.size)
-    intensity = image.intensity(height, width, name)[0].double().cpu()
+    intensity = image.intensity(height, width)[0].double().cpu()
     return ((intensity / LOWEST).log() / math.log(RATIO)).long().clamp(0, BINS)[rows][:, cols]
 
 

@@ -1,17 +1,13 @@
-"""CMSR, Controllable Multi-Scale Rendering (He & Jin, CVPR 2024, section 3.4): which latents are rendered how finely.
+"""Scale2Mod tables of CMSR, Controllable Multi-Scale Rendering (He & Jin, CVPR 2024, section 3.4), and rendering by them.
 
-The *intensity* of a latent tells how busy the picture is around it, and is by choice (`INTENSITIES`)
-
-    shift      the paper's modulation intensity: the mean of |shift modulations|
-    contrast   the standard deviation of the LR picture, values in [-1, 1], in the 5 x 5 pixels around
-
-A *Scale2Mod table* holds, for a target scale S, decode scales with the largest intensity each is good for:
+The *intensity* of a latent, the mean of |shift modulations|, tells how busy the picture is around it (`LMFState`). A table
+holds, for a target scale S, decode scales with the largest intensity that each is good for:
 
     s_0 < s_1 < ... <= S,       m_1 <= m_2 <= ... <= no limit
     level i, rendered at s_i:   the latents of intensity in [m_i, m_{i+1}),   m_0 = 0
 
 chosen so that, on the pictures of a calibration, rendering at s_i and upsampling stays within an MSE (of values in [-1, 1])
-of rendering at S. Tables come from `cmsr/calibration.py` and are used by `cmsr/render.py`.
+of rendering at S. `calibration.py` makes tables; `Scale2Mod.bound_to` makes a table render a model's pictures.
 
 *Scales that are not tabulated.* Beyond the training scales the cell is clipped, so that all scales sample the same
 continuous picture, and the error of interpolating samples at s_i grows with S towards a limit. Hence the nearest tabulated
@@ -22,38 +18,31 @@ than both the target and S is rendered at S itself, where there is nothing to be
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from jaxtyping import Float
 from torch import Tensor, nn
-from yaml import YAMLError
 
-from lmf_sr.atomic import replacing
+from lmf_sr.cmsr import files
+from lmf_sr.cmsr.plan import Level, Plan, scale_of, within_picture
+from lmf_sr.cmsr.render import render_plan
 from lmf_sr.errors import InputError
-from lmf_sr.geometry import TRAINING_SCALE
+from lmf_sr.geometry import TRAINING_SCALE, Grid
+from lmf_sr.lmf.conversion import Conversion
+from lmf_sr.model import Model
+from lmf_sr.rendering.memory import Memory
+from lmf_sr.rendering.renderer import Band, Encoded, Renderer
+from lmf_sr.rendering.strips import bands_of_rows, state_strips
+from lmf_sr.rendering.tiling import Size, Window
+from lmf_sr.rendering.values import Values
 
-AUTHORS = Path(__file__).parent / "scale2mod"  # their tables, one for each conversion
 NO_LIMIT = 1.0  # in files, as in the authors' tables, the last level's intensity of 1 or more stands for any
-INTENSITIES = ("shift", "contrast")
-AROUND = 2  # pixels on each side that `contrast` looks at
 SLACK = 1e-6  # relative; scales within it are the same
-
-
-class Level(NamedTuple):
-    """One decode scale, and the largest intensity rendered at it (infinite: any)."""
-
-    scale: float
-    up_to: float
 
 
 @dataclass(frozen=True)
@@ -61,17 +50,15 @@ class Scale2Mod:
     """A Scale2Mod table.
 
     targets: for each target scale its levels, coarse to fine.
-    chained: whether a level builds on the coarser ones, as in the paper, or stands by itself (`cmsr/render.py`).
-    intensity: which of `INTENSITIES` its limits are for.
     mse_threshold: the MSE it was made for, of values in [-1, 1].
-    aggregation: over calibration images, "minimum" (the authors') or another (`cmsr/calibration.py`).
+    aggregation: over calibration images, "minimum" (the authors') or another (`calibration.py`).
     images: how many images it was made from.
-    fingerprint: of the weights it was made for; None for a table that is bound to none, such as the authors'.
+    fingerprint: identifies the weights it was made for; None for a table of no weights in particular, such as the authors'.
     model: the name of what it was made for, for people.
+    chained: whether a level builds on the coarser ones, as in the paper, or stands by itself (`plan.py`).
     """
 
     targets: Mapping[float, tuple[Level, ...]]
-    intensity: str = "shift"
     mse_threshold: float | None = None
     aggregation: str | None = None
     images: int | None = None
@@ -83,15 +70,14 @@ class Scale2Mod:
         """Raises InputError for a table that makes no sense, naming the entry."""
         if not self.targets:
             raise InputError("a Scale2Mod table needs at least one target scale")
-        check_intensity(self.intensity)
         for target, levels in self.targets.items():
             _check(target, levels)
 
     @classmethod
-    def of(cls, targets: Mapping[Any, Mapping[Any, Any]], **about: Any) -> Scale2Mod:
+    def from_limits(cls, targets: Mapping[Any, Mapping[Any, Any]], **about: Any) -> Scale2Mod:
         """A table as the authors write one: `{target: {decode scale: largest intensity}}`, 1 for no limit.
 
-        >>> Scale2Mod.of({6: {1: 0.32, 2: 0.41, 4: 0.55, 6: 1}}).levels(6.0)[-1]
+        >>> Scale2Mod.from_limits({6: {1: 0.32, 2: 0.41, 4: 0.55, 6: 1}}).levels(6.0)[-1]
         Level(scale=6.0, up_to=inf)
         """
         return cls({float(target): _levels(entries) for target, entries in targets.items()}, **about)
@@ -110,20 +96,33 @@ class Scale2Mod:
             return coarser
         return (*coarser, Level(scale, math.inf))
 
-    def check(self, model: nn.Module) -> None:
-        """Raises InputError if the table was made for other weights than the model's."""
+    def plan(self, target: Grid, lr_size: Size) -> Plan:
+        """What to render of a target grid within a picture of `lr_size`."""
+        return Plan.from_levels(self.levels(scale_of(target, lr_size)), self.chained, target, lr_size)
+
+    def bound_to(self, model: Model) -> BoundTable:
+        """The table, ready to render this model's pictures.
+
+        Raises:
+            InputError: a decoder without modulations, or other weights than the table was made for.
+        """
+        if not isinstance(model.decoder, Conversion):
+            name = model.config["decoder"]["name"]
+            raise InputError(
+                f"decoder {name!r} has no modulations to go by: CMSR needs one of the LMF conversions (lm-...)"
+            )
         if self.fingerprint is not None and self.fingerprint != (found := fingerprint(model)):
             raise InputError(
                 f"the Scale2Mod table was made for weights {self.fingerprint} ({self.model}), but the model's are {found}: "
                 "make one for this model with lmf-sr calibrate"
             )
+        return BoundTable(self, model.decoder)
 
     def save(self, path: str | Path) -> None:
         """Writes a .yaml or .json file, atomically."""
         content = {
             "model": self.model,
             "fingerprint": self.fingerprint,
-            "intensity": self.intensity,
             "mse_threshold": self.mse_threshold,
             "aggregation": self.aggregation,
             "images": self.images,
@@ -135,24 +134,20 @@ class Scale2Mod:
                 for target, levels in self.targets.items()
             },
         }
-        as_json = Path(path).suffix == ".json"
-        text = json.dumps(content, indent=1) if as_json else OmegaConf.to_yaml(OmegaConf.create(content))
-        with replacing(path) as file:
-            file.write(text.encode())
+        files.write(path, content, indent=1)
 
     @classmethod
     def load(cls, path: str | Path) -> Scale2Mod:
         """Reads what `save` wrote. Raises InputError for a file that holds no table."""
-        return cls.from_content(read_mapping(path, "Scale2Mod table"), path)
+        return cls.from_content(files.read_kind(path, files.TABLE), path)
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any], path: str | Path) -> Scale2Mod:
         """The table in a file's content."""
         try:
             threshold = content.get("mse_threshold")
-            return cls.of(
+            return cls.from_limits(
                 content["targets"],
-                intensity=content.get("intensity", "shift"),
                 mse_threshold=None if threshold is None else float(threshold),
                 chained=bool(content.get("chained", True)),
                 **{key: content.get(key) for key in ("aggregation", "images", "fingerprint", "model")},
@@ -163,43 +158,47 @@ class Scale2Mod:
             raise InputError(f"{path} holds no Scale2Mod table: {error!r}") from error
 
 
-def authors_file(decoder: str) -> Path:
-    """The file of the authors' table for a conversion's name, made for their weights with EDSR-baseline and an MSE of 2e-5.
+@dataclass(frozen=True)
+class BoundTable:
+    """A table with the decoder that it is known to fit. It renders: `ContinuousImage.render(..., cmsr=table)`."""
 
-    It carries no fingerprint: whether it suits other weights is for the user to judge.
-    """
-    path = AUTHORS / f"{decoder}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in AUTHORS.glob("*.yaml")))
-        raise InputError(f"the authors published no Scale2Mod table for {decoder!r}, only for {known}")
-    return path
+    table: Scale2Mod
+    decoder: Conversion
 
+    def reads(self, grid: Grid, lr_size: Size) -> Window:
+        """The latents that the pixels of a grid need: those of all levels."""
+        return self.table.plan(grid, lr_size).reads(lr_size)
 
-def contrast(lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B h w"]:
-    """The standard deviation of a picture around each pixel; over the colours, the root of the mean variance."""
-    (h, w), side = lr.shape[-2:], 2 * AROUND + 1
-    padded = F.pad(lr, [AROUND] * 4, mode="replicate")
-    both = torch.cat([padded, padded.square()])
-    lines = both[..., :h, :].clone()  # sums of shifted pictures take half the time of avg_pool2d
-    for i in range(1, side):
-        lines += both[..., i : i + h, :]
-    sums = lines[..., :w].clone()
-    for i in range(1, side):
-        sums += lines[..., i : i + w]
-    mean, square = (sums / side**2).chunk(2)
-    return (square - mean.square()).clamp(min=0).mean(1).sqrt()
+    def bands(
+        self,
+        encoded: Encoded,
+        grid: Grid,
+        renderer: Renderer,
+        values: Values,
+        out: Float[Tensor, "B 3 H W"] | None = None,
+    ) -> Iterator[Band]:
+        """As `Renderer.bands`, each place as finely as the table says.
 
+        A window that reaches over the border is rendered in full, since out there is nothing to interpolate.
 
-def check_intensity(name: str) -> None:
-    """Raises InputError for a name that is none of `INTENSITIES`."""
-    if name not in INTENSITIES:
-        raise InputError(f"there is no intensity {name!r}; choose one of {', '.join(INTENSITIES)}")
-
-
-def level_map(intensity: Float[Tensor, "B h w"], levels: tuple[Level, ...]) -> Int[Tensor, "B h w"]:
-    """The number of the level each latent is rendered at. At a limit itself the finer level is taken."""
-    limits = intensity.new_tensor([level.up_to for level in levels[:-1]])
-    return torch.bucketize(intensity.contiguous(), limits, right=True)
+        Raises:
+            InputError: a picture of another model.
+        """
+        if encoded.decoder is not self.decoder:
+            raise InputError(
+                "the Scale2Mod table is bound to another model: bind it to this one, table.bound_to(model)"
+            )
+        if not within_picture(grid):
+            yield from renderer.bands(encoded, grid, values, out)
+            return
+        lr, size = encoded.lr, encoded.size
+        scratch = Memory(lr), Memory(lr)
+        for strip in state_strips(encoded, grid, renderer, self.reads):
+            for rows in bands_of_rows(strip.rows, grid, renderer, len(lr)):
+                plan = self.table.plan(grid.band(rows.start, rows.stop), size).framed(strip.window, size)
+                rgb = lr.new_empty(len(lr), 3, *plan.target.size) if out is None else out[:, :, rows]
+                render_plan(plan, strip.state, strip.window.of(lr), renderer, scratch, rgb, values)
+                yield rows, rgb
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -209,25 +208,6 @@ def fingerprint(model: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def read_mapping(path: str | Path, kind: str) -> dict[str, Any]:
-    """The content of a YAML or, by its suffix, JSON file. Raises InputError if there is none, or it is no mapping and so
-    no `kind`, which is what the message calls it."""
-    path = Path(path)
-    content: Any
-    try:
-        if path.suffix == ".json":
-            content = json.loads(path.read_text(encoding="utf-8"))
-        else:
-            content = OmegaConf.to_container(OmegaConf.load(path))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or 'it holds no mapping'}") from error
-    except (ValueError, YAMLError, OmegaConfBaseException) as error:
-        raise InputError(f"{path} is neither YAML nor JSON: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} holds no {kind}: its content is {type(content).__name__}, not a mapping")
-    return content
 
 
 def _levels(entries: Mapping[Any, Any]) -> tuple[Level, ...]:

@@ -3,7 +3,6 @@
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
 from lmf_sr.cmsr.calibration import AGGREGATIONS
-from lmf_sr.cmsr.table import INTENSITIES
 
 
 def parser_for(verb: str, description: str, epilog: str) -> ArgumentParser:
@@ -21,15 +20,9 @@ def add_cmsr(parser: ArgumentParser, threshold: str) -> None:
     )
     group.add_argument("--table", help="calibration or Scale2Mod table, or authors (default: the model's calibration)")
     group.add_argument(
-        "--intensity",
-        choices=INTENSITIES,
-        default="shift",
-        help="what tells busy places (default: %(default)s, the paper's)",
-    )
-    group.add_argument(
         "--aggregation",
         choices=AGGREGATIONS,
         default=AGGREGATIONS[0],
-        help="what keeps to the MSE: of a calibration all pictures together, each bin of intensity, or each bin of each "
-        "picture, the paper's CMSR (default: %(default)s)",
+        help="which pixels of a calibration keep to the MSE: overall all of them together, minimum those of each intensity "
+        "in each picture, the paper's CMSR (default: %(default)s)",
     )

@@ -40,11 +40,10 @@ def job(cfg: DictConfig) -> Results:
         raise InputError(f"{name_of(model)} has no modulations to calibrate: CMSR is for the LMF conversions (lm-...)")
     if cfg.cmsr.mse_threshold is None:
         raise InputError("cmsr.mse_threshold is missing: give it as cmsr.mse_threshold=2e-5")
-    intensity = cfg.cmsr.intensity
-    path = Path(cfg.output) if cfg.output else _own_file(checkpoint_named(cfg), intensity)
+    path = _output(cfg)
     if path.suffix != ".json":
         raise InputError(f"output={path} cannot hold a calibration: its suffix is .json")
-    calibration = Calibration.of(model, name_of(model), scales(cfg.targets), scales(cfg.decode_scales), intensity)
+    calibration = Calibration.empty(model, name_of(model), scales(cfg.targets), scales(cfg.decode_scales))
     source: Source = instantiate(cfg.data)
     images = PairedImages("training", evenly_spread(source.training(), cfg.images))
     if path.is_file():
@@ -56,13 +55,15 @@ def job(cfg: DictConfig) -> Results:
             calibrate(calibration, model, images, path, lambda: progress.advance(task))
         except KeyboardInterrupt:
             done = len(calibration.images)
-            raise KeyboardInterrupt(f"{done} images are kept in {path}; the same command goes on from there") from None
+            raise KeyboardInterrupt(
+                f"{done} images are kept in {path}; the same command with output={path} goes on from there"
+            ) from None
     table = calibration.table(cfg.cmsr.mse_threshold, cfg.cmsr.aggregation)
     table_path = path.with_name(f"{path.stem}-{cfg.cmsr.mse_threshold:g}.yaml")
     table.save(table_path)
     rich.print(_shown(table))
     print(f"written: {path}, {table_path}")
-    if path != calibration_of(checkpoint_named(cfg), intensity):
+    if path != calibration_of(checkpoint_named(cfg)):
         print(f"to use it: cmsr.table={path}")
     return {
         name_of(model): [
@@ -72,21 +73,20 @@ def job(cfg: DictConfig) -> Results:
     }
 
 
-def _own_file(checkpoint: str, intensity: str) -> Path:
-    """Where a calibration goes that names no output: beside a checkpoint of the user's own. A shipped model has its shipped
-    calibration there, which stays as it is: a new one goes into the job's folder."""
-    beside = calibration_of(checkpoint, intensity)
-    return job_folder() / beside.name if checkpoint in shipped_models() and not Path(checkpoint).is_file() else beside
+def _output(cfg: DictConfig) -> Path:
+    """The calibration's file: by default beside a checkpoint of the user's; for a model that ships, in the job's folder."""
+    if cfg.output:
+        return Path(cfg.output)
+    checkpoint = checkpoint_named(cfg)
+    beside = calibration_of(checkpoint)
+    is_shipped = checkpoint in shipped_models() and not Path(checkpoint).is_file()
+    return job_folder() / beside.name if is_shipped else beside
 
 
 def _same(found: Calibration, asked: Calibration, images: PairedImages, path: Path) -> Calibration:
-    """The calibration found, if it is the one asked for, begun."""
+    """The calibration in the file, if it is the one asked for, begun."""
     if found.fingerprint != asked.fingerprint:
         raise InputError(f"{path} is a calibration of other weights ({found.model}): remove it, or name another output")
-    if found.intensity != asked.intensity:
-        raise InputError(
-            f"{path} is a calibration for cmsr.intensity={found.intensity}, not {asked.intensity}: name another output"
-        )
     if found.scales != asked.scales:
         raise InputError(
             f"{path} is a calibration for the targets and decode scales {found.scales}, not {asked.scales}: "
@@ -103,7 +103,7 @@ def _same(found: Calibration, asked: Calibration, images: PairedImages, path: Pa
 def _shown(table: Scale2Mod) -> Table:
     decode_scales = sorted({level.scale for levels in table.targets.values() for level in levels})
     shown = Table(
-        title=f"largest intensity ({table.intensity}) for each decode scale ({table.aggregation} of {table.images} images)",
+        title=f"largest intensity for each decode scale ({table.aggregation} of {table.images} images)",
         title_justify="left",
     )
     shown.add_column("target", justify="right")

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import Progress
 
-from lmf_sr.cmsr.savings import SavingMeter
+from lmf_sr.cmsr.savings import SavingsMeter
 from lmf_sr.data import Source
 from lmf_sr.devices import device_named
 from lmf_sr.evaluation.baseline import Bicubic
@@ -51,7 +51,7 @@ def job(cfg: DictConfig) -> Results:
     return results
 
 
-def _upscaler(cfg: DictConfig) -> tuple[str, Upscaler, SavingMeter | None]:
+def _upscaler(cfg: DictConfig) -> tuple[str, Upscaler, SavingsMeter | None]:
     """The model's name for the tables, the model, and what measures what CMSR saves, if it is asked for."""
     if cfg.ckpt == "bicubic":
         return "bicubic", Bicubic(), None
@@ -59,5 +59,6 @@ def _upscaler(cfg: DictConfig) -> tuple[str, Upscaler, SavingMeter | None]:
     levels = scale2mod(cfg.cmsr, checkpoint_named(cfg), model)
     if levels is None:
         return name_of(model), model, None
-    label = "cmsr" if levels.mse_threshold is None else f"cmsr {levels.mse_threshold:g}"
-    return f"{name_of(model)} {label}", model, SavingMeter(model, levels, cfg.cmsr.repeats)
+    threshold = levels.table.mse_threshold
+    label = "cmsr" if threshold is None else f"cmsr {threshold:g}"
+    return f"{name_of(model)} {label}", model, SavingsMeter(model, levels, cfg.cmsr.repeats)

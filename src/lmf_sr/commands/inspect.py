@@ -7,8 +7,7 @@ from pathlib import Path
 
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
 from lmf_sr.cmsr.calibration import table_from
-from lmf_sr.cmsr.render import Plan
-from lmf_sr.cmsr.table import level_map
+from lmf_sr.cmsr.plan import level_map
 from lmf_sr.commands.arguments import add_cmsr, parser_for
 from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
@@ -18,9 +17,8 @@ from lmf_sr.jobs.settings import table_file
 from lmf_sr.results.plots import modulation_maps
 
 EPILOG = """\
-The intensity of a place is the mean of |shift modulations| there (He & Jin, CVPR 2024) or, by --intensity contrast, the
-standard deviation of the picture around. The levels need a calibration (lmf-sr calibrate): the one beside the checkpoint, or
---table; without any, the intensity alone is drawn.
+The intensity of a place is the mean of |shift modulations| there (He & Jin, CVPR 2024). The levels need a calibration
+(lmf-sr calibrate): the one beside the checkpoint, or --table; without any, the intensity alone is drawn.
 
 examples:
   lmf-sr inspect photo.jpg --scale 8
@@ -40,20 +38,19 @@ def main(arguments: Sequence[str]) -> None:
     picture = read_picture(options.picture).rgb
     image = model.encode(picture)
     height, width = (round(side * options.scale) for side in image.size)
-    intensity = image.intensity(height, width, options.intensity)
+    intensity = image.intensity(height, width)
 
     path = table_file(options, options.model, model)
     if options.table is None and not path.is_file():
         modulation_maps(picture, intensity[0], None, [], output)
     else:
-        table = table_from(path, options.mse_threshold, options.aggregation, options.intensity)
-        table.check(model)
-        plan = Plan.of(table, Grid.over(height, width), image.size)
-        chosen = plan.chosen(intensity)
-        shares = [some.latents.double().mean().item() for some in chosen]
+        table = table_from(path, options.mse_threshold, options.aggregation).bound_to(model).table
+        plan = table.plan(Grid.over(height, width), image.size)
+        masks = plan.chosen(intensity)
+        shares = [mask.latents.double().mean().item() for mask in masks]
         names = [f"x{level.scale:g} ({share:.0%})" for level, share in zip(plan.levels, shares, strict=True)]
         modulation_maps(picture, intensity[0], level_map(intensity, plan.levels)[0], names, output)
-        rendered = sum(some.pixel_count() for some in chosen) / (height * width)
+        rendered = sum(mask.pixel_count() for mask in masks) / (height * width)
         print(f"levels: {', '.join(names)}; pixels to render: {rendered:.1%} of {width}x{height}")
     print(f"intensity: {intensity.min():.3f} to {intensity.max():.3f}, mean {intensity.mean():.3f}")
     print(f"written: {output}")

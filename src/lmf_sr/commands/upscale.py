@@ -16,6 +16,7 @@ from lmf_sr.commands.arguments import add_cmsr, parser_for
 from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.jobs.settings import scale2mod
+from lmf_sr.rendering.budget import DEFAULT, Budget
 from lmf_sr.upscaling.files import upscale_file
 from lmf_sr.upscaling.plan import Existing, plan
 from lmf_sr.upscaling.size import TargetSize
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str]) -> None:
     """
     options = _parser().parse_args(arguments)
     size = TargetSize.parse(options.size) if options.size else TargetSize(options.scale)
+    budget = Budget.parse(options.memory) if options.memory else DEFAULT
     tasks, failures, kept = plan(options.pictures, options.output, options.format, str(size), options.existing)
     done: list[str] = []
     try:
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str]) -> None:
                 progress.update(bar, description=source.name)
                 try:
                     height, width = upscale_file(
-                        model, source, output, size, cmsr, advance=lambda share: progress.advance(bar, share)
+                        model, source, output, size, cmsr, budget, advance=lambda share: progress.advance(bar, share)
                     )
                     done.append(f"written: {output} ({width}x{height} pixels)")
                 except InputError as error:
@@ -116,5 +118,10 @@ def _parser() -> argparse.ArgumentParser:
         help="keep outputs that are there already, and make the others",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: %(default)s)")
+    parser.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="memory that the program may take, as 800MB or 4GB (default: 1 to 3 GB, with RDN and SwinIR up to 10)",
+    )
     add_cmsr(parser, threshold="the table's; without one, all is rendered in full")
     return parser

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
-from lmf_sr.cmsr.calibration import AGGREGATIONS, Calibration
-from lmf_sr.cmsr.table import Scale2Mod
+from lmf_sr.cmsr.calibration import Calibration
+from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.commands.arguments import parser_for
 from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
@@ -67,15 +67,13 @@ def shown_model(source: str, model: Model) -> ShownModel:
     return ShownModel(name, model, tables(source, model))
 
 
-def tables(source: str, model: Model) -> dict[float, Scale2Mod]:
+def tables(source: str, model: Model) -> dict[float, BoundTable]:
     """Scale2Mod tables by MSE threshold, from the calibration of a model, a file or a shipped name; none without one."""
-    path = calibration_of(source, "shift")
+    path = calibration_of(source)
     if not isinstance(model.decoder, Conversion) or not path.is_file():
         return {}
     calibration = Calibration.load(path)
-    found = {threshold: calibration.table(threshold, AGGREGATIONS[0]) for threshold in THRESHOLDS}
-    found[THRESHOLDS[0]].check(model)
-    return found
+    return {threshold: calibration.table(threshold).bound_to(model) for threshold in THRESHOLDS}
 
 
 def _parser() -> argparse.ArgumentParser:

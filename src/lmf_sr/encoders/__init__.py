@@ -9,5 +9,7 @@ class Encoder(nn.Module):
     out_dim: int
     receptive_halo: int | None
     """LR pixels around a region beyond which nothing influences its features; None where there is no such number."""
+    activation_bytes: int = 4096
+    """Bytes per LR pixel that it holds at once in inference, at most; tiles are made so large that they fit in memory."""
     tile_multiple: int = 1
     """The grid of LR pixels on which tiles have to start and end for their features to be those of the whole image."""

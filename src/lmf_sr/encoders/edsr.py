@@ -50,6 +50,7 @@ class EDSR(Encoder):
         super().__init__()
         self.out_dim, self.res_scale = n_feats, res_scale
         self.receptive_halo = 2 * n_resblocks + 2  # one LR pixel a convolution
+        self.activation_bytes = 4 * 6 * n_feats  # in PyTorch; compiled, half of it
         self.head = FirstConv2d(n_feats, centre)
         blocks = [ResidualBlock(n_feats, res_scale) for _ in range(n_resblocks)]
         self.body = nn.Sequential(*blocks, conv3x3(n_feats, n_feats))

@@ -24,10 +24,10 @@ def profile(
         metrics: Metrics = {
             "encoder_parameters": parameters.encoder,
             "decoder_parameters": parameters.decoder,
-            "total_macs": encoder_macs + plain.of(hr_size[0] * hr_size[1]),
+            "total_macs": encoder_macs + plain.for_pixels(hr_size[0] * hr_size[1]),
             "encoder_macs": encoder_macs,
-            "decoder_macs": plain.of(hr_size[0] * hr_size[1]),
-            "decoder_macs_as_run": as_run.of(hr_size[0] * hr_size[1]),
+            "decoder_macs": plain.for_pixels(hr_size[0] * hr_size[1]),
+            "decoder_macs_as_run": as_run.for_pixels(hr_size[0] * hr_size[1]),
         }
         if latency:
             measured = measure_latency(model, lr_size, hr_size, warmup, repeats, budget_s)

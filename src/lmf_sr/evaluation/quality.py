@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.cmsr.savings import SavingMeter, overall
+from lmf_sr.cmsr.savings import SavingsMeter, overall
 from lmf_sr.data import PairedImages
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation import metrics
@@ -28,9 +28,9 @@ def evaluate(
     scale: float,
     protocol: metrics.EvaluationProtocol,
     after_image: Callable[[], None] = lambda: None,
-    saving: SavingMeter | None = None,
+    saving: SavingsMeter | None = None,
 ) -> Result:
-    """PSNR and SSIM of each image of a set at one scale, and their means; with CMSR, what it saved (`saving.py`) as well.
+    """PSNR and SSIM of each image of a set at one scale, and their means; with CMSR, also what it saved (`savings.py`).
 
     An image that cannot be read or compared is reported among the result's failures, and the others are done.
 

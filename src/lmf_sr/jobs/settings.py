@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from lmf_sr.building import build
 from lmf_sr.checkpoints import checkpoint_file, load, shipped_models
 from lmf_sr.cmsr.calibration import table_from
-from lmf_sr.cmsr.table import Scale2Mod, authors_file, check_intensity
+from lmf_sr.cmsr.files import authors_file
+from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.metrics import PROTOCOLS, EvaluationProtocol
 from lmf_sr.jobs.job import overrides
@@ -54,21 +55,19 @@ def checkpoint_named(cfg: DictConfig) -> str:
     return str(cfg.ckpt or f"{cfg.encoder.name}-{cfg.decoder.name}")
 
 
-def calibration_of(checkpoint: str, intensity: str) -> Path:
-    """Where the calibration of a checkpoint, a file or a shipped name, is: beside it, as `last.cmsr.json`; where it is not
-    of the paper's intensity, as `last.cmsr-contrast.json`."""
-    suffix = ".cmsr.json" if intensity == "shift" else f".cmsr-{intensity}.json"
-    return checkpoint_file(checkpoint).with_suffix(suffix)
+def calibration_of(checkpoint: str) -> Path:
+    """Where the calibration of a checkpoint, a file or a shipped name, is looked for: beside it, as `last.cmsr.json`."""
+    return checkpoint_file(checkpoint).with_suffix(".cmsr.json")
 
 
 def table_file(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> Path:
     """The file that `asked.table` names; without one, the calibration beside the checkpoint, be it there or not."""
     if asked.table == "authors":
         return authors_file(model.config["decoder"]["name"])
-    return Path(asked.table or calibration_of(checkpoint, asked.intensity))
+    return Path(asked.table or calibration_of(checkpoint))
 
 
-def scale2mod(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> Scale2Mod | None:
+def scale2mod(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> BoundTable | None:
     """The table that the keys of `cmsr`, or arguments of these names, ask for; None where CMSR is off.
 
     The model is of `checkpoint`, a file or a shipped name.
@@ -78,7 +77,6 @@ def scale2mod(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> S
     """
     if asked.mse_threshold is None and asked.table is None:
         return None
-    check_intensity(asked.intensity)
     decoder = model.config["decoder"]["name"]
     if not isinstance(model.decoder, Conversion):
         raise InputError(f"CMSR is for the LMF conversions (lm-...), not for decoder {decoder!r}: leave it off")
@@ -87,9 +85,7 @@ def scale2mod(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> S
         raise InputError(
             f"there is no calibration {path} for this model: make it with lmf-sr calibrate, or name another table"
         )
-    table = table_from(path, asked.mse_threshold, asked.aggregation, asked.intensity)
-    table.check(model)
-    return table
+    return table_from(path, asked.mse_threshold, asked.aggregation).bound_to(model)
 
 
 def as_dict(cfg: DictConfig) -> dict[str, Any]:

@@ -9,6 +9,7 @@ Nor need there be a whole state: from features, compiled, the latents are made b
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -18,111 +19,102 @@ from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, relative_cell
 from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.lmf.conversion import Conversion, LMFState
-from lmf_sr.lmf.lm_liif import LMLIIF
-from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering import compiled, latents, torch_blocks
 from lmf_sr.rendering.axes import Axis, Chosen
-from lmf_sr.rendering.direct import RenderChosen
+from lmf_sr.rendering.budget import DEFAULT, PIXEL, Budget
 from lmf_sr.rendering.memory import Memory
-from lmf_sr.rendering.tiling import Size, Window
-from lmf_sr.rendering.values import NORMALISED, Values
-
-LATENTS_PER_BAND = 10_000  # some 8 MB
-PIXELS_PER_BAND = 2**19  # 6 MB
-
-
-def supports(decoder: Decoder, device: torch.device) -> bool:
-    """Whether `render_blocked` can render this decoder's states."""
-    return isinstance(decoder, Conversion) and decoder.ensemble and device.type == "cpu"
+from lmf_sr.rendering.renderer import Band, Encoded, RenderChosen
+from lmf_sr.rendering.strips import bands_from_states
+from lmf_sr.rendering.tiling import Size
+from lmf_sr.rendering.values import Values
 
 
-def supports_features(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
-    """Whether `render_features` can render with this decoder."""
-    return latents.supports(decoder, features) and is_compiled(decoder, features.dtype)
+class Blocked:
+    """Blocks of pixels between four latents, on a CPU (see `Renderer`)."""
 
+    name = "blocked"
 
-def is_compiled(decoder: Decoder, dtype: torch.dtype) -> bool:
-    """Which of the two forms renders this decoder."""
-    return compiled.supports(decoder, dtype) and why_not_compiled() is None
+    def __init__(
+        self,
+        decoder: Decoder,
+        features: Float[Tensor, "B C h w"],
+        budget: Budget = DEFAULT,
+        use_compiled: bool = True,
+    ) -> None:
+        """`use_compiled` False takes PyTorch even where there is a compiled kernel."""
+        self.decoder: Any = decoder
+        self.is_covered = compiled.supports(decoder, features.dtype)
+        self.is_compiled = use_compiled and self.is_covered and why_not_compiled() is None
+        self.from_features = self.is_compiled and latents.supports(decoder, features)
+        self.budget, self.states_at_once = budget, budget.reused if self.from_features else budget.states
 
+    @staticmethod
+    def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
+        return isinstance(decoder, Conversion) and decoder.ensemble and features.device.type == "cpu"
 
-def render_blocked(
-    decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"], grid: Grid
-) -> Float[Tensor, "B 3 H W"]:
-    """Renders a grid from a prepared state: what `render_direct` computes."""
-    h, w = lr.shape[-2:]
-    rows, cols = Axis(grid.rows, h), Axis(grid.cols, w)
-    out = lr.new_empty(lr.shape[0], 3, *grid.size)
-    form = compiled if is_compiled(decoder, lr.dtype) else torch_blocks
-    form.Rendering(decoder, lr).render(state.rows, state.cell, rows, cols, out)
-    return out
+    @property
+    def form(self) -> str:
+        if self.is_compiled:
+            return "compiled, from the features on" if self.from_features else "compiled, from the state on"
+        if not self.is_covered:
+            return f"PyTorch: the compiled kernel is for float32 and width {compiled.WIDTH}"
+        return f"PyTorch: {why_not_compiled() or 'the compiled kernel was not asked for'}"
 
+    def bands(
+        self, encoded: Encoded, grid: Grid, values: Values, out: Float[Tensor, "B 3 H W"] | None = None
+    ) -> Iterator[Band]:
+        if not self.from_features or encoded.prepared_state(encoded.cell(grid)) is not None:
+            yield from bands_from_states(self, encoded, grid, values, out)
+            return
+        lr, window = encoded.lr, encoded.window
+        B, _, h, w = lr.shape
+        rows, cols = Axis(grid.rows, h), Axis(grid.cols, w)
+        left, right = cols.span
+        cell = relative_cell(encoded.cell(grid)[:, 0], encoded.size)
+        rendering = compiled.Rendering(self.decoder, lr)
+        source = latents.Latents(self.decoder, encoded.features, cell, left - window.left, right - window.left)
+        line = B * (right - left) * source.latent_size * lr.element_size()
+        lines = max(self.budget.band_latents // line // 2 * 2, 2)  # an even number, since they are made in pairs
+        for band in bands(rows, lines, max(self.budget.band_pixels // (PIXEL * B * len(grid.cols)), 1)):
+            axis = rows.part(band)
+            top, bottom = axis.span
+            rgb = lr.new_empty(B, 3, band.stop - band.start, len(grid.cols)) if out is None else out[:, :, band]
+            lines_of_latents = source.lines(top - window.top, bottom - window.top)
+            rendering.render(lines_of_latents, cell, axis.shifted(top), cols.shifted(left), rgb, values=values)
+            yield band, rgb
 
-def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
-    """As `direct.render_chosen`."""
-    if is_compiled(decoder, lr.dtype):
-        fast = compiled.Rendering(decoder, lr)
+    def prepare(
+        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Memory
+    ) -> LMFState:
+        if not self.from_features:
+            return self.decoder.prepare_window(features, cell, lr_size)
+        relative = relative_cell(cell[:, 0], lr_size)
+        return latents.Latents(self.decoder, features, relative, 0, features.shape[-1]).state(relative, scratch)
+
+    def render(
+        self, state: LMFState, lr: Float[Tensor, "B 3 h w"], grid: Grid, out: Float[Tensor, "B 3 H W"], values: Values
+    ) -> None:
+        rows, cols = Axis(grid.rows, lr.shape[2]), Axis(grid.cols, lr.shape[3])
+        self._rendering(lr).render(state.rows, state.cell, rows, cols, out, values=values)
+
+    def render_chosen(self, state: LMFState, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
+        decoder, rendering = self.decoder, self._rendering(lr)
 
         def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
-            cell = relative_cell(cell, lr.shape[-2:])
-            fast.render(state.rows, cell, *chosen.axes, out, chosen, decoder.shift_to(state, cell), values)
-    else:
-        plain = torch_blocks.Rendering(decoder, lr)
+            if isinstance(rendering, compiled.Rendering):
+                cell = relative_cell(cell, lr.shape[-2:])
+                shift = decoder.shift_to(state, cell)
+                rendering.render(state.rows, cell, *chosen.axes, out, chosen, shift, values)
+            else:
+                of_cell = decoder.at_cell(state, cell)
+                rendering.render(of_cell.rows, of_cell.cell, *chosen.axes, out, chosen, values)
 
-        def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
-            of_cell = decoder.at_cell(state, cell)
-            plain.render(of_cell.rows, of_cell.cell, *chosen.axes, out, chosen, values)
+        return render
 
-    return render
-
-
-def prepare(
-    decoder: LMLIIF | LMLTE,
-    features: Float[Tensor, "B C n m"],
-    cell: Float[Tensor, "B 1 2"],
-    lr_size: Size,
-    memory: Memory,
-) -> LMFState:
-    """`Decoder.prepare_window`, compiled, for decoders that `supports_features`; the state lies in `memory`."""
-    relative = relative_cell(cell[:, 0], lr_size)
-    return latents.Latents(decoder, features, relative, 0, features.shape[-1]).state(relative, memory)
-
-
-def render_features(
-    decoder: LMLIIF | LMLTE,
-    features: Float[Tensor, "B C n m"],
-    held: Window,
-    cell: Float[Tensor, "B 2"],
-    lr: Float[Tensor, "B 3 h w"],
-    grid: Grid,
-    out: Float[Tensor, "B 3 H W"] | None = None,
-    values: Values = NORMALISED,
-) -> Iterator[tuple[slice, Float[Tensor, "B 3 rows W"]]]:
-    """Renders a grid from features, for decoders that `supports_features`: `prepare` and `render_blocked` in one.
-
-    Args:
-        features: those of the window `held` of the picture, which the pixels lie in.
-        cell: the relative cell.
-        lr: the whole LR picture.
-        out: where to, if the pixels are to lie together.
-        values: what to write.
-
-    Yields:
-        Bands of the grid's rows, with their pixels.
-    """
-    B, _, h, w = lr.shape
-    rows, cols = Axis(grid.rows, h), Axis(grid.cols, w)
-    left, right = cols.span
-    rendering = compiled.Rendering(decoder, lr)
-    source = latents.Latents(decoder, features, cell, left - held.left, right - held.left)
-    lines = max(LATENTS_PER_BAND // (B * (right - left)) // 2 * 2, 2)  # an even number, since they are made in pairs
-    for band in bands(rows, lines, max(PIXELS_PER_BAND // (B * len(grid.cols)), 1)):
-        axis = rows.part(band)
-        top, bottom = axis.span
-        rgb = lr.new_empty(B, 3, band.stop - band.start, len(grid.cols)) if out is None else out[:, :, band]
-        lines_of_latents = source.lines(top - held.top, bottom - held.top)
-        rendering.render(lines_of_latents, cell, axis.shifted(top), cols.shifted(left), rgb, values=values)
-        yield band, rgb
+    def _rendering(self, lr: Float[Tensor, "B 3 h w"]) -> compiled.Rendering | torch_blocks.Rendering:
+        if self.is_compiled:
+            return compiled.Rendering(self.decoder, lr)
+        return torch_blocks.Rendering(self.decoder, lr, self.budget.block)
 
 
 def bands(rows: Axis, lines: int, most: int) -> Iterator[slice]:

@@ -24,10 +24,6 @@ from torch import Tensor
 
 from lmf_sr.geometry import Grid, axis_corners
 
-# LR positions of a tile, halo included; EDSR's activations take 0.4 GB then, in PyTorch 0.7, RDN's 6
-ENCODED_AT_ONCE = 2**19
-PREPARED_AT_ONCE = 2**18  # latents whose states are made at once, halo not included; 0.2 to 0.5 GB of state
-
 Size = tuple[int, int]
 
 
@@ -98,10 +94,16 @@ def _moved(p: Float[Tensor, " N"], n: int, first: int, count: int) -> Float[Tens
     return p if count == n else ((p + 1) * n - 2 * first) / count - 1
 
 
-def strips(grid: Grid, size: Size, most: int) -> Iterator[tuple[slice, Window]]:
-    """Rows of a grid, from top to bottom, that read some `most` latents, and the window of these.
+def strips(
+    grid: Grid, size: Size, most: int, reads: Callable[[Grid, Size], Window] = Window.read_by
+) -> Iterator[tuple[slice, Window]]:
+    """A grid's rows in strips, from top to bottom, each with the window of the latents that it reads.
 
-    A picture of no more latents is not divided.
+    Args:
+        grid: the rows of pixels.
+        size: height and width of the LR picture, which is not divided if it has no more than `most` latents.
+        most: latents around the pixels of a strip, about.
+        reads: which latents the rows of a grid need, where they are more than those around its pixels.
     """
     h, w = size
     if h * w <= most:
@@ -113,7 +115,7 @@ def strips(grid: Grid, size: Size, most: int) -> Iterator[tuple[slice, Window]]:
     start = 0
     for count in torch.unique_consecutive(first // lines, return_counts=True)[1].tolist():
         rows = slice(start, start + count)
-        yield rows, Window.read_by(grid.band(rows.start, rows.stop), size)
+        yield rows, reads(grid.band(rows.start, rows.stop), size)
         start += count
 
 
@@ -123,6 +125,7 @@ def encode_window(
     window: Window,
     halo: int,
     multiple: int,
+    most: int,
 ) -> Float[Tensor, "B C n m"]:
     """The features of a window, encoded in overlapping tiles, one after the other.
 
@@ -132,10 +135,11 @@ def encode_window(
         window: any window of it.
         halo: the encoder's `receptive_halo`.
         multiple: its `tile_multiple`.
+        most: positions of a tile, halo included.
     """
     size = lr.shape[-2], lr.shape[-1]
     features = None
-    for tile in tiles(window, size, halo + multiple - 1, ENCODED_AT_ONCE // len(lr)):
+    for tile in tiles(window, size, halo + multiple - 1, most):
         seen = tile.grown(halo, multiple, size)
         of_tile = tile.within(seen).of(encode(seen.of(lr)))
         if tile == window:

@@ -19,15 +19,16 @@ from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.rendering.axes import Axis, Chosen
 from lmf_sr.rendering.values import NORMALISED, Values
 
-PIXELS_PER_TILE = 4096  # four corners of which, 16 wide, are 1 MiB
-LONGEST_RUN = 32
+LONGEST_RUN = 32  # pixels
 
 
 class Rendering:
     """A decoder's render MLP, ready for any pixels of a picture: as `compiled.Rendering`."""
 
-    def __init__(self, decoder: Conversion, lr: Float[Tensor, "B 3 h w"]) -> None:
+    def __init__(self, decoder: Conversion, lr: Float[Tensor, "B 3 h w"], tile: int) -> None:
+        """`tile` bounds the bytes of a hidden layer of the blocks that are rendered together."""
         self.decoder, self.lr = decoder, lr
+        self.pixels_at_once = max(tile // (4 * decoder.width * lr.element_size()), 1)
 
     def render(
         self,
@@ -47,7 +48,7 @@ class Rendering:
                     of_block = torch.ones(len(row_runs), len(col_runs), dtype=torch.bool)
                     if pixels is not None:
                         of_block = pixels[image, row_runs[:, 0]][:, col_runs[:, 0]]
-                    blocks = max(PIXELS_PER_TILE // (row_runs.shape[1] * col_runs.shape[1]), 1)
+                    blocks = max(self.pixels_at_once // (row_runs.shape[1] * col_runs.shape[1]), 1)
                     for tile in of_block.nonzero().split(blocks):
                         r, c = row_runs[tile[:, 0]], col_runs[tile[:, 1]]
                         rgb = self.blocks(latents[image], cell[image], rows, cols, r, c)

@@ -1,14 +1,15 @@
-"""The fused renderer: a whole grid in one GPU kernel, for the LMF conversions. (`triton_kernel.py` is the kernel.)
+"""The Triton renderer: a whole grid in one GPU kernel, for the LMF conversions. (`triton_kernel.py` is the kernel.)
 
 Along each axis of a regular grid the pixels between the same two latents are neighbours: the axis falls into *runs*, and
 the plane into blocks, a run of rows by a run of columns. Long runs are cut so that a block fills one tile of the kernel.
 Runs and pixels are described once per row and column, in float64, and kept for the next picture of that size.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,8 +20,12 @@ from lmf_sr.geometry import Grid, relative_cell
 from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering.axes import Axis, Chosen
-from lmf_sr.rendering.direct import RenderChosen
-from lmf_sr.rendering.values import NORMALISED, Values
+from lmf_sr.rendering.budget import DEFAULT, Budget
+from lmf_sr.rendering.memory import Memory
+from lmf_sr.rendering.renderer import Band, Encoded, RenderChosen
+from lmf_sr.rendering.strips import bands_from_states
+from lmf_sr.rendering.tiling import Size
+from lmf_sr.rendering.values import Values
 
 WIDTH = 16  # of the render MLP: the kernel's matrices are 16 x 16
 TILES = (16, 32)  # pixels of a block, padded
@@ -29,18 +34,61 @@ LAUNCH = {"num_warps": 1, "num_stages": 1}
 OLDEST_TRITON = (3, 3)  # the first with tuples
 
 
-def supports(decoder: Decoder, device: torch.device) -> bool:
-    """Whether `render_triton` can render this decoder's states on this device."""
-    return (
-        device.type == "cuda"
-        and torch.cuda.get_device_capability(device) >= (8, 0)
-        and triton_version() >= OLDEST_TRITON
-        and isinstance(decoder, LinearFirst | LMLTE)
-        and decoder.ensemble
-        and decoder.width == WIDTH
-        and (decoder.code_dim == 2 * WIDTH or not isinstance(decoder, LMLTE))
-        and next(decoder.parameters()).dtype in (torch.float32, torch.bfloat16, torch.float16)
-    )
+class Triton:
+    """A whole grid in one GPU kernel (see `Renderer`). Not differentiable.
+
+    The precision is the state's. With float32 latents it equals the direct path within 2e-5. With latents of 16 bits it
+    is within 1e-2 of the largest value of what float32 arithmetic makes of the same latents and weights. The pixels have
+    the type of `out`.
+    """
+
+    name = "triton"
+
+    def __init__(self, decoder: Decoder, features: Float[Tensor, "B C h w"], budget: Budget = DEFAULT) -> None:
+        self.decoder: Any = decoder
+        self.budget, self.states_at_once = budget, budget.states
+
+    @staticmethod
+    def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
+        return (
+            features.device.type == "cuda"
+            and torch.cuda.get_device_capability(features.device) >= (8, 0)
+            and triton_version() >= OLDEST_TRITON
+            and isinstance(decoder, LinearFirst | LMLTE)
+            and decoder.ensemble
+            and decoder.width == WIDTH
+            and (decoder.code_dim == 2 * WIDTH or not isinstance(decoder, LMLTE))
+            and next(decoder.parameters()).dtype in (torch.float32, torch.bfloat16, torch.float16)
+        )
+
+    @property
+    def form(self) -> str:
+        return "one fused kernel"
+
+    def bands(
+        self, encoded: Encoded, grid: Grid, values: Values, out: Float[Tensor, "B 3 H W"] | None = None
+    ) -> Iterator[Band]:
+        return bands_from_states(self, encoded, grid, values, out)
+
+    def prepare(
+        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Memory
+    ) -> LMFState:
+        return self.decoder.prepare_window(features, cell, lr_size)
+
+    def render(
+        self, state: LMFState, lr: Float[Tensor, "B 3 h w"], grid: Grid, out: Float[Tensor, "B 3 H W"], values: Values
+    ) -> None:
+        launch(self.decoder, state.rows, state.cell, lr, grid, out, values)
+
+    def render_chosen(self, state: LMFState, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
+        decoder = self.decoder
+
+        def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
+            cell = relative_cell(cell, lr.shape[-2:])
+            shift = decoder.shift_to(state, cell)
+            launch(decoder, state.rows, cell, lr, chosen.grid, out, values, chosen.pixels(), shift)
+
+        return render
 
 
 def triton_version() -> tuple[int, ...]:
@@ -51,31 +99,7 @@ def triton_version() -> tuple[int, ...]:
         return (0, 0)
 
 
-def render_triton(
-    decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"], grid: Grid
-) -> Float[Tensor, "B 3 H W"]:
-    """Renders a grid from a prepared state: `render_direct` for decoders that this module `supports`. Not differentiable.
-
-    The precision is the state's. With float32 latents it equals the direct path within 2e-5. With latents of 16 bits it
-    is within 1e-2 of the largest value of what float32 arithmetic makes of the same latents and weights. The pixels have
-    the type of `lr`.
-    """
-    out = lr.new_empty(lr.shape[0], 3, *grid.size)
-    _render(decoder, state.rows, state.cell, lr, grid, out, NORMALISED)
-    return out
-
-
-def render_chosen(decoder: Conversion, state: LMFState, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
-    """As `direct.render_chosen`."""
-
-    def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
-        cell = relative_cell(cell, lr.shape[-2:])
-        _render(decoder, state.rows, cell, lr, chosen.grid, out, values, chosen.pixels(), decoder.shift_to(state, cell))
-
-    return render
-
-
-def _render(
+def launch(
     decoder: Conversion,
     latents: Float[Tensor, "B h w C"],
     cell: Float[Tensor, "B 2"],
@@ -86,7 +110,19 @@ def _render(
     wanted: Bool[Tensor, "B H W"] | None = None,
     shift: Float[Tensor, "B D"] | None = None,
 ) -> None:
-    """Into `out`, of rows one after the other, for a relative cell. `shift` is added to the first layer's product."""
+    """Runs the kernel.
+
+    Args:
+        decoder: one that `Triton` supports.
+        latents: the rows of a state.
+        cell: the relative cell of each image.
+        lr: the normalised LR image, for methods with an LR skip.
+        grid: the pixels.
+        out: where to; rows lie one after the other.
+        values: what to write of their RGB.
+        wanted: which pixels to write; all, if not given.
+        shift: what is added to the first layer's product.
+    """
     from lmf_sr.rendering.triton_kernel import render_blocks
 
     B, h, w, _ = latents.shape

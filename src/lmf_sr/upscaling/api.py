@@ -66,8 +66,10 @@ def upscale(
     if not isinstance(model, Model):
         model = load(model).to(device_named(device))
 
+    table = None if cmsr is None else cmsr.bound_to(model)
+
     def enlarge(small: Picture) -> Picture:
-        return enlarged(model, cmsr, small, *target.for_picture(*small.rgb.shape[1:]))
+        return enlarged(model, table, small, *target.for_picture(*small.rgb.shape[1:]))
 
     if isinstance(picture, Image.Image):
         return enlarged_image(picture, enlarge)
@@ -76,7 +78,7 @@ def upscale(
     if isinstance(picture, Tensor):
         return enlarged_tensor(picture, enlarge)
     if output is not None:
-        upscale_file(model, Path(picture), Path(output), target, cmsr, quality)
+        upscale_file(model, Path(picture), Path(output), target, table, quality=quality)
         return Path(output)
     read = read_picture(picture)
     warn_of_rest(Path(picture), read)

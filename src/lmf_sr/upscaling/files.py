@@ -8,10 +8,11 @@ from pathlib import Path
 
 import torch
 
-from lmf_sr.cmsr.table import Scale2Mod
+from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.errors import InputError, InputWarning
 from lmf_sr.images import BandedPicture, Picture, check_size, read_picture, write_bands, write_pages
 from lmf_sr.model import Model
+from lmf_sr.rendering.budget import DEFAULT, Budget
 from lmf_sr.upscaling.rendering import Advance, enlarged_bands
 from lmf_sr.upscaling.size import TargetSize
 
@@ -23,7 +24,8 @@ def upscale_file(
     source: Path,
     output: Path,
     size: TargetSize,
-    cmsr: Scale2Mod | None = None,
+    cmsr: BoundTable | None = None,
+    budget: Budget = DEFAULT,
     quality: int = 95,
     advance: Advance = lambda share: None,
 ) -> tuple[int, int]:
@@ -35,7 +37,7 @@ def upscale_file(
         InputWarning: what of the source is not done, or not kept.
     """
     try:
-        return _upscale_file(model, source, output, size, cmsr, quality, advance)
+        return _upscale_file(model, source, output, size, cmsr, budget, quality, advance)
     except (MemoryError, RuntimeError) as error:
         if not _lacks_memory(error):
             raise
@@ -50,7 +52,8 @@ def _upscale_file(
     source: Path,
     output: Path,
     size: TargetSize,
-    cmsr: Scale2Mod | None,
+    cmsr: BoundTable | None,
+    budget: Budget,
     quality: int,
     advance: Advance,
 ) -> tuple[int, int]:
@@ -63,7 +66,9 @@ def _upscale_file(
     except OSError as error:
         raise InputError(f"cannot make the folder {output.parent}: {error.strerror}") from error
     if not _keeps_pages(output, picture):
-        write_bands(output, height, width, enlarged_bands(model, cmsr, picture, height, width, advance), quality)
+        write_bands(
+            output, height, width, enlarged_bands(model, cmsr, picture, height, width, advance, budget), quality
+        )
         return height, width
 
     def pages() -> Iterator[BandedPicture]:
@@ -71,7 +76,7 @@ def _upscale_file(
             page = picture if number == 0 else read_picture(source, number)
             tall, wide = _target(source, page, size)
             shared = partial(_share, advance, picture.count)
-            yield BandedPicture(tall, wide, enlarged_bands(model, cmsr, page, tall, wide, shared))
+            yield BandedPicture(tall, wide, enlarged_bands(model, cmsr, page, tall, wide, shared, budget))
 
     write_pages(output, pages(), large=picture.count * height * width > 2**30)
     return height, width

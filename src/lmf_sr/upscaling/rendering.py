@@ -5,16 +5,23 @@ from dataclasses import replace
 
 import torch
 
-from lmf_sr.cmsr.table import Scale2Mod
+from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.images import Picture, fill_invisible, imresize_rows
 from lmf_sr.model import Model
+from lmf_sr.rendering.budget import DEFAULT, Budget
 
 Advance = Callable[[float], None]
 """Takes each share, of all that is to be done, that has been done."""
 
 
 def enlarged_bands(
-    model: Model, cmsr: Scale2Mod | None, picture: Picture, height: int, width: int, advance: Advance
+    model: Model,
+    cmsr: BoundTable | None,
+    picture: Picture,
+    height: int,
+    width: int,
+    advance: Advance,
+    budget: Budget = DEFAULT,
 ) -> Iterator[Picture]:
     """The picture in `height` x `width` pixels, as bands of rows from top to bottom.
 
@@ -22,7 +29,7 @@ def enlarged_bands(
     """
     rgb = picture.rgb if picture.alpha is None else fill_invisible(picture.rgb, picture.alpha)
     top = 0
-    for band in model.stream(rgb, height, width, cmsr=cmsr):
+    for band in model.stream(rgb, height, width, cmsr=cmsr, budget=budget):
         rows = slice(top, top + band.shape[2])
         alpha = None if picture.alpha is None else imresize_rows(picture.alpha, height, width, rows).clamp(0, 1)
         yield replace(picture, rgb=band[0].cpu(), alpha=alpha)
@@ -30,7 +37,7 @@ def enlarged_bands(
         top = rows.stop
 
 
-def enlarged(model: Model, cmsr: Scale2Mod | None, picture: Picture, height: int, width: int) -> Picture:
+def enlarged(model: Model, cmsr: BoundTable | None, picture: Picture, height: int, width: int) -> Picture:
     """The picture in `height` x `width` pixels."""
     bands = list(enlarged_bands(model, cmsr, picture, height, width, lambda share: None))
     alpha = [band.alpha for band in bands if band.alpha is not None]

@@ -21,7 +21,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from lmf_sr.cmsr.table import Scale2Mod
+from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.decoders.ciaosr import CiaoSR
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import clip_cell, relative_cell
@@ -53,7 +53,7 @@ class ShownModel(NamedTuple):
 
     name: str
     model: Model
-    tables: Mapping[float, Scale2Mod]
+    tables: Mapping[float, BoundTable]
 
 
 class Place(NamedTuple):
@@ -205,7 +205,7 @@ class Studio:
             raise InputError(f"the state of {window.size[0]} x {window.size[1]} latents is too large: ask for a part")
         encoded = self._image(name, number, window, size)
         state = prepared(encoded, window, scale)
-        textures = texels(decoder, state, _within(window.within(encoded.window), encoded.image.lr))
+        textures = texels(decoder, state, _within(window.within(encoded.window), encoded.image.encoded.lr))
         halves = torch.cat([textures.flatten(), state.intensity.flatten()]).half().cpu().numpy()
         about = {"top": window.top, "left": window.left, "height": window.size[0], "width": window.size[1]}
         return {**about, "layers": layers(decoder), "cell": state.cell[0].tolist()}, halves.tobytes()
@@ -240,7 +240,7 @@ class Studio:
 
     # Encoding
 
-    def _table(self, number: int, threshold: float) -> Scale2Mod:
+    def _table(self, number: int, threshold: float) -> BoundTable:
         tables = self.model(number).tables
         if threshold not in tables:
             raise InputError(f"{self.models[number].name} has no Scale2Mod table for an MSE of {threshold:g}")
@@ -293,14 +293,14 @@ def prepared(encoded: tuple[ContinuousImage, Window], window: Window, scale: flo
     assert isinstance(decoder, Conversion)
     inner = window.within(frame)
     read = inner.grown(decoder.receptive_halo, decoder.tile_multiple, size)
-    cell = clip_cell(image.lr.new_tensor([[[2 / (scale * side) for side in size]]]), size)
-    state = decoder.prepare_window(read.of(image.features), cell, size)
+    cell = clip_cell(image.encoded.lr.new_tensor([[[2 / (scale * side) for side in size]]]), size)
+    state = decoder.prepare_window(read.of(image.encoded.features), cell, size)
     cut = inner.within(read)
     rows = state.rows[:, cut.top : cut.bottom, cut.left : cut.right]
     return LMFState(rows, _within(cut, state.intensity), relative_cell(cell[:, 0], size))
 
 
-def tables_as_json(tables: Mapping[float, Scale2Mod]) -> list[dict[str, Any]]:
+def tables_as_json(tables: Mapping[float, BoundTable]) -> list[dict[str, Any]]:
     """Thresholds with, for each target scale, the levels; a limit of null stands for none."""
     return [
         {
@@ -310,7 +310,7 @@ def tables_as_json(tables: Mapping[float, Scale2Mod]) -> list[dict[str, Any]]:
                     "scale": target,
                     "levels": [[level.scale, None if level.up_to == float("inf") else level.up_to] for level in levels],
                 }
-                for target, levels in sorted(table.targets.items())
+                for target, levels in sorted(table.table.targets.items())
             ],
         }
         for threshold, table in sorted(tables.items())
@@ -326,7 +326,7 @@ def check_view(place: Place) -> None:
         )
 
 
-def _bands(model: Model, picture: ShownPicture, height: int, width: int, table: Scale2Mod | None) -> Iterator[Picture]:
+def _bands(model: Model, picture: ShownPicture, height: int, width: int, table: BoundTable | None) -> Iterator[Picture]:
     whole = Picture(picture.rgb.float() / 255)
     for rgb in model.stream(whole.rgb, height, width, cmsr=table):
         yield replace(whole, rgb=rgb[0].cpu())

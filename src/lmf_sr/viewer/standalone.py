@@ -69,7 +69,7 @@ def write_page(path: Path, picture: Path, model: ShownModel, most_bytes: int) ->
         "state": {
             **{"top": 0, "left": 0, "height": h, "width": w, "scale": TRAINING_SCALE},
             **{"layers": layers(decoder), "cell": state.cell[0].tolist()},
-            **packed(decoder, state, image.lr),
+            **packed(decoder, state, image.encoded.lr),
         },
     }
     content = page(f"{picture.name} – lmf-sr", setup).encode()

@@ -1,4 +1,4 @@
-"""What CMSR would save the model as it is now, at each validation scale above 4, found on the validation images.
+"""Logs what CMSR would save with the model as it is now, at each validation scale above 4, on the validation images.
 
     cmsr_psnr/x8          beside `psnr/x8`, that of the full rendering
     cmsr_mse/x8           MSE from the full rendering, beside the threshold asked for
@@ -15,7 +15,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import distributed
 
 from lmf_sr.cmsr.calibration import Calibration, evenly_spread
-from lmf_sr.cmsr.savings import SavingMeter, overall
+from lmf_sr.cmsr.savings import SavingsMeter, overall
 from lmf_sr.data import Pair, PairedImages
 from lmf_sr.data.module import SuperResolutionData
 from lmf_sr.evaluation.metrics import PROTOCOLS, psnr
@@ -27,12 +27,11 @@ from lmf_sr.training.learner import SuperResolution
 
 
 class Cmsr(Callback):
-    """Logs them. Nothing is logged for a base method, or without a validation scale above 4.
+    """Logs what CMSR saves; nothing for a base method, or without a validation scale above 4.
 
     Args:
         mse_threshold: the error allowed, MSE from the full rendering of values in [-1, 1].
-        aggregation: of the calibration's images, one of `cmsr.calibration.AGGREGATIONS`.
-        intensity: what CMSR goes by, "shift" (the paper's) or "contrast".
+        aggregation: the rule of the calibration, one of `cmsr.calibration.AGGREGATIONS`.
         images: how many training images to calibrate on.
         decode_scales: to choose from.
         repeats: timed renderings of each validation image, with and without; 0 for none.
@@ -42,17 +41,16 @@ class Cmsr(Callback):
         self,
         mse_threshold: float = 2e-5,
         aggregation: str = "overall",
-        intensity: str = "shift",
         images: int = 4,
         decode_scales: Sequence[float] = (1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0),
         repeats: int = 1,
     ) -> None:
-        self.mse_threshold, self.aggregation, self.intensity = mse_threshold, aggregation, intensity
+        self.mse_threshold, self.aggregation = mse_threshold, aggregation
         self.images, self.decode_scales, self.repeats = images, decode_scales, repeats
         self.pictures: PairedImages | None = None  # decoded once
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.meters: dict[float, SavingMeter] = {}
+        self.meters: dict[float, SavingsMeter] = {}
         self.found: dict[float, list[Metrics]] = defaultdict(list)
 
     def on_validation_batch_end(
@@ -75,13 +73,14 @@ class Cmsr(Callback):
         for scale, pictures in _of_all_processes(self.found).items():
             pl_module.log_dict({f"{name}/x{scale:g}": value for name, value in overall(pictures).items()})
 
-    def _calibrated(self, model: Model, data: SuperResolutionData, scale: float) -> SavingMeter:
+    def _calibrated(self, model: Model, data: SuperResolutionData, scale: float) -> SavingsMeter:
         if self.pictures is None:
             self.pictures = PairedImages("training", evenly_spread(data.source.training(), self.images))
-        calibration = Calibration.of(model, "in training", [scale], self.decode_scales, self.intensity)
+        calibration = Calibration.empty(model, "in training", [scale], self.decode_scales)
         for name in self.pictures.names():
             calibration.take(model, self.pictures, name)
-        return SavingMeter(model, calibration.table(self.mse_threshold, self.aggregation), self.repeats)
+        table = calibration.table(self.mse_threshold, self.aggregation).bound_to(model)
+        return SavingsMeter(model, table, self.repeats)
 
 
 def _of_all_processes(found: Mapping[float, Sequence[Metrics]]) -> dict[float, list[Metrics]]:

@@ -1,0 +1,76 @@
+"""The way of a picture: encoded in tiles, prepared in strips, rendered in bands.
+
+    LR picture  --tiles-->  features  --strips-->  states  --bands-->  pixels
+
+`render` gives the bands of an encoded picture. `stream` also encodes strip by strip, so that neither the features of the
+whole picture nor its pixels are ever held. Both give the pixels that one piece would give (`tiling.py` says why).
+"""
+
+from collections.abc import Callable, Iterator
+
+from jaxtyping import Float
+from torch import Tensor
+
+from lmf_sr.decoders import Decoder
+from lmf_sr.encoders import Encoder
+from lmf_sr.geometry import Grid
+from lmf_sr.rendering.budget import Budget
+from lmf_sr.rendering.choice import AUTO, choose
+from lmf_sr.rendering.renderer import Band, Encoded, MultiScale, Renderer
+from lmf_sr.rendering.tiling import Window, encode_window, strips
+from lmf_sr.rendering.values import Values
+
+Encode = Callable[[Float[Tensor, "B 3 n m"]], Float[Tensor, "B C n m"]]
+
+
+def encode(
+    encoder: Encoder, run: Encode, lr: Float[Tensor, "B 3 h w"], window: Window, budget: Budget
+) -> Float[Tensor, "B C n m"]:
+    """The features of a window of a picture.
+
+    Args:
+        encoder: says how it is computed in tiles.
+        run: what runs it.
+        lr: the whole picture, normalised.
+        window: any window of it.
+        budget: bounds a tile.
+    """
+    if encoder.receptive_halo is None:
+        return window.of(run(lr))
+    positions = budget.tile_positions(encoder, len(lr))
+    return encode_window(run, lr, window, encoder.receptive_halo, encoder.tile_multiple, positions)
+
+
+def render(
+    encoded: Encoded,
+    grid: Grid,
+    renderer: Renderer,
+    values: Values,
+    out: Float[Tensor, "B 3 H W"] | None = None,
+    cmsr: MultiScale | None = None,
+) -> Iterator[Band]:
+    """The pixels of a grid in bands of rows, from top to bottom; in `out`, if given."""
+    if cmsr is None:
+        return renderer.bands(encoded, grid, values, out)
+    return cmsr.bands(encoded, grid, renderer, values, out)
+
+
+def stream(
+    encoder: Encoder,
+    run: Encode,
+    decoder: Decoder,
+    lr: Float[Tensor, "B 3 h w"],
+    grid: Grid,
+    values: Values,
+    budget: Budget,
+    cmsr: MultiScale | None = None,
+) -> Iterator[Float[Tensor, "B 3 n W"]]:
+    """The bands of a picture that is encoded strip by strip. Arguments as for `encode` and `render`."""
+    size = lr.shape[-2], lr.shape[-1]
+    reads = Window.read_by if cmsr is None else cmsr.reads
+    for rows, read in strips(grid, size, budget.stream_positions(encoder, lr), reads):
+        window = read.grown(decoder.receptive_halo, decoder.tile_multiple, size)
+        encoded = Encoded(decoder, lr, encode(encoder, run, lr, window, budget), window)
+        renderer = choose(AUTO, decoder, encoded.features, budget)
+        for _, rgb in render(encoded, grid.band(rows.start, rows.stop), renderer, values, cmsr=cmsr):
+            yield rgb

@@ -1,0 +1,153 @@
+"""What a renderer renders (`Encoded`), and what it can do (`Renderer`). `choice.py` lists the renderers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lmf_sr.decoders import Decoder
+from lmf_sr.geometry import Grid, clip_cell
+from lmf_sr.rendering.axes import Chosen
+from lmf_sr.rendering.budget import Budget
+from lmf_sr.rendering.memory import Memory
+from lmf_sr.rendering.tiling import Size, Window
+from lmf_sr.rendering.values import Values
+
+Band = tuple[slice, Float[Tensor, "B 3 n W"]]
+"""Rows of a grid, and their pixels."""
+
+RenderChosen = Callable[[Tensor, Chosen, Tensor, Values], None]
+"""(cell, chosen, out, values): renders the chosen pixels of a grid into `out`, (B, 3, H, W), rows one after the other, and
+leaves the others as they are. The cell, (B, 2), is the one that the render input is to have, whatever the state's."""
+
+
+class Prepared(NamedTuple):
+    """The state of a whole picture for one clipped cell."""
+
+    cell: Float[Tensor, "B #Q 2"]
+    state: Any
+
+
+class Encoded(NamedTuple):
+    """An encoded picture.
+
+    decoder: what makes its states.
+    lr: the whole LR picture, normalised.
+    features: those of `window`.
+    window: the part of the picture that is going to be rendered, halo included.
+    prepared: a state that was asked for in advance.
+    """
+
+    decoder: Decoder
+    lr: Float[Tensor, "B 3 h w"]
+    features: Float[Tensor, "B C n m"]
+    window: Window
+    prepared: Prepared | None = None
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the LR picture."""
+        return self.lr.shape[-2], self.lr.shape[-1]
+
+    def cell(self, grid: Grid) -> Float[Tensor, "B 1 2"]:
+        """The cell that the decoder is shown for the pixels of a grid."""
+        return clip_cell(self.lr.new_tensor(grid.cell).expand(len(self.lr), 1, 2), self.size)
+
+    def features_in(self, window: Window) -> Float[Tensor, "B C n m"]:
+        """The features of a window within `self.window`."""
+        return window.within(self.window).of(self.features)
+
+    def prepared_state(self, cell: Float[Tensor, "B #Q 2"]) -> Any | None:
+        """The state prepared in advance, if it is the one for this cell, up to rounding."""
+        if self.prepared is None or self.prepared.cell.shape != cell.shape:
+            return None
+        return self.prepared.state if torch.allclose(self.prepared.cell, cell, rtol=1e-5, atol=0) else None
+
+    def state(self, cell: Float[Tensor, "B #Q 2"]) -> Any:
+        """The state of the whole picture for a clipped cell."""
+        state = self.prepared_state(cell)
+        return self.decoder.prepare_window(self.features, cell, self.size) if state is None else state
+
+
+@runtime_checkable
+class Renderer(Protocol):
+    """A way to render a decoder's pixels on regular grids. All renderers give the same pixels.
+
+    name: what users call it.
+    decoder: the decoder whose pixels it renders.
+    budget: what it may hold at once.
+    states_at_once: bytes of the states that `prepare` is to make at once.
+    """
+
+    name: str
+    decoder: Any
+    budget: Budget
+    states_at_once: int
+
+    @property
+    def form(self) -> str:
+        """What it comes down to here, in words."""
+
+    @staticmethod
+    def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
+        """Whether it can render this decoder's pixels, from features where and of what type these are."""
+
+    def bands(
+        self, encoded: Encoded, grid: Grid, values: Values, out: Float[Tensor, "B 3 H W"] | None = None
+    ) -> Iterator[Band]:
+        """Renders a grid from top to bottom, in bands of rows.
+
+        Args:
+            encoded: the picture, of which `encoded.window` holds what the pixels need.
+            grid: the pixels.
+            values: what to write of their RGB.
+            out: where to, if the pixels are to lie together.
+        """
+
+    def prepare(
+        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Memory
+    ) -> Any:
+        """`Decoder.prepare_window`. The state may lie in `scratch`."""
+
+    def render(
+        self,
+        state: Any,
+        lr: Float[Tensor, "B 3 h w"],
+        grid: Grid,
+        out: Float[Tensor, "B 3 H W"],
+        values: Values,
+    ) -> None:
+        """Renders a grid from a state for its cell.
+
+        Args:
+            state: what `prepare` made.
+            lr: the normalised LR image, for methods with an LR skip.
+            grid: the pixels.
+            out: where to; rows lie one after the other.
+            values: what to write of their RGB.
+        """
+
+    def render_chosen(self, state: Any, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
+        """What renders some pixels only, of any grid and cell, from the state of an LMF conversion."""
+
+
+@runtime_checkable
+class MultiScale(Protocol):
+    """Renders each place of a picture only as finely as it needs, by any renderer: a bound table of CMSR (`cmsr/`)."""
+
+    def reads(self, grid: Grid, lr_size: Size) -> Window:
+        """The latents that the pixels of a grid need, from a picture of `lr_size`."""
+
+    def bands(
+        self,
+        encoded: Encoded,
+        grid: Grid,
+        renderer: Renderer,
+        values: Values,
+        out: Float[Tensor, "B 3 H W"] | None = None,
+    ) -> Iterator[Band]:
+        """As `Renderer.bands`."""

@@ -1,0 +1,63 @@
+"""From features to pixels by way of states: a strip of states at a time, and bands of its pixels.
+
+States may take eight times as much memory as features, and pixels as much again. So a grid is rendered strip by strip, a
+strip being the rows of pixels that read some number of LR positions, and a strip band by band.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+from lmf_sr.geometry import Grid
+from lmf_sr.rendering.budget import PIXEL, STATE
+from lmf_sr.rendering.memory import Memory
+from lmf_sr.rendering.renderer import Band, Encoded, Renderer
+from lmf_sr.rendering.tiling import Size, Window, strips
+from lmf_sr.rendering.values import Values
+
+
+class Strip(NamedTuple):
+    """Rows of a grid, and the state of a window of the picture that holds all they read."""
+
+    rows: slice
+    window: Window
+    state: Any
+
+
+def state_strips(
+    encoded: Encoded, grid: Grid, renderer: Renderer, reads: Callable[[Grid, Size], Window] = Window.read_by
+) -> Iterator[Strip]:
+    """A grid's rows in strips, each with its state.
+
+    A state that was prepared in advance makes a single strip. `reads` says which latents the rows of a grid need.
+    """
+    decoder, size, cell, scratch = encoded.decoder, encoded.size, encoded.cell(grid), Memory(encoded.lr)
+    prepared = encoded.prepared_state(cell)
+    if prepared is not None:
+        yield Strip(slice(0, len(grid.rows)), Window.whole(size), prepared)
+        return
+    for rows, read in strips(grid, size, max(renderer.states_at_once // (STATE * len(encoded.lr)), 1), reads):
+        window = read.grown(decoder.receptive_halo, decoder.tile_multiple, size)
+        yield Strip(rows, window, renderer.prepare(encoded.features_in(window), cell, size, scratch))
+
+
+def bands_of_rows(rows: slice, grid: Grid, renderer: Renderer, images: int) -> Iterator[slice]:
+    """The rows of a strip in bands that fit the budget."""
+    count = max(renderer.budget.band // (PIXEL * images * len(grid.cols)), 1)
+    for start in range(rows.start, rows.stop, count):
+        yield slice(start, min(start + count, rows.stop))
+
+
+def bands_from_states(
+    renderer: Renderer, encoded: Encoded, grid: Grid, values: Values, out: Float[Tensor, "B 3 H W"] | None
+) -> Iterator[Band]:
+    """`Renderer.bands` for a renderer that needs a state."""
+    lr = encoded.lr
+    for strip in state_strips(encoded, grid, renderer):
+        for rows in bands_of_rows(strip.rows, grid, renderer, len(lr)):
+            band = strip.window.frame(grid.band(rows.start, rows.stop), encoded.size)
+            rgb = lr.new_empty(len(lr), 3, *band.size) if out is None else out[:, :, rows]
+            renderer.render(strip.state, strip.window.of(lr), band, rgb, values)
+            yield rows, rgb
