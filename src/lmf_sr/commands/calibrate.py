@@ -17,10 +17,10 @@ from lmf_sr.data import PairedImages, Source
 from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.jobs import app
-from lmf_sr.jobs.job import job_folder
+from lmf_sr.jobs.job import Outcome, job_folder
 from lmf_sr.jobs.settings import calibration_of, checkpoint_named, name_of, scales, trained_model
 from lmf_sr.lmf.conversion import Conversion
-from lmf_sr.results.records import Result, Results
+from lmf_sr.results.records import Result
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     app.run("calibrate", job, arguments)
 
 
-def job(cfg: DictConfig) -> Results:
+def job(cfg: DictConfig) -> Outcome:
     """One calibration; goes on with the file it finds, if that is one of the same model and scales.
 
     Raises:
@@ -65,12 +65,11 @@ def job(cfg: DictConfig) -> Results:
     print(f"written: {path}, {table_path}")
     if path != calibration_of(checkpoint_named(cfg)):
         print(f"to use it: cmsr.table={path}")
-    return {
-        name_of(model): [
-            Result(target, {f"intensity_x{level.scale:g}": level.up_to for level in levels})
-            for target, levels in table.targets.items()
-        ]
-    }
+    limits = [
+        Result(target, {f"intensity_x{level.scale:g}": level.up_to for level in levels})
+        for target, levels in table.targets.items()
+    ]
+    return Outcome({name_of(model): limits})
 
 
 def _output(cfg: DictConfig) -> Path:

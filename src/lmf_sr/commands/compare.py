@@ -1,7 +1,6 @@
 """`lmf-sr compare`: several models on the same images; a table, figures, crops and records in the job's folder."""
 
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from lmf_sr.evaluation.costs import profile
 from lmf_sr.evaluation.detailed_windows import detailed_crops
 from lmf_sr.evaluation.quality import Upscaler, evaluate
 from lmf_sr.jobs import app
-from lmf_sr.jobs.job import job_folder, overrides
+from lmf_sr.jobs.job import Outcome, job_folder, overrides
 from lmf_sr.jobs.settings import name_of, protocol_named, scales, size
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.model import Model
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
     app.run("compare", job, arguments)
 
 
-def job(cfg: DictConfig) -> Results:
+def job(cfg: DictConfig) -> Outcome:
     """One comparison."""
     folder = job_folder()
     wanted, lr_size = scales(cfg.scale), size(cfg.lr_size)
@@ -79,10 +78,12 @@ def job(cfg: DictConfig) -> Results:
         joined([{model: [r for r in found if (r.set is None) == of_costs] for model, found in results.items()}])
         for of_costs in (False, True)
     )
-    rich.print(table(quality, f"protocol {protocol.name}", DETAILS).terminal())
-    if cost:
-        rich.print(table(cost, f"costs at {lr_size[0]} x {lr_size[1]}", DETAILS).terminal())
-    print(f"written: {folder}/table.md, table.csv")
+
+    def show() -> None:
+        rich.print(table(quality, f"protocol {protocol.name}", DETAILS).terminal())
+        if cost:
+            rich.print(table(cost, f"costs at {lr_size[0]} x {lr_size[1]}", DETAILS).terminal())
+        print(f"written: {folder}/table.md, table.csv")
 
     def draw() -> None:
         of_first_set = [row for row in rows if row.set == sets[0].name]
@@ -92,12 +93,9 @@ def job(cfg: DictConfig) -> Results:
             plots.side_by_side(list(crops.values()), folder / "crops.png", list(crops))
         print(f"written: {folder}/comparison.png{', crops.png' if crops else ''}")
 
-    try:
-        draw()
-    except Exception as error:
-        print(f"lmf-sr: warning: the figures could not be drawn: {error}", file=sys.stderr)
-    to_wandb(cfg, results, models)
-    return results
+    return Outcome(
+        results, {"the table": show, "drawing the figures": draw, "W&B": lambda: to_wandb(cfg, results, models)}
+    )
 
 
 def _models(sources: Sequence[str], device: str) -> dict[str, Upscaler]:

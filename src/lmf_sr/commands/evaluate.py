@@ -15,6 +15,7 @@ from lmf_sr.devices import device_named
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.quality import Upscaler, evaluate
 from lmf_sr.jobs import app
+from lmf_sr.jobs.job import Outcome
 from lmf_sr.jobs.settings import (
     checkpoint_named,
     name_of,
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     app.run("evaluate", job, arguments)
 
 
-def job(cfg: DictConfig) -> Results:
+def job(cfg: DictConfig) -> Outcome:
     """One evaluation."""
     wanted = scales(cfg.scale)
     name, model, saving = _upscaler(cfg)
@@ -45,10 +46,15 @@ def job(cfg: DictConfig) -> Results:
         task = progress.add_task("evaluating", total=len(wanted) * sum(map(len, sets)))
         after_image = partial(progress.advance, task)
         found = [evaluate(model, images, scale, protocol, after_image, saving) for images in sets for scale in wanted]
-    results = {name: found}
-    rich.print(table(joined([results]), f"protocol {protocol.name}").terminal())
-    to_wandb(cfg, results, {name: model})
-    return results
+    results: Results = {name: found}
+    shown = table(joined([results]), f"protocol {protocol.name}")
+    return Outcome(
+        results,
+        {
+            "the table": lambda: rich.print(shown.terminal()),
+            "W&B": lambda: to_wandb(cfg, results, {name: model}),
+        },
+    )
 
 
 def _upscaler(cfg: DictConfig) -> tuple[str, Upscaler, SavingsMeter | None]:

@@ -10,6 +10,7 @@ from rich.progress import track
 from lmf_sr.devices import device_named
 from lmf_sr.evaluation.costs import profile
 from lmf_sr.jobs import app
+from lmf_sr.jobs.job import Outcome
 from lmf_sr.jobs.settings import configured_model, name_of, scales, size
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.results.records import Results
@@ -21,12 +22,18 @@ def main(arguments: Sequence[str]) -> None:
     app.run("profile", job, arguments)
 
 
-def job(cfg: DictConfig) -> Results:
+def job(cfg: DictConfig) -> Outcome:
     """One profile."""
     wanted, lr_size = scales(cfg.scale), size(cfg.lr_size)
     model = configured_model(cfg).to(device_named(cfg.device))
     costs = profile(model, lr_size, wanted, cfg.latency, cfg.warmup, cfg.repeats, float(cfg.budget_s))
-    results = {name_of(model): [*track(costs, "profiling", len(wanted), console=Console(stderr=True), transient=True)]}
-    rich.print(table(joined([results]), f"LR picture of {lr_size[0]} x {lr_size[1]} pixels").terminal())
-    to_wandb(cfg, results, {name_of(model): model})
-    return results
+    found = [*track(costs, "profiling", len(wanted), console=Console(stderr=True), transient=True)]
+    results: Results = {name_of(model): found}
+    shown = table(joined([results]), f"LR picture of {lr_size[0]} x {lr_size[1]} pixels")
+    return Outcome(
+        results,
+        {
+            "the table": lambda: rich.print(shown.terminal()),
+            "W&B": lambda: to_wandb(cfg, results, {name_of(model): model}),
+        },
+    )

@@ -4,12 +4,14 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
 from lightning.pytorch import Trainer, seed_everything
 from omegaconf import DictConfig
 
+from lmf_sr.atomic import replacing
 from lmf_sr.building import build
 from lmf_sr.checkpoints import initialise, load
 from lmf_sr.data import Source
@@ -18,11 +20,10 @@ from lmf_sr.evaluation.costs import profile
 from lmf_sr.evaluation.metrics import PROTOCOLS
 from lmf_sr.evaluation.quality import evaluate
 from lmf_sr.jobs import app
-from lmf_sr.jobs.job import CHECKPOINT, job_folder
-from lmf_sr.jobs.settings import as_dict, name_of, scales, size
-from lmf_sr.jobs.wandb_runs import ended_with_the_job, loggers
+from lmf_sr.jobs.job import CHECKPOINT, Outcome, job_folder
+from lmf_sr.jobs.settings import as_dict, flat, name_of, scales, size
+from lmf_sr.jobs.wandb_runs import loggers
 from lmf_sr.model import Model
-from lmf_sr.results.records import Results
 from lmf_sr.training.checkpoint_io import CheckpointFiles
 from lmf_sr.training.ddp_cleanup import ended_with_the_run
 from lmf_sr.training.learner import SuperResolution
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     app.run("train", job, arguments)
 
 
-def job(cfg: DictConfig) -> Results:
+def job(cfg: DictConfig) -> Outcome:
     """One training run; goes on from the last checkpoint in its folder if there is one.
 
     Returns:
@@ -47,7 +48,7 @@ def job(cfg: DictConfig) -> Results:
     settings, wanted = as_dict(cfg), scales(cfg.scale)
     model = _initial(settings)
     optimizer, schedule, loss = (instantiate(cfg[part]) for part in ("optimizer", "schedule", "loss"))
-    learner = SuperResolution(model, optimizer, schedule, loss, cfg.seed)
+    learner = SuperResolution(model, optimizer, schedule, loss, cfg.seed, flat(settings))
     source: Source = instantiate(cfg.data)
     sampling, content = instantiate(cfg.sampling), instantiate(cfg.content)
     data = SuperResolutionData(
@@ -55,22 +56,28 @@ def job(cfg: DictConfig) -> Results:
     )
     trainer: Trainer = instantiate(
         cfg.trainer,
-        logger=loggers(cfg, name_of(learner.model)),
+        logger=loggers(cfg, name_of(learner.model), resumed=cfg.ckpt),
         callbacks=[*instantiate(cfg.get("callbacks") or {}).values()],
         plugins=[CheckpointFiles()],
     )
     last = job_folder() / CHECKPOINT
-    with ended_with_the_job(trainer.loggers), ended_with_the_run(trainer.strategy), _keeping_interrupts():
+    begun = last if last.is_file() else cfg.ckpt
+    with ended_with_the_run(trainer.strategy), _keeping_interrupts():
         for logger in trainer.loggers:
             logger.log_hyperparams(settings)
-        trainer.fit(learner, data, ckpt_path=last if last.is_file() else cfg.ckpt, weights_only=True)
+        trainer.fit(learner, data, ckpt_path=begun, weights_only=True)
     if not trainer.is_global_zero:
-        return {}
+        return Outcome({})
+    if begun is not None and trainer.global_step == learner.resumed_step:
+        print(f"{begun} has reached the end, step {trainer.global_step}, already: nothing was left to train")
+        if not last.is_file():
+            with replacing(last) as file:
+                file.write(Path(begun).read_bytes())
     model = load(last) if last.is_file() else learner.model  # the file's: weights that a callback may have averaged
     model = model.to(trainer.strategy.root_device).eval()
     protocol = PROTOCOLS[source.protocol]
     found = [evaluate(model, source.validation(), scale, protocol) for scale in wanted]
-    return {name_of(model): [*found, *profile(model, size(cfg.lr_size), wanted)]}
+    return Outcome({name_of(model): [*found, *profile(model, size(cfg.lr_size), wanted)]})
 
 
 def _initial(settings: Mapping[str, Any]) -> Model:

@@ -26,6 +26,7 @@ from lmf_sr.glibc import keep_freed
 from lmf_sr.jobs import folders
 from lmf_sr.jobs.errors import explained
 from lmf_sr.jobs.job import Job, job_folder, overrides, perform, unfinished, written
+from lmf_sr.jobs.wandb_runs import end_run
 
 
 class Sweep(Callback):
@@ -126,12 +127,15 @@ def _performing(verb: str, job: Job, failures: list[str], program: str) -> TaskF
         with read_write(config):
             config.run.dir = str(job_folder())
         keep_freed()
+        failure: str | None = "it did not end"
         try:
             failure = perform(verb, job, cfg)
         except InputError as refused:
             if config.mode == RunMode.MULTIRUN:  # Hydra hands on the first of them only
                 print(f"lmf-sr: {job_folder().name}: not begun: {refused}", file=sys.stderr)
             raise
+        finally:
+            end_run(failed=failure is not None)
         if failure is not None and config.mode == RunMode.RUN:
             failures.append(failure)
         elif failure is not None:

@@ -1,6 +1,7 @@
 """What Hydra, OmegaConf and the disk report, in one sentence."""
 
 import errno
+import sys
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
@@ -46,3 +47,8 @@ def explained(error: BaseException, verb: str) -> InputError | None:
     if isinstance(error, OverrideParseException):
         return InputError(f"cannot make sense of {error.override!r}: {lines[0]}")
     return InputError("; ".join(line.strip() for line in lines if line.strip()))
+
+
+def warn(sentence: str) -> None:
+    """Tells the user of something that does not stop the job."""
+    print(f"lmf-sr: warning: {sentence}", file=sys.stderr, flush=True)

@@ -10,10 +10,12 @@ A job whose input files (a checkpoint to evaluate) have changed since is not don
 
 import hashlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,9 +25,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from lmf_sr.checkpoints import checkpoint_file
 from lmf_sr.data.store import identity
 from lmf_sr.errors import InputError
-from lmf_sr.jobs.errors import explained
+from lmf_sr.jobs.errors import explained, warn
 from lmf_sr.results.records import FILE, Record, Results, read_record, write_record
 
 try:
@@ -33,11 +36,27 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-Job = Callable[[DictConfig], Results]
-"""What a verb does with a configuration; gives back what it found."""
 
-CHECKPOINT = "last.ckpt"  # in a job's folder: what its training goes on from
-RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # which process of a job this one is
+@dataclass(frozen=True)
+class Outcome:
+    """What a job found, and what is made of it once the record is written.
+
+    `after` maps a description, such as "the figures", to a function. If one fails, that is a warning: the results are
+    safe by then.
+    """
+
+    results: Results
+    after: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+
+
+Job = Callable[[DictConfig], Outcome]
+"""What a verb does with a configuration."""
+
+CHECKPOINT = "last.ckpt"  # in a job's folder: where its training goes on
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # the variables that number the processes of a job
+INPUTS = ("ckpt", "init", "models", "cmsr.table", "data.root")  # the settings that name files a job reads
+WATCHING = ("logger",)  # the settings that change nothing in what a job finds
+CHECKPOINTS = ("ckpt", "init", "models")  # among them, those that may also name a shipped model
 
 
 def job_folder() -> Path:
@@ -57,36 +76,38 @@ def overrides() -> list[str]:
 
 
 def perform(verb: str, job: Job, cfg: DictConfig) -> str | None:
-    """Does the job that its folder asks for, if any, and records how it ends. Of several processes, the first records.
+    """Does the job that its folder asks for, if any, and records how it ends. If there are several processes, the first
+    one records.
 
     Returns:
-        Why it failed, if it did: what is in the record.
+        Why it failed, if it did; the record says the same.
 
     Raises:
-        InputError: nothing was done: the folder cannot be written, is in use, or holds another job.
-        Exception: from a job that is alone, what its user cannot mend. (A sweep goes on.)
+        InputError: nothing was done, because the folder cannot be written, is in use, or holds another job.
+        Exception: a job that is alone met an error that its user cannot mend. (A sweep goes on.)
     """
-    if "OMP_NUM_THREADS" in os.environ:  # a launcher may set it too late for PyTorch to see
-        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    if threads := _number("OMP_NUM_THREADS"):  # a launcher may set it too late for PyTorch to see
+        torch.set_num_threads(threads)
     folder, sweep = job_folder(), sweep_name()
     record = Record.begun(verb, sweep, folder.name, _configuration(cfg, folder), _inputs(cfg, folder))
-    first = not any(int(os.environ.get(rank, 0)) for rank in RANKS)
+    first = not any(_number(rank) for rank in RANKS)
     if not first:
-        if not _is_done(record, folder):
+        if not _is_done(record, folder, cfg):
             job(cfg)
         return None
     with _held(folder):
-        if _is_done(record, folder):
+        if _is_done(record, folder, cfg):
             print(f"{record.name}: done already, see {folder / FILE}")
             return None
         if (folder / FILE).is_file():
             print(f"{record.name}: {_why_again(record, folder)}")
         write_record(record, folder / FILE)  # before any work: the folder can be written
         try:
-            results = job(cfg)
-        except KeyboardInterrupt as stop:
+            outcome = job(cfg)
+        except (KeyboardInterrupt, BrokenPipeError) as stop:
+            reason = "its output was closed" if isinstance(stop, BrokenPipeError) else str(stop)
             with suppress(InputError):
-                write_record(record.ended("interrupted", {}, str(stop) or None), folder / FILE)
+                write_record(record.ended("interrupted", {}, reason or None), folder / FILE)
             raise
         except Exception as error:
             mendable = explained(error, verb)
@@ -98,9 +119,17 @@ def perform(verb: str, job: Job, cfg: DictConfig) -> str | None:
                     raise
                 traceback.print_exc()
             return reason
-        failure = _failed_images(results)
+        failure = _failed_images(outcome.results)
         outputs = {path.name: _sha256(path) for path in sorted(folder.glob("*.ckpt"))}
-        write_record(record.ended("failed" if failure else "done", results, failure, outputs), folder / FILE)
+        status = "failed" if failure else "done"
+        write_record(record.ended(status, outcome.results, failure, outputs), folder / FILE)
+        for what, make in outcome.after.items():
+            try:
+                make()
+            except BrokenPipeError:
+                raise
+            except Exception as error:
+                warn(f"{what} failed ({_sentence(error)}); the results are safe in {folder / FILE}")
         print(f"written: {folder / FILE}")
         return failure
 
@@ -120,15 +149,19 @@ def unfinished(sweep: Path, earlier: Mapping[Path, int]) -> Iterator[tuple[str, 
             yield record.name, record.error or f"it {_end(record)}"
 
 
-def _is_done(record: Record, folder: Path) -> bool:
+def _is_done(record: Record, folder: Path, cfg: DictConfig) -> bool:
     """Whether the folder holds this job's result. Raises InputError if it holds another job."""
     if not (folder / FILE).is_file():
         return False
     earlier = read_record(folder / FILE)
-    if _takes_up(record, folder):
-        return False
+    if cfg.get("ckpt") is not None and Path(str(cfg.ckpt)).resolve() == (folder / CHECKPOINT).resolve():
+        return False  # the job is told to go on from what is in its folder, whatever that was
     here, there = record.settings, earlier.settings
-    different = [key for key in {**here, **there} if (key in here, here.get(key)) != (key in there, there.get(key))]
+    different = [
+        key
+        for key in {**here, **there}
+        if (key in here, here.get(key)) != (key in there, there.get(key)) and key.partition(".")[0] not in WATCHING
+    ]
     if different:
         changes = "; ".join(
             f"{key}: {there.get(key, 'nothing')} there, {here.get(key, 'nothing')} here" for key in islice(different, 3)
@@ -138,12 +171,6 @@ def _is_done(record: Record, folder: Path) -> bool:
             "take another folder, as sweep=NAME or hydra.run.dir=FOLDER"
         )
     return earlier.status == "done" and earlier.inputs == record.inputs
-
-
-def _takes_up(record: Record, folder: Path) -> bool:
-    """Whether the job is explicitly told to go on from what is in its folder, whatever it was."""
-    ckpt = record.configuration.get("ckpt")
-    return ckpt is not None and Path(ckpt).resolve() == (folder / CHECKPOINT).resolve()
 
 
 def _why_again(record: Record, folder: Path) -> str:
@@ -168,30 +195,44 @@ def _configuration(cfg: DictConfig, folder: Path) -> dict[str, Any]:
             return {key: portable(inner) for key, inner in value.items()}
         if isinstance(value, list):
             return [portable(inner) for inner in value]
-        return value.replace(str(folder), ".") if isinstance(value, str) else value
+        if isinstance(value, str) and Path(value).is_relative_to(folder):
+            inside = Path(value).relative_to(folder)
+            return "." if inside == Path() else f"./{inside.as_posix()}"
+        return value
 
     return portable(OmegaConf.to_container(cfg, resolve=True))
 
 
 def _inputs(cfg: DictConfig, folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file that the configuration names, but for those in the job's own folder.
+    """The SHA-256 of each file that the configuration names as an input, but for those in the job's own folder.
 
-    Of a store of images, which may be larger than memory, its header's: every job of a sweep would read all of it.
+    A store of images may be larger than memory, and every job of a sweep would read all of it: its header is hashed, which
+    holds the checksum of each image.
     """
-
-    def strings(value: Any) -> Iterator[str]:
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict | list):
-            for inner in value.values() if isinstance(value, dict) else value:
-                yield from strings(inner)
-
     found = {}
-    for text in strings(OmegaConf.to_container(cfg, resolve=True)):
-        if os.path.isfile(text) and folder.resolve() not in Path(text).resolve().parents:  # noqa: PTH113 (never raises)
-            header = identity(Path(text))
-            found[text] = hashlib.sha256(header).hexdigest() if header else _sha256(Path(text))
+    for key in INPUTS:
+        named = OmegaConf.select(cfg, key)
+        for text in named if OmegaConf.is_list(named) else [named]:
+            path = Path(str(text))
+            if key in CHECKPOINTS:
+                with suppress(InputError):
+                    path = checkpoint_file(str(text))
+            if text is None or not os.path.isfile(path) or path.resolve().is_relative_to(folder.resolve()):  # noqa: PTH113 (never raises)
+                continue
+            header = identity(path)
+            found[str(text)] = hashlib.sha256(header).hexdigest() if header else _sha256(path)
     return found
+
+
+def _number(variable: str) -> int:
+    """The whole number an environment variable begins with, or 0. OMP_NUM_THREADS may hold one for each nested level."""
+    leading = re.match(r"\s*(\d+)", os.environ.get(variable, ""))
+    return int(leading[1]) if leading else 0
+
+
+def _sentence(error: Exception) -> str:
+    """An error in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _sha256(path: Path) -> str:

@@ -1,63 +1,121 @@
-"""The W&B runs of jobs: grouped by sweep, named by what varies, each ended with its job."""
+"""The W&B runs of jobs: grouped by sweep, named by what varies, each ended with its job.
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+A run's id is kept in the job's folder, so that a job which goes on later goes on in its own W&B run. Where W&B cannot be
+reached, the run is kept offline, in the job's folder, and a warning says so: no result depends on W&B.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig
 
+from lmf_sr.atomic import replacing
 from lmf_sr.evaluation.quality import Upscaler
+from lmf_sr.jobs.errors import warn
 from lmf_sr.jobs.job import job_folder, sweep_name
 from lmf_sr.jobs.settings import as_dict
 from lmf_sr.model import Model
 from lmf_sr.results.records import Results
 
+IDS = "wandb_ids.json"  # in a job's folder: the ids of its W&B runs, by their names
 
-def loggers(cfg: DictConfig, model: str, several: bool = False) -> list[Logger]:
-    """Those that `logger` asks for.
+
+def loggers(cfg: DictConfig, model: str, several: bool = False, resumed: str | None = None) -> list[Logger]:
+    """The loggers that `logger` asks for; a W&B run has begun.
 
     Args:
         cfg: the job's configuration.
-        model: names the W&B run of a job that is alone.
+        model: the name of the W&B run of a job that is alone.
         several: whether the job has other models, too, with runs of their own.
+        resumed: the checkpoint of a training that goes on; its W&B run goes on, too, if the job is alone.
     """
     varies = job_folder().name
     group = sweep_name() or (varies if several else None)
-    own = {"group": group, "name": model if sweep_name() is None else f"{varies} {model}" if several else varies}
+    name = model if sweep_name() is None else f"{varies} {model}" if several else varies
     return [
-        instantiate(logger, **({key: logger[key] or value for key, value in own.items()} if name == "wandb" else {}))
-        for name, logger in (cfg.get("logger") or {}).items()
+        _wandb_run(logger, group, name, several, resumed) if kind == "wandb" else instantiate(logger)
+        for kind, logger in (cfg.get("logger") or {}).items()
     ]
 
 
-@contextmanager
-def ended_with_the_job(loggers: Sequence[Logger]) -> Iterator[None]:
-    """Lightning would leave the W&B run open, and the next job of a sweep would join it."""
-    exit_code = 1
-    try:
-        yield
-        exit_code = 0
-    finally:
-        if any(isinstance(logger, WandbLogger) for logger in loggers):
-            import wandb  # a second, which other runs need not wait
+def end_run(failed: bool) -> None:
+    """Ends the W&B run that a job has left open, lest the next job of the sweep join it."""
+    if "wandb" in sys.modules:  # to load it takes a second
+        import wandb
 
-            wandb.finish(exit_code)
+        if wandb.run is not None:
+            try:
+                wandb.finish(exit_code=int(failed))
+            except Exception as error:
+                warn(
+                    f"W&B could not end its run ({_reason(error)}); `wandb sync` sends what is in {job_folder()}/wandb"
+                )
 
 
 def to_wandb(cfg: DictConfig, results: Results, models: Mapping[str, Upscaler]) -> None:
-    """A W&B run for each model that a job measured, by name, if `logger` asks for it.
+    """Makes a W&B run for each model that a job measured, by name, if `logger` asks for it.
 
     Its configuration is the job's, but with encoder and decoder as they are: a checkpoint's may not be those of `cfg`.
     """
     for name, found in results.items():
         model = models[name]
         parts = model.config if isinstance(model, Model) else {"encoder": {"name": None}, "decoder": {"name": name}}
-        asked = loggers(cfg, name, several=len(results) > 1)
-        with ended_with_the_job(asked):
-            for logger in asked:
-                if isinstance(logger, WandbLogger):
-                    from lmf_sr.tracking import log_results  # loads W&B: a second
+        for logger in loggers(cfg, name, several=len(results) > 1):
+            if isinstance(logger, WandbLogger):
+                from lmf_sr.tracking import log_results  # loads W&B: a second
 
-                    logger.log_hyperparams({**as_dict(cfg), **parts})
-                    log_results(logger.experiment, found)
+                logger.log_hyperparams({**as_dict(cfg), **parts})
+                log_results(logger.experiment, found)
+        end_run(failed=False)
+
+
+def _wandb_run(settings: DictConfig, group: str | None, name: str, several: bool, resumed: str | None) -> Logger:
+    """A logger whose run has begun: online if it is asked for and W&B can be reached, else offline."""
+    own: dict[str, Any] = {"group": settings.group or group, "name": settings.name or name}
+    own["id"] = settings.get("id") or _run_id(own["name"], several, resumed)
+    import wandb  # takes a second, which other jobs need not wait
+
+    logger = instantiate(settings, **own)
+    try:
+        logger.experiment  # noqa: B018 (begins the run, in the first process)
+    except Exception as error:
+        folder = job_folder() / "wandb"
+        warn(f"W&B cannot be used ({_reason(error)}); the run is kept offline, and `wandb sync` sends {folder} later")
+        wandb.teardown()  # its service would call the id taken
+        logger = instantiate(settings, **own, mode="offline")
+        logger.experiment  # noqa: B018
+    return logger
+
+
+def _run_id(name: str, several: bool, resumed: str | None) -> str:
+    """The id of the run of this name in the job's folder; at first that of the run whose checkpoint is resumed, if any.
+
+    WANDB_RUN_ID counts for a job that is alone and has one run: it would merge the jobs of a sweep into one run.
+    """
+    alone = sweep_name() is None and not several
+    file = job_folder() / IDS
+    ids = _ids(file)
+    if name not in ids:
+        earlier = [*_ids(Path(resumed).parent / IDS).values()] if alone and resumed else []
+        given = os.environ.get("WANDB_RUN_ID") if alone else None
+        ids[name] = given or (earlier[0] if len(earlier) == 1 else os.urandom(4).hex())
+        with replacing(file) as writing:
+            writing.write(json.dumps(ids).encode())
+    return ids[name]
+
+
+def _ids(file: Path) -> dict[str, str]:
+    try:
+        return json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _reason(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__).rstrip(".")

@@ -7,12 +7,14 @@ numbers (SwinIR drops paths at random). A resumed run therefore repeats an unint
 """
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from lightning.pytorch.callbacks import Timer
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -22,6 +24,8 @@ from lmf_sr.checkpoints import check_fit
 from lmf_sr.data import Pair, Sample
 from lmf_sr.errors import InputError
 from lmf_sr.model import Model
+from lmf_sr.training.resuming import Settings, changes, check_optimizer, kept_settings, replace_rates, shaping
+from lmf_sr.training.schedules import ByTime
 
 OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], Optimizer]
 ScheduleFactory = Callable[[Optimizer], LRScheduler]
@@ -38,8 +42,9 @@ class SuperResolution(lightning.LightningModule):
         model: what is trained.
         optimizer: makes the optimiser of the parameters.
         schedule: makes the learning-rate schedule, stepped after every optimiser step.
-        loss: of a prediction and what it should be.
-        seed: of the random numbers that training steps draw.
+        loss: compares a prediction with what it should be.
+        seed: seeds the random numbers that training steps draw.
+        settings: the settings by dotted keys; a checkpoint keeps those that shape the weights (`resuming.py`).
     """
 
     def __init__(
@@ -49,21 +54,68 @@ class SuperResolution(lightning.LightningModule):
         schedule: ScheduleFactory | None = None,
         loss: Loss = F.l1_loss,
         seed: int = 0,
+        settings: Settings | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.optimizer, self.schedule, self.seed = optimizer, schedule, seed
         self.loss = loss
+        self.settings = shaping(settings or {})
+        self.resumed_step: int | None = None  # the step of the checkpoint that the run went on from
         self.save_hyperparameters({"model": model.config})
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(self.model.parameters())
-        if self.schedule is None:
+        optimizer, schedule = self._optimization()
+        if schedule is None:
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.schedule(optimizer), "interval": "step"}}
+        if isinstance(schedule, ByTime):
+            if not self._timers():
+                raise InputError("a schedule by time needs the time a run may take: give trainer.max_time=00:00:10:00")
+            schedule.progress = self._progress
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _optimization(self) -> tuple[Optimizer, LRScheduler | None]:
+        """A new optimiser and its schedule. Raises InputError for options that make no sense."""
+        try:
+            optimizer = self.optimizer(self.model.parameters())
+            return optimizer, None if self.schedule is None else self.schedule(optimizer)
+        except ValueError as error:
+            raise InputError(
+                f"the optimiser or its schedule refuses its options: {error}; a run without trainer.max_steps takes "
+                "schedule=time"
+            ) from error
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Raises InputError where the schedule has come to its end before the run."""
+        try:
+            super().lr_scheduler_step(scheduler, metric)
+        except ValueError as error:
+            raise InputError(
+                f"the schedule of the learning rate ends before the run, at step {self.global_step}: give it as many "
+                "steps as trainer.max_steps"
+            ) from error
+
+    def _timers(self) -> list[Timer]:
+        """The trainer's clock of `trainer.max_time`, if it has one."""
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return [found for found in callbacks if isinstance(found, Timer) and found.time_remaining() is not None]
+
+    def _progress(self) -> float:
+        """The share of `trainer.max_time` that has passed; every process goes by the first one's clock."""
+        (timer,) = self._timers()
+        elapsed, remaining = timer.time_elapsed(), timer.time_remaining()
+        assert remaining is not None
+        return float(self.trainer.strategy.broadcast(elapsed / (elapsed + remaining)))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["settings"] = self.settings
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Raises InputError if the checkpoint is of another architecture, or lacks weights."""
+        """Takes what `resuming.py` says from the checkpoint; changed settings are named on stdout.
+
+        Raises:
+            InputError: the checkpoint is of another architecture or optimiser, or lacks weights.
+        """
         path = str(self.trainer.ckpt_path)
         found = checkpoint["hyper_parameters"].get("model", {})
         for part, options in self.model.config.items():
@@ -78,6 +130,22 @@ class SuperResolution(lightning.LightningModule):
                     )
         weights = {name.removeprefix("model."): value for name, value in checkpoint["state_dict"].items()}
         check_fit(self.model, weights, path)
+        there = kept_settings(checkpoint, Path(path))
+        optimizer, schedule = self._optimization()
+        check_optimizer(optimizer, checkpoint, there, Path(path))
+        self.resumed_step = step = int(checkpoint["global_step"])
+        different = changes(there, self.settings)
+        if 0 <= self.trainer.max_steps <= step:
+            return
+        if any(key.startswith(("optimizer.", "schedule.")) for key in different):
+            replace_rates(checkpoint, optimizer, schedule)
+        if different and self.trainer.is_global_zero:
+            print(f"{path} goes on from step {step} with {', '.join(different.values())}")
+
+    def on_train_start(self) -> None:
+        schedule = self.lr_schedulers()
+        if isinstance(schedule, ByTime):
+            schedule.refresh()
 
     def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
         torch.manual_seed(self.seed + self.global_step * self.trainer.world_size + self.global_rank)
@@ -106,5 +174,5 @@ def diverged(what: str, step: int) -> InputError:
     """The error for a training that has gone wrong beyond repair."""
     return InputError(
         f"{what} at step {step}, and training has stopped; what checkpoints there are were written before that: "
-        "start again with a lower optimizer.lr, or resume with trainer.gradient_clip_val=0.1"
+        "start again with a lower optimizer.lr, or resume with one, or with trainer.gradient_clip_val=0.1"
     )
