@@ -1,9 +1,10 @@
 """`lmf-sr VERB ...`: finds the verb, and turns what the user can mend into one sentence on stderr.
 
-Exit status: 0 done; 2 bad input; 130 interrupted. A verb is a module of this package with `main(arguments)`, imported only
-when asked for, so that no verb waits for what another needs.
+Exit status: 0 done; 2 bad input; 130 interrupted; 141 its output was closed. A verb is a module of this package with
+`main(arguments)`, imported only when asked for, so that no verb waits for what another needs.
 """
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -65,7 +66,18 @@ options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit status."""
-    verb, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    try:
+        try:
+            return _run(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has read enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter's last flush shall not fail once more
+        return 141
+
+
+def _run(arguments: Sequence[str]) -> int:
+    verb, *rest = arguments or ["--help"]
     if verb in ("-h", "--help"):
         print(HELP, end="")
         return 0

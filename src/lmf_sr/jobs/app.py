@@ -24,7 +24,8 @@ from lmf_sr.building import CONF
 from lmf_sr.errors import InputError
 from lmf_sr.glibc import keep_freed
 from lmf_sr.jobs import folders
-from lmf_sr.jobs.errors import explained
+from lmf_sr.jobs.arguments import typeable
+from lmf_sr.jobs.errors import explained, warn
 from lmf_sr.jobs.job import Job, job_folder, overrides, perform, unfinished, written
 from lmf_sr.jobs.wandb_runs import end_run
 
@@ -51,6 +52,7 @@ def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
     failures: list[str] = []
     settings = get_args_parser().parse_known_intermixed_args([*arguments])[0].overrides
     options = [argument for argument in arguments if argument not in settings]
+    settings = [typeable(setting) for setting in settings]
     given = sys.argv
     Sweep.folder = None
     try:
@@ -126,6 +128,9 @@ def _performing(verb: str, job: Job, failures: list[str], program: str) -> TaskF
         config: Any = HydraConfig.get()
         with read_write(config):
             config.run.dir = str(job_folder())
+        if config.job.chdir:
+            warn("hydra.job.chdir changes nothing here: paths are as seen from the folder the command was given in")
+            os.chdir(config.runtime.cwd)
         keep_freed()
         failure: str | None = "it did not end"
         try:

@@ -7,6 +7,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from lmf_sr.errors import InputError
+from lmf_sr.jobs.options import unknown_option
 
 DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOTDIR, errno.EEXIST}
 
@@ -40,7 +41,7 @@ def explained(error: BaseException, verb: str) -> InputError | None:
         return InputError(f"{key} is missing: give it as {key}=...")
     if lines[0].startswith("Could not override"):
         key = lines[0].split("'")[1]
-        return InputError(f"there is no option {key!r}; lmf-sr {verb} --help lists what there is")
+        return InputError(unknown_option(key, verb))
     if lines[0].startswith("Ambiguous value"):
         key, _, values = lines[0].split("'")[1].partition("=")
         return InputError(f"{key}={values} may be a list or a sweep: write {key}=[{values}], or add -m for a job each")

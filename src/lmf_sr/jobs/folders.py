@@ -10,13 +10,19 @@ from collections.abc import Sequence
 from hydra.core.override_parser.types import Override
 
 LONGEST = 100  # characters, of the 255 that file systems allow
+ONLY_JOB = "single"
 NOT_OF_THE_SWEEP = ("hydra", "launch", "sweep")  # where and how it runs
 
 
 def folder_name(text: str) -> str:
-    """The text itself where it can name a folder; else what of it can, and a hash that tells it from all others."""
+    """The text itself where it can name a folder; else its readable part, and a hash that tells it from all others.
+
+    A sweep in which nothing varies has one job, whose text is empty.
+    """
+    if not text:
+        return ONLY_JOB
     readable = _readable(text)
-    if readable == text and 0 < len(text) <= LONGEST:
+    if readable == text and len(text) <= LONGEST:
         return text
     return f"{readable[:LONGEST]}-{_hash(text)}".lstrip("-")
 
