@@ -54,8 +54,8 @@ def test_evaluate_takes_the_table_of_any_threshold_from_it(run: Run, tmp_path: P
     records = [read_record(path) for path in sorted(tmp_path.glob("multirun/evaluate/*/*/result.json"))]
     assert len(records) == 4
     assert {model for record in records for model in record.results} == {
-        "edsr-baseline-lm-liif cmsr 1e-12",
-        "edsr-baseline-lm-liif cmsr 1",
+        "edsr-baseline-lm-liif n_resblocks=1 n_feats=8 cmsr 1e-12",
+        "edsr-baseline-lm-liif n_resblocks=1 n_feats=8 cmsr 1",
     }
     for record in records:
         ((result,),) = record.results.values()

@@ -37,20 +37,20 @@ def test_what_it_leaves(run: Run, photographs: Path, checkpoint: Path, tmp_path:
     assert [(row["model"], float(row["scale"])) for row in rows] == [
         ("bicubic", 2),
         ("bicubic", 2.5),
-        ("edsr-baseline-lm-liif", 2),
-        ("edsr-baseline-lm-liif", 2.5),
+        ("edsr-baseline-lm-liif n_resblocks=1 n_feats=8", 2),
+        ("edsr-baseline-lm-liif n_resblocks=1 n_feats=8", 2.5),
     ]
     assert all(float(row["psnr"]) > 0 for row in rows)
     assert all(float(row["decoder_macs"]) > 0 and float(row["decoder_ms"]) > 0 for row in rows[2:])
     assert rows[0]["decoder_macs"] == ""
     markdown = (out / "table.md").read_text()
-    assert "| edsr-baseline-lm-liif | " in markdown
+    assert "| edsr-baseline-lm-liif n_resblocks=1 n_feats=8 | " in markdown
     assert "lmf-sr compare" in markdown
     for figure in ("comparison.png", "crops.png"):
         with Image.open(out / figure) as picture:
             assert min(picture.size) > 100
     found = read_record(out / "result.json").results
-    assert list(found) == ["bicubic", "edsr-baseline-lm-liif"]
+    assert list(found) == ["bicubic", "edsr-baseline-lm-liif n_resblocks=1 n_feats=8"]
     assert set(found["bicubic"][0].images) == {"a", "b"}
 
 
@@ -103,7 +103,7 @@ def test_two_models_of_one_kind_keep_their_rows_apart(run: Run, photographs: Pat
     assert outcome.status == 0, outcome.err
     names = read_record(tmp_path / "out" / "result.json").results
     assert len(names) == 2
-    assert all(name.startswith("edsr-baseline-lm-liif (") for name in names)
+    assert all(name.startswith("edsr-baseline-lm-liif n_resblocks=1 n_feats=8 (") for name in names)
 
 
 def test_nothing_to_compare(run: Run) -> None:

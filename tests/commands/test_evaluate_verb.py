@@ -38,7 +38,7 @@ def test_a_folder_at_several_scales(run: Run, tmp_path: Path, photos: Path, chec
     record = the_record(tmp_path)
     images = PairedImages.of_files("HR", sorted(photos.iterdir()))
     found = [evaluate(load(checkpoint), images, scale, DIV2K) for scale in (2.0, 2.7)]
-    assert record.results == {"edsr-baseline-lm-liif": found}
+    assert record.results == {"edsr-baseline-lm-liif n_resblocks=1 n_feats=8": found}
     assert record.configuration["ckpt"] == str(checkpoint)
     for result in found:
         assert f"{result.metrics['psnr']:.2f}" in outcome.out
@@ -54,7 +54,7 @@ def test_benchmark_sets_are_compared_by_their_protocol_unless_told_otherwise(
         folder = tmp_path / protocol.name
         assert run(*arguments, *options, f"hydra.run.dir={folder}").status == 0
         assert read_record(folder / "result.json").results == {
-            "edsr-baseline-lm-liif": [evaluate(load(checkpoint), images, 2.0, protocol)]
+            "edsr-baseline-lm-liif n_resblocks=1 n_feats=8": [evaluate(load(checkpoint), images, 2.0, protocol)]
         }
 
 

@@ -75,3 +75,14 @@ def test_help_does_not_wait_for_torch() -> None:
     script = "import sys; from lmf_sr.commands.main import main; main(['--help']); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("evaluate", "--help"), ("upscale", "--help")])
+def test_output_that_is_read_no_further_is_no_error(arguments: tuple[str, ...]) -> None:
+    program = [sys.executable, "-m", "lmf_sr.commands.main", *arguments]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() in (0, 141)  # argparse swallows it

@@ -22,7 +22,7 @@ def test_of_jobs_run_by_hand(run: Run, checkpoint: Path, tmp_path: Path) -> None
     table = (tmp_path / "report" / "tables" / "T1.md").read_text()
     (line,) = (line for line in table.splitlines() if line.startswith("| bicubic"))
     assert line.split("|")[2].strip() == f"{psnr['bicubic']:.2f}"
-    assert f"{psnr['edsr-baseline-lm-liif']:.2f}" in table
+    assert f"{psnr['edsr-baseline-lm-liif n_resblocks=1 n_feats=8']:.2f}" in table
     assert "<h1>Mine</h1>" in (tmp_path / "report" / "report.html").read_text()
 
 

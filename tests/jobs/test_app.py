@@ -111,3 +111,36 @@ def test_a_second_seed_joins_a_single_one(run: Run, tmp_path: Path) -> None:
     assert outcome.status == 0
     assert "seed-0: done already" in outcome.out
     assert {path.parent.name for path in tmp_path.glob("multirun/**/result.json")} == {"seed-0", "seed-1"}
+
+
+def test_a_path_is_typed_as_it_is(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "photos").rename(tmp_path / "it's=#1")
+    outcome = run("evaluate", "ckpt=bicubic", "data=folder", "data.root=~/it's=#1", "scale=2", "hydra.run.dir=mine")
+    assert outcome.status == 0, outcome.err
+    assert read_record(tmp_path / "mine" / "result.json").settings["data.root"] == str(tmp_path / "it's=#1")
+
+
+@pytest.mark.parametrize("sweep", [(), ("-m",)])
+def test_paths_are_as_seen_from_where_the_command_was_given(run: Run, sweep: tuple[str, ...]) -> None:
+    outcome = run(*BICUBIC, *sweep, "scale=2", "hydra.job.chdir=true")
+    assert outcome.status == 0, outcome.err
+    assert outcome.err.startswith("lmf-sr: warning: hydra.job.chdir changes nothing here")
+
+
+def test_a_sweep_in_which_nothing_varies_has_one_job_with_a_name(run: Run, tmp_path: Path) -> None:
+    assert run(*BICUBIC, "-m", "scale=2", "sweep=mine").status == 0
+    assert (tmp_path / "multirun" / "evaluate" / "mine" / "single" / "result.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("argument", "hint"),
+    [
+        ("data.held_out=1", "data.held_out is an option of data=folder or data=held-out or data=store"),
+        ("ckpt_path=x", "ckpt=... may be meant"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_a_hint(run: Run, argument: str, hint: str) -> None:
+    outcome = run("evaluate", argument)
+    assert outcome.status == 2
+    assert hint in outcome.error

@@ -1,6 +1,7 @@
 """Sweeps that survive: what is done is not done twice, what failed or was killed runs again, and the tables are the same."""
 
 import csv
+import hashlib
 import os
 import resource
 import signal
@@ -13,7 +14,7 @@ import pytest
 import torch
 from command_line import Run
 
-from lmf_sr.checkpoints import load
+from lmf_sr.checkpoints import checkpoint_file, load
 from lmf_sr.commands.main import main
 from lmf_sr.images import Picture, write_picture
 from lmf_sr.results.records import Record, read_record, write_record
@@ -23,6 +24,7 @@ TINY = (
     *("data=folder", "data.root=photos", "data.held_out=1", "sampling.patch=8", "sampling.queries=32"),
     *("batch_size=2", "workers=0", "scale=2", "lr_size=[8,8]", "trainer.accelerator=cpu", "logger=csv"),
 )
+MODEL = "edsr-baseline-lm-liif n_resblocks=1 n_feats=4 depth=2 width=4 code_dim=4"
 STEPS = 16  # some more after the first checkpoint, so that a run is killed before its last
 TRAIN = ("train", "-m", *TINY, f"trainer.max_steps={STEPS}", "trainer.val_check_interval=4", "seed=0,1")
 EVALUATE = ("evaluate", "-m", "ckpt=bicubic", "data=folder", "data.root=photos", "scale=2,3")
@@ -80,7 +82,7 @@ def test_a_sweep_that_was_killed_at_any_moment_gives_the_tables_of_one_that_was_
     for name, record in records(straight).items():
         again = records(sweep)[name]
         assert again.status == "done"
-        (found,), (expected,) = ([r for r in x.results["edsr-baseline-lm-liif"] if r.set] for x in (again, record))
+        (found,), (expected,) = ([r for r in x.results[MODEL] if r.set] for x in (again, record))
         assert found == expected
         weights = zip(*(load(folder / name / "last.ckpt").parameters() for folder in (sweep, straight)), strict=True)
         assert all(torch.equal(a, b) for a, b in weights)
@@ -119,7 +121,7 @@ def test_a_run_killed_between_its_last_step_and_its_record_is_only_recorded(run:
     weights = (tmp_path / "mine" / "last.ckpt").read_bytes()
     assert run(*train).status == 0
     (found, *_), (expected, *_) = (
-        record.results["edsr-baseline-lm-liif"] for record in (read_record(tmp_path / "mine" / "result.json"), done)
+        record.results[MODEL] for record in (read_record(tmp_path / "mine" / "result.json"), done)
     )
     assert found == expected
     assert (tmp_path / "mine" / "last.ckpt").read_bytes() == weights
@@ -259,3 +261,89 @@ def test_a_folder_in_use_is_left_alone(run: Run, tmp_path: Path) -> None:
     assert outcome.status == 2
     assert "mine is in use by process 4711" in outcome.error
     assert not (tmp_path / "mine" / "result.json").exists()
+
+
+PROFILE = ("profile", "encoder.n_resblocks=1", "encoder.n_feats=4", "scale=2", "lr_size=[4,4]", "latency=false")
+
+
+def test_only_what_is_named_as_an_input_is_hashed(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    for name in ("edsr-baseline", "lm-liif", "auto", "mine", "benchmark"):
+        (tmp_path / name).write_text("a file that happens to have the name of a choice")
+    assert run(*PROFILE, "hydra.run.dir=fresh", "sweep=mine").status == 0
+    assert read_record(tmp_path / "fresh" / "result.json").inputs == {}
+    evaluate = ("evaluate", f"ckpt={checkpoint}", "data=folder", "data.root=photos", "scale=2", "protocol=benchmark")
+    assert run(*evaluate, "hydra.run.dir=read").status == 0
+    assert read_record(tmp_path / "read" / "result.json").inputs == {
+        str(checkpoint): hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    }
+
+
+def test_a_shipped_model_is_an_input_by_its_name(run: Run, tmp_path: Path) -> None:
+    assert run("profile", "ckpt=edsr-tiny-lte", *PROFILE[3:], "hydra.run.dir=mine").status == 0
+    weights = checkpoint_file("edsr-tiny-lte").read_bytes()
+    assert read_record(tmp_path / "mine" / "result.json").inputs == {
+        "edsr-tiny-lte": hashlib.sha256(weights).hexdigest()
+    }
+
+
+def test_only_paths_in_the_job_s_folder_are_shortened(run: Run, tmp_path: Path, photos: Path) -> None:
+    photos.rename(tmp_path / "mine_photos")
+    data = ("data=folder", f"data.root={tmp_path / 'mine_photos'}")
+    assert run("evaluate", "ckpt=bicubic", *data, "scale=2", "hydra.run.dir=mine").status == 0
+    assert read_record(tmp_path / "mine" / "result.json").settings["data.root"] == str(tmp_path / "mine_photos")
+    assert run("train", *TINY, *data, "trainer.max_steps=2", "hydra.run.dir=mine2").status == 0
+    settings = read_record(tmp_path / "mine2" / "result.json").settings
+    assert settings["callbacks.last.path"] == "./last.ckpt"
+    assert settings["callbacks.best.dirpath"] == "."
+
+
+def test_the_folder_s_own_checkpoint_is_resumed_by_its_full_path(run: Run, tmp_path: Path) -> None:
+    train = ("train", *TINY, "hydra.run.dir=mine")
+    assert run(*train, "trainer.max_steps=2").status == 0
+    outcome = run(*train, "trainer.max_steps=4", f"ckpt={tmp_path / 'mine' / 'last.ckpt'}")
+    assert outcome.status == 0, outcome.err
+    assert torch.load(tmp_path / "mine" / "last.ckpt", weights_only=True)["global_step"] == 4
+
+
+def test_how_a_job_is_watched_is_no_part_of_it(run: Run) -> None:
+    assert run(*PROFILE, "hydra.run.dir=mine").status == 0
+    assert "done already" in run(*PROFILE, "logger=wandb", "hydra.run.dir=mine").out
+
+
+@pytest.mark.parametrize(("threads", "expected"), [("1,1", 1), ("", None), ("many", None), (" 2 ", 2)])
+def test_threads_as_openmp_takes_them(
+    run: Run, monkeypatch: pytest.MonkeyPatch, threads: str, expected: int | None
+) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    monkeypatch.setenv("RANK", "")
+    try:
+        assert run(*PROFILE).status == 0
+        assert torch.get_num_threads() == (expected or before)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_follows_a_record_may_fail(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no such\nthing")
+
+    monkeypatch.setattr("lmf_sr.commands.profile.to_wandb", broken)
+    outcome = run(*PROFILE, "hydra.run.dir=mine")
+    assert outcome.status == 0
+    assert (
+        f"lmf-sr: warning: W&B failed (no such thing); the results are safe in {tmp_path / 'mine' / 'result.json'}\n"
+        in outcome.err
+    )
+    assert read_record(tmp_path / "mine" / "result.json").status == "done"
+
+
+def test_a_job_whose_output_is_closed_is_interrupted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("lmf_sr.commands.evaluate._upscaler", closed)
+    monkeypatch.setattr("os.dup2", lambda *_: None)
+    assert run("evaluate", "ckpt=bicubic", "hydra.run.dir=mine").status == 141
+    record = read_record(tmp_path / "mine" / "result.json")
+    assert (record.status, record.error) == ("interrupted", "its output was closed")
