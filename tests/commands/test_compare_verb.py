@@ -103,7 +103,7 @@ def test_two_models_of_one_kind_keep_their_rows_apart(run: Run, photographs: Pat
     assert outcome.status == 0, outcome.err
     names = read_record(tmp_path / "out" / "result.json").results
     assert len(names) == 2
-    assert all(name.startswith("edsr-baseline-lm-liif n_resblocks=1 n_feats=8 (") for name in names)
+    assert all(name.startswith("edsr-baseline-lm-liif n_resblocks=1 n_feats=4 (") for name in names)
 
 
 def test_nothing_to_compare(run: Run) -> None:

@@ -10,8 +10,8 @@ import wandb
 from command_line import Run
 from wandb_file import OfflineRun
 
-from lmf_sr.evaluation.records import read_record
 from lmf_sr.images import Picture, write_picture
+from lmf_sr.results.records import read_record
 
 TINY = (
     *("encoder.n_resblocks=1", "encoder.n_feats=8", "decoder.depth=2", "decoder.width=4", "decoder.code_dim=4"),

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 from command_line import Run
-from lmf_sr.evaluation.records import read_record
+from lmf_sr.results.records import read_record
 from torch.optim import lr_scheduler
 
+from lmf_sr.results.records import read_record
 from lmf_sr.training.muon import Muon
 from lmf_sr.training.resuming import MOMENTS, changes, kept_settings, replace_rates, shaping
 

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.records import FILE, read_record
+from lmf_sr.results.records import FILE, read_record
 
 Settings = Mapping[str, Any]
 """A training's settings by dotted keys, as they are given on the command line."""
