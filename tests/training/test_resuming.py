@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from command_line import Run
-from lmf_sr.results.records import read_record
 from torch.optim import lr_scheduler
 
 from lmf_sr.results.records import read_record
