@@ -48,6 +48,13 @@ def defaults(group: str, name: str) -> dict[str, Any]:
     return options
 
 
+def original_of(decoder: str) -> str | None:
+    """The name of the method that a decoder converts; None for a base method, and for a name that is not known here."""
+    if decoder not in choices("decoder"):
+        return None
+    return getattr(get_class(defaults("decoder", decoder)["_target_"]), "original", None)
+
+
 def _make(group: str, choice: Choice, **arguments: Any) -> tuple[Any, dict[str, Any]]:
     """The module, and its name with all its options. The class is always the YAML's own `_target_`, never the mapping's:
     a configuration that came with a file cannot name code to run."""

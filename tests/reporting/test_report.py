@@ -8,10 +8,10 @@ import pytest
 from study_of import record, records
 
 from lmf_sr.reporting.report import write_report
-from lmf_sr.results.records import write_record
+from lmf_sr.results.records import read_record, write_record
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SECTIONS = ("T1", "T2", "T3", "T4", "T5", "pareto", "efficiency", "cmsr", "crops")
+SECTIONS = ("T1", "T2", "T3", "T4", "T5", "quality", "efficiency", "pareto", "cmsr", "crops")
 CROPS = '<?xml version="1.0"?><svg width="9pt" height="9pt" viewBox="0 0 9 9"><text>astronaut</text></svg>'
 
 
@@ -48,6 +48,31 @@ def test_jobs_that_are_not_done_are_named(jobs: Path, tmp_path: Path) -> None:
     write_report(jobs, tmp_path, "A title")
     assert f"{damaged} is not a result record" in (tmp_path / "report.html").read_text()
     assert "train methods decoder-lte: the loss became &lt;nan&gt;" in (tmp_path / "report.html").read_text()
+
+
+def test_the_page_opens_with_what_was_found(jobs: Path, tmp_path: Path) -> None:
+    write_report(jobs, tmp_path, "A title")
+    text = (tmp_path / "report.html").read_text()
+    places = [text.index(f'<section id="{name}"') for name in (*SECTIONS[5:], *SECTIONS[:5], "provenance")]
+    assert places == sorted(places)
+    assert text.count('class="answer"') == 5
+
+
+def test_what_has_no_data_takes_one_line(jobs: Path, tmp_path: Path) -> None:
+    write_report(jobs, tmp_path, "A title")
+    text = (tmp_path / "report.html").read_text()
+    assert "Nothing has been measured" not in text
+    assert text.count("Urban100") == 2  # in the line of T2, for PSNR and for SSIM
+    for path in jobs.rglob("result.json"):
+        if read_record(path).verb != "evaluate":
+            path.unlink()
+    (jobs / "crops.svg").unlink()
+    write_report(jobs, tmp_path, "A title")
+    text = (tmp_path / "report.html").read_text()
+    assert "Nothing has been measured for T3 Parameters, multiply-accumulates and latency" in text
+    assert re.search(r"Cost against scale needs a profile with latency; .*Crops needs the crops", text)
+    assert '<section id="T3"' not in text
+    assert "<svg></svg>" not in text
 
 
 def test_the_page_in_a_browser(jobs: Path, tmp_path: Path) -> None:

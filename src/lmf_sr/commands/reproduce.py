@@ -19,7 +19,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lmf_sr.building import CONF, choices
+from lmf_sr.building import CONF, choices, original_of
 from lmf_sr.checkpoints import load
 from lmf_sr.commands.arguments import parser_for
 from lmf_sr.errors import InputError
@@ -30,7 +30,6 @@ from lmf_sr.images import IMAGE_SUFFIXES
 from lmf_sr.jobs.errors import explained
 from lmf_sr.jobs.job import CHECKPOINT
 from lmf_sr.reporting.report import CROPS, write_report
-from lmf_sr.reporting.study import CONVERSION
 from lmf_sr.results.plots import side_by_side
 from lmf_sr.results.records import FILE, Record, read_record
 
@@ -141,7 +140,7 @@ def _models(out: Path) -> dict[str, list[str]]:
     """What `ckpt=METHODS` and so on stand for: the checkpoints trained so far."""
     trainings = _trainings(out)
     methods = {str(path): record.configuration["decoder"]["name"] for path, record in trainings if _of_method(record)}
-    conversions = [path for path, decoder in methods.items() if decoder.startswith(CONVERSION)]
+    conversions = [path for path, decoder in methods.items() if original_of(decoder)]
     return {
         "METHODS": [*methods],
         "CONVERSIONS": conversions,

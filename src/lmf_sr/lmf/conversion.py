@@ -68,6 +68,9 @@ class Conversion(Decoder):
         ensemble: whether the four corners are combined; else the nearest latent is taken.
     """
 
+    original: str | None = None
+    """The name of the base method, with which tables and reports compare the conversion."""
+
     def __init__(
         self,
         latent_dim: int,

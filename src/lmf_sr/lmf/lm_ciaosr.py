@@ -26,6 +26,7 @@ POSITIONS_AT_ONCE = 4096
 
 
 class LMCiaoSR(LinearFirst):
+    original = "ciaosr"
     lr_skip = True
     sees_cell = False
     receptive_halo = 2 * BLOCK - 1  # the last block of an axis is this long at most

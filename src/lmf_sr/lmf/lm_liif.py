@@ -16,6 +16,7 @@ from lmf_sr.lmf.conversion import LinearFirst
 
 
 class LMLIIF(LinearFirst):
+    original = "liif"
     lr_skip = False
     sees_cell = True
 

@@ -16,6 +16,7 @@ from lmf_sr.lmf.conversion import Conversion
 
 
 class LMLTE(Conversion):
+    original = "lte"
     lr_skip = True
 
     def __init__(

@@ -13,24 +13,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from lmf_sr.reporting import answers
 from lmf_sr.reporting.study import Study
 from lmf_sr.results.plots import COLOURS, MARKERS, legible
 from lmf_sr.results.plots import efficiency as drawing_of_efficiency
 from lmf_sr.results.rows import Row
 
 PARETO_SCALES = (2.0, 4.0, 8.0)
-DRAWN = {"decoder_macs", "decoder_ms", "decoder_parameters"}  # of efficiency
-INK = "#010203"  # what becomes the page's own colour of text
+DRAWN = {"decoder_macs", "decoder_ms", "decoder_parameters"}  # in a bubble
+INK = "#010203"  # becomes the page's own colour of text
 
 
 class Figure(NamedTuple):
-    """One figure; where there was nothing to draw, `svg` is empty and `note` says what is missing."""
+    """The answer to one question: a sentence, and the drawing that shows it.
+
+    Where nothing could be drawn, `svg` is empty, and `note` says what is missing.
+    """
 
     name: str
     title: str
-    about: str
+    about: str  # how to read the drawing
     svg: str
     note: str = ""
+    answer: str = ""
 
 
 class _Point(NamedTuple):
@@ -40,8 +45,27 @@ class _Point(NamedTuple):
 
 
 def all_figures(study: Study) -> list[Figure]:
-    """All that are drawn from records; crops are pictures of their own."""
-    return [pareto(study), efficiency(study), cmsr(study)]
+    """The figures that are drawn from records; crops are pictures of their own."""
+    return [quality(study), efficiency(study), pareto(study), cmsr(study)]
+
+
+def quality(study: Study) -> Figure:
+    """PSNR against scale, a line for each model."""
+    title, about = "Quality against scale", "The mean over seeds; the bars are one standard deviation."
+    seen = _seen(study)
+    scales = study.values("scale", "psnr", **seen) if seen else []
+    if len(scales) < 2:
+        return Figure("quality", title, about, "", "PSNR at two scales or more")
+    drawing, (ax,) = _panels(1, width=7)
+    for i, subject in enumerate(study.main):
+        found = {s: spread for s in scales if (spread := study.spread("psnr", subject=subject, scale=s, **seen))}
+        if found:
+            means, stds = ([getattr(spread, part) for spread in found.values()] for part in ("mean", "std"))
+            style = {"markersize": 5, "linewidth": 1.5, "capsize": 3, "label": study.label(subject), **_look(i)}
+            ax.errorbar([*found], means, yerr=stds, **style)
+    ax.set(xlabel="scale", ylabel="PSNR (dB)")
+    about = f"{about} PSNR on {seen['set']}, protocol {seen['protocol']}."
+    return Figure("quality", title, about, _svg(drawing, [ax]), answer=answers.quality(study, seen))
 
 
 def pareto(study: Study) -> Figure:
@@ -54,25 +78,27 @@ def pareto(study: Study) -> Figure:
     scales = [scale for scale in study.values("scale", "psnr", **seen) if _points(study, scale, timed, seen)]
     scales = [scale for scale in PARETO_SCALES if scale in scales] or scales[:3]
     if not scales:
-        return Figure(
-            "pareto", "PSNR against latency", about, "", "It needs PSNR and latency of a model at the same scale."
-        )
+        return Figure("pareto", "PSNR against latency", about, "", "PSNR and latency of a model at the same scale")
     drawing, axes = _panels(len(scales))
     panels = [_points(study, scale, timed, seen) for scale in scales]
     labels = list(dict.fromkeys(point.label for points in panels for point in points))
+    fronts: dict[float, list[tuple[str, float, float]]] = {}
     for ax, scale, points in zip(axes, scales, panels, strict=True):
         for point in points:
             ax.plot(
                 point.x, point.y, linestyle="none", markersize=8, label=point.label, **_look(labels.index(point.label))
             )
         front = pareto_front([(point.x, point.y) for point in points])
+        fronts[scale] = [(label, x, y) for x, y in front for label in [p.label for p in points if p[1:] == (x, y)][:1]]
         ax.plot(*zip(*front, strict=True), color=INK, linewidth=1, alpha=0.5, zorder=0)
         ax.set(title=f"×{scale:g}", xlabel="latency (ms)", ylabel="PSNR (dB)", xscale="log")
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
     about = f"{about} PSNR on {seen['set']}, protocol {seen['protocol']}. {_timing(timed)}"
-    return Figure("pareto", "PSNR against latency", about, _svg(drawing, axes))
+    scale = min(fronts, key=lambda scale: abs(scale - answers.REFERENCE_SCALE))
+    answer = answers.latency(scale, fronts[scale])
+    return Figure("pareto", "PSNR against latency", about, _svg(drawing, axes), answer=answer)
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -87,7 +113,8 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
 def efficiency(study: Study) -> Figure:
     """MACs against scale, latency as the size of a bubble, decoder parameters as its colour."""
     about = (
-        "Of the decoder, plain form. The size of a bubble is its latency as run, its colour the decoder's parameters."
+        "Multiply-accumulates of the decoder in its plain form. The size of a bubble is its latency as run, its colour the "
+        "decoder's parameters."
     )
     timed = _timed(study)
     rows = [
@@ -97,14 +124,15 @@ def efficiency(study: Study) -> Figure:
         if (metrics := study.metrics(architecture=model, scale=scale, **timed)).keys() >= DRAWN
     ]
     if not rows:
-        return Figure("efficiency", "Efficiency", about, "", "It needs a profile with latency.")
+        return Figure("efficiency", "Cost against scale", about, "", "a profile with latency")
     drawing = drawing_of_efficiency(rows)
-    title = "Efficiency: MACs, latency and parameters"
-    return Figure("efficiency", title, f"{about} {_timing(timed)}", _svg(drawing, drawing.axes[:1], legend=False))
+    svg = _svg(drawing, drawing.axes[:1], legend=False)
+    answer = answers.cost(study, timed)
+    return Figure("efficiency", "Cost against scale", f"{about} {_timing(timed)}", svg, answer=answer)
 
 
 def cmsr(study: Study) -> Figure:
-    """For each model and scale, what an allowed MSE saves and loses."""
+    """What an allowed MSE saves and loses, for each model and scale."""
     about = (
         "PSNR lost, and MACs (dashed) and time (solid) of the decoder saved, against the MSE allowed: a line per scale."
     )
@@ -115,8 +143,8 @@ def cmsr(study: Study) -> Figure:
         for scale in study.values("scale", "cmsr_mse", subject=subject, **where)
     ]
     if not cases:
-        return Figure("cmsr", "CMSR trade-off", about, "", "It needs evaluations with CMSR.")
-    drawing, (saving, quality) = _panels(2)
+        return Figure("cmsr", "CMSR", about, "", "evaluations with CMSR")
+    drawing, (saving, lost_axes) = _panels(2)
     for i, where in enumerate(cases):
         allowed = filter(math.isfinite, study.values("threshold", "cmsr_mse", **where))
         found = {t: study.metrics(threshold=t, **where) for t in allowed}
@@ -125,10 +153,10 @@ def cmsr(study: Study) -> Figure:
         _line(saving, i, [(t, 100 * m["macs_saved"]) for t, m in found.items()], linestyle="--")
         lost = [(t, full["psnr"] - m["psnr"]) for t, m in found.items() if full]
         label = f"{study.label(where['subject'])} ×{where['scale']:g}, {where['set']}"
-        _line(quality, i, lost, label=label)
+        _line(lost_axes, i, lost, label=label)
     saving.set(xlabel="MSE allowed", ylabel="saved (%)", xscale="log")
-    quality.set(xlabel="MSE allowed", ylabel="PSNR lost (dB)", xscale="log")
-    return Figure("cmsr", "CMSR trade-off", about, _svg(drawing, [quality, saving]))
+    lost_axes.set(xlabel="MSE allowed", ylabel="PSNR lost (dB)", xscale="log")
+    return Figure("cmsr", "CMSR", about, _svg(drawing, [lost_axes, saving]), answer=answers.cmsr(study))
 
 
 def themed(svg: str) -> str:
@@ -140,7 +168,7 @@ def themed(svg: str) -> str:
 
 
 def _timed(study: Study) -> dict[str, Any]:
-    """Under which conditions latencies are compared: the largest LR picture, and the machine that timed most of it."""
+    """The conditions under which latencies are compared: the largest LR picture, and the machine that timed most of it."""
     of_size: dict[Any, Counter[str]] = {}
     for finding in study.findings:
         if "decoder_ms" in finding.metrics:
@@ -157,14 +185,14 @@ def _timing(timed: dict[str, Any]) -> str:
 
 
 def _seen(study: Study) -> dict[str, Any]:
-    """Under which conditions PSNR is compared: the set and protocol that most of it was measured on, the first of equals."""
+    """The conditions under which PSNR is compared: the set and protocol with most measurements, the first of equals."""
     full = [f for f in study.select(threshold=None) if "psnr" in f.metrics]
     on = Counter((f.result.set, f.result.protocol) for f in full).most_common(1)
     return {"set": on[0][0][0], "protocol": on[0][0][1], "threshold": None} if on else {}
 
 
 def _points(study: Study, scale: float, timed: dict[str, Any], seen: dict[str, Any]) -> list[_Point]:
-    """Of each model that was both seen and timed at a scale."""
+    """A point for each model whose PSNR and latency were both measured at a scale."""
     points = []
     for subject in study.main:
         psnr = study.spread("psnr", subject=subject, scale=scale, **seen)
@@ -177,8 +205,8 @@ def _points(study: Study, scale: float, timed: dict[str, Any], seen: dict[str, A
     return points
 
 
-def _panels(count: int) -> tuple[Drawing, Sequence[Axes]]:
-    drawing = Drawing(figsize=(max(4.2 * count, 5), 3.8), layout="constrained")
+def _panels(count: int, width: float = 4.2) -> tuple[Drawing, Sequence[Axes]]:
+    drawing = Drawing(figsize=(max(width * count, 5), 3.8), layout="constrained")
     return drawing, list(drawing.subplots(1, count, squeeze=False)[0])
 
 

@@ -1,4 +1,4 @@
-"""One page with every table and figure: a single file that needs nothing from elsewhere, in light and dark."""
+"""The page of a report: what was found, then every table. One file that needs nothing from elsewhere, in light and dark."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -8,14 +8,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lmf_sr.reporting.figures import Figure
 from lmf_sr.reporting.formats import used_sources
-from lmf_sr.reporting.paper_tables import PaperTable
+from lmf_sr.reporting.paper_tables import NOTHING, PaperTable
 from lmf_sr.reporting.study import Study
 from lmf_sr.results.table import text_of
 
 TEMPLATE = Path(__file__).with_name("page.html")
 
 
-def page(
+def html_of(
     title: str, study: Study, tables: Sequence[PaperTable], figures: Sequence[Figure], unfinished: Sequence[str]
 ) -> str:
     """The page as HTML; the same for the same records. `unfinished` names jobs that are not done, and why."""
@@ -28,23 +28,24 @@ def page(
         provenance=provenance(study),
         unfinished=unfinished,
         text_of=text_of,
+        nothing=NOTHING,
         sources=used_sources,
     )
 
 
 def provenance(study: Study) -> dict[str, str]:
-    """Of the records: what they have in common, and where, when and with what they were made."""
+    """Where the records come from: what they have in common, and where, when and with what they were made."""
     environments = [record.environment for record in study.records]
     days = sorted({datetime.fromisoformat(record.started).date().isoformat() for record in study.records})
     seconds = sum(record.duration_s for record in study.records)
     return {
         "records": f"{len(study.records)}, which took {seconds / 60:,.1f} minutes in all",
         "made": " to ".join([*days[:1], *days[1:][-1:]]),
-        "seeds": _listed(str(finding.seed) for finding in study.findings),
-        "all models": _listed(study.common) or "have nothing in common",
-        "machines": _listed(finding.machine for finding in study.findings),
-        "revision": _listed(str(environment["revision"] or "not a checkout") for environment in environments),
-        "versions": _listed(
+        "seeds": _joined(str(finding.seed) for finding in study.findings),
+        "all models": _joined(study.common) or "have nothing in common",
+        "machines": _joined(finding.machine for finding in study.findings),
+        "revision": _joined(str(environment["revision"] or "not a checkout") for environment in environments),
+        "versions": _joined(
             f"{package} {version}" for e in environments for package, version in e["versions"].items() if version
         ),
     }
@@ -53,9 +54,9 @@ def provenance(study: Study) -> dict[str, str]:
 def _summary(study: Study) -> str:
     if not study.findings:
         return "No record of an evaluation or profile was found."
-    models = _listed(study.label(subject) for subject in study.main)
+    models = _joined(study.label(subject) for subject in study.main)
     return f"{len(study.records)} result records, of {models}. A cell with ± is mean and standard deviation over seeds."
 
 
-def _listed(items: Iterable[str]) -> str:
+def _joined(items: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(items))

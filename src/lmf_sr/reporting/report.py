@@ -4,9 +4,9 @@ from pathlib import Path
 
 from lmf_sr.atomic import replacing
 from lmf_sr.errors import InputError
-from lmf_sr.reporting import formats
+from lmf_sr.reporting import answers, formats
 from lmf_sr.reporting.figures import Figure, all_figures, themed
-from lmf_sr.reporting.page import page
+from lmf_sr.reporting.page import html_of
 from lmf_sr.reporting.paper_tables import all_tables
 from lmf_sr.reporting.study import Study
 from lmf_sr.results.records import FILE, read_record
@@ -34,15 +34,16 @@ def write_report(folder: Path, output: Path, title: str) -> Study:
     for table in tables:
         for suffix, form in FORMATS.items():
             _write(output / "tables" / f"{table.name}{suffix}", form(table))
-    _write(output / "report.html", page(title, study, tables, figures, unfinished))
+    _write(output / "report.html", html_of(title, study, tables, figures, unfinished))
     return study
 
 
 def _crops(folder: Path) -> Figure:
-    about = "Of each picture the window with the strongest gradients."
+    about = "The window with the strongest gradients of each picture, as each model renders it."
     drawings = [themed(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob(CROPS))]
-    note = "" if drawings else "lmf-sr reproduce draws crops of the models it has trained."
-    return Figure("crops", "Crops", about, "\n".join(drawings), note)
+    if not drawings:
+        return Figure("crops", "Crops", about, "", "the crops that lmf-sr reproduce draws of the models it has trained")
+    return Figure("crops", "Crops", about, "\n".join(drawings), answer=answers.crops(len(drawings)))
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,7 +1,7 @@
-"""What a pile of result records says: findings about subjects, and their mean and spread over seeds.
+"""What result records say together: findings about subjects, and their mean and spread over seeds.
 
-A *subject* is a model as it was trained, but for the seed: two records are of one subject if encoder, decoder, their options
-and whatever else the training was told are the same. Its label names only what varies within the study.
+A *subject* is a model as it was trained, but for the seed. Two records are about one subject if encoder, decoder, their
+options and the settings of the training are the same. Its label names only what varies within the study.
 """
 
 import math
@@ -12,11 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lmf_sr.building import choices, defaults
+from lmf_sr.building import choices, defaults, original_of
 from lmf_sr.results.records import Metrics, Record, Result
 from lmf_sr.results.statistics import Spread
 
-CONVERSION = "lm-"  # so begin the names of the conversions; the rest is what they were made from
 VERBS = ("evaluate", "compare", "profile")  # that measure what was trained
 RECIPE = (
     r"init|batch_size|(data|sampling|optimizer|schedule|loss)\.(?!_partial_)"
@@ -36,21 +35,21 @@ class Subject(NamedTuple):
 
     @property
     def is_conversion(self) -> bool:
-        return self.decoder.startswith(CONVERSION)
+        return original_of(self.decoder) is not None
 
     @property
     def original(self) -> "Subject":
-        """What a conversion was made from."""
-        return self._replace(decoder=self.decoder.removeprefix(CONVERSION))
+        """The model with the method that a conversion converts; a base method's own."""
+        return self._replace(decoder=original_of(self.decoder) or self.decoder)
 
     @property
     def architecture(self) -> "Subject":
-        """The same, however trained: costs depend on no more."""
+        """The subject without its training, on which costs do not depend."""
         return self._replace(training=())
 
     @property
     def plain(self) -> "Subject":
-        """The same with the decoder as in conf/."""
+        """The subject with the decoder as in conf/."""
         return self._replace(decoder_options=())
 
     @property
@@ -89,7 +88,7 @@ class Finding:
 
     @property
     def machine(self) -> str:
-        """As `AMD EPYC, 2 threads`."""
+        """The machine's name, as `AMD EPYC, 2 threads`."""
         hardware, settings = self.record.environment["hardware"], self.record.settings
         if hardware["gpus"] and settings.get("device", settings.get("trainer.accelerator")) != "cpu":
             return ", ".join(hardware["gpus"])
@@ -105,14 +104,14 @@ class Study:
 
     @cached_property
     def subjects(self) -> list[Subject]:
-        """All of them, each conversion behind what it was made from, bicubic first."""
+        """All subjects, each conversion behind the method that it converts, bicubic first."""
         found = {finding.subject for finding in self.findings}
         found -= {s.architecture for s in found if s.training}  # fresh models were only profiled, for the trained ones
         return sorted(found, key=lambda s: (s.encoder, s.encoder_options, s.original, s.is_conversion))
 
     @cached_property
     def main(self) -> list[Subject]:
-        """Those that are no ablation of another: with the decoder as in conf/, or alone with it."""
+        """The subjects that are no ablation of another: their decoder is as in conf/, or no other has it."""
         return [subject for subject in self.subjects if subject.plain == subject or subject.plain not in self.subjects]
 
     @cached_property
@@ -123,7 +122,7 @@ class Study:
 
     @cached_property
     def common(self) -> tuple[str, ...]:
-        """What all trained subjects share, and labels leave out."""
+        """The parts of their names that all trained subjects share, which labels leave out."""
         trained = [subject for subject in self.subjects if subject.encoder]
         if not trained:
             return ()
@@ -131,7 +130,7 @@ class Study:
         return tuple(part for part in parts[0] if all(part in other for other in parts))
 
     def label(self, subject: Subject) -> str:
-        """As `lm-liif width=8`."""
+        """The subject's name, as `lm-liif width=8`."""
         parts = (
             subject.encoder,
             *subject.encoder_options,
@@ -155,7 +154,7 @@ class Study:
         return [{"set": set_, "protocol": protocol} for set_, protocol in sorted(found)]
 
     def spread(self, metric: str, **conditions: Any) -> Spread | None:
-        """Of a metric over the seeds, the latest finding of each; None if there is none."""
+        """The spread of a metric over the seeds, from the latest finding of each; None if there is none."""
         of_seed = {f.seed: f.metrics[metric] for f in self.select(**conditions) if metric in f.metrics}
         return Spread.of([*of_seed.values()]) if of_seed else None
 
@@ -170,7 +169,7 @@ def _attribute(finding: Finding, name: str) -> Any:
 
 
 def _findings(records: Sequence[Record]) -> list[Finding]:
-    """What training found of its own model first: of the same seed, what was measured later counts (`Study.spread`)."""
+    """Results recorded by training come first, so that a later measurement of the same seed overrides them."""
     trainings = {checkpoint: r for r in records if r.verb == "train" for checkpoint in r.outputs.values()}
     trained, others = ([r for r in records if r.verb in verbs] for verbs in (["train"], VERBS))
     return [finding for record in (*trained, *others) for finding in _of_record(record, trainings)]
@@ -198,14 +197,14 @@ def _of_record(record: Record, trainings: Mapping[str, Record]) -> Iterator[Find
 
 
 def _threshold(name: str, cmsr: Mapping[str, Any]) -> float | None:
-    """Of a model that `evaluate` has called `name`: a table knows the MSE it was made for, as a rule."""
+    """The MSE allowed for a model that `evaluate` has called `name`, which ends in the MSE that its table was made for."""
     if cmsr.get("mse_threshold") is None and cmsr.get("table") is None:
         return None
     return float(cmsr.get("mse_threshold") or name.partition(" cmsr ")[2] or math.inf)
 
 
 def _subject(name: str, source: str | None, origin: Record) -> Subject:
-    """Of a model that a record calls `name` and read from `source`; `origin` is the record of its training, if there is."""
+    """The subject that a record calls `name` and read from `source`; `origin` is the record of its training, if any."""
     trained = origin.verb == "train"
     if source == "bicubic":
         return Subject("", "bicubic")

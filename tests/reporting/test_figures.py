@@ -9,11 +9,11 @@ from lmf_sr.reporting.study import Study
 
 
 def test_every_model_is_named_in_them() -> None:
-    pareto, efficiency, cmsr = all_figures(Study(records()))
-    for figure in (pareto, efficiency):
+    quality, efficiency, pareto, cmsr = all_figures(Study(records()))
+    for figure in (quality, pareto, efficiency):
         assert {">liif<", ">lm-liif<"} <= {*re.findall(r">[\w-]+<", figure.svg)}
     assert "lm-liif ×6, DIV2K" in cmsr.svg
-    assert not any(figure.note for figure in (pareto, efficiency, cmsr))
+    assert not any(figure.note for figure in (quality, pareto, efficiency, cmsr))
 
 
 def test_text_has_the_colour_of_the_page_and_nothing_is_fetched() -> None:
@@ -30,9 +30,10 @@ def test_the_same_records_draw_the_same() -> None:
 
 def test_nothing_to_draw_is_said() -> None:
     quality_alone = [record for record in records() if record.verb != "profile"]
-    pareto, efficiency, _ = all_figures(Study(quality_alone))
+    _, efficiency, pareto, _ = all_figures(Study(quality_alone))
     for figure in (*all_figures(Study([])), pareto, efficiency):
         assert figure.svg == ""
+        assert figure.answer == ""
         assert figure.note
 
 
