@@ -21,10 +21,10 @@ demo: $(READY) ## train LIIF and LM-LIIF on shipped photographs, compare them at
 	$(BIN)/lmf-sr compare models=[bicubic,demo/liif/last.ckpt,demo/lm-liif/last.ckpt] scale=[2,2.7,3,4,6,8] \
 		lr_size=[32,32] hydra.run.dir=demo
 
-PROFILE ?= demo
+PLAN    ?= $(or $(PROFILE),demo)
 DATA    ?=
-reproduce-tables: $(READY) ## the paper's tables and figures, into reproduce/: PROFILE=demo (minutes), bench or paper (with DATA=...)
-	$(BIN)/lmf-sr reproduce profile=$(PROFILE) $(if $(DATA),root=$(DATA)) $(ARGS)
+reproduce-tables: $(READY) ## the paper's tables and figures, into reproduce/: PLAN=demo (minutes), bench or paper (with DATA=...)
+	$(BIN)/lmf-sr reproduce plan=$(PLAN) $(if $(DATA),root=$(DATA)) $(ARGS)
 
 test: $(READY) ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8

@@ -1,7 +1,7 @@
-"""`lmf-sr reproduce`: runs the commands of a profile (`conf/profile/`), and makes the report from their records.
+"""`lmf-sr reproduce`: runs the commands of a plan (`conf/plan/`), and makes the report from their records.
 
-Each command is a sweep, in `out/STEP`, that does nothing twice; hence neither does the whole. What fails is named, the rest
-is done all the same, and the report has empty cells.
+Each command is a sweep in `out/STEP` that does nothing twice, so the whole does nothing twice. A command that fails is
+named, the others run all the same, and the report has empty cells.
 """
 
 import argparse
@@ -33,26 +33,26 @@ from lmf_sr.reporting.report import CROPS, write_report
 from lmf_sr.results.plots import side_by_side
 from lmf_sr.results.records import FILE, Record, read_record
 
-METHODS = "methods"  # so begin the names of the steps that train them
+METHODS = "methods"  # the names of the steps that train the methods begin so
 PLACEHOLDERS = {name: [name] for name in ("METHODS", "CONVERSIONS", "ALL")}  # of models, in a dry run
 
 EPILOG = f"""\
 It trains what is missing, evaluates it, and writes out/report.html and out/tables/ (Markdown, CSV and LaTeX). Stopped at any
-moment, it goes on when started again, and does nothing twice. What its profile runs are ordinary commands, each a sweep in a
-folder of its own, out/STEP; the report is made of their records alone (lmf-sr report out).
+moment, it goes on when started again, and does nothing twice. A plan is a list of ordinary commands, each a sweep in a
+folder of its own, out/STEP; the report is made from their records alone (lmf-sr report out).
 
 options, as KEY=VALUE:
-  profile   {", ".join(choices("profile"))} (demo)
-  root      a folder with train/ (photographs) and benchmark/ (Set5/HR, ...); for profile=paper, with DIV2K's folders
+  plan      {", ".join(choices("plan"))} (demo)
+  root      a folder with train/ (photographs) and benchmark/ (Set5/HR, ...); for plan=paper, with DIV2K's folders
   photos    training photographs, if they are not in train/ there
   seeds     of the trained methods, as 0,1,2: their rows become mean ± std (0)
-  out       the folder of it all (reproduce/PROFILE)
+  out       the folder of it all (reproduce/PLAN)
 
 examples:
-  lmf-sr reproduce profile=demo                         shipped photographs, small encoders: minutes on two cores
-  lmf-sr reproduce profile=demo seeds=0,1 --train logger=csv
-  lmf-sr reproduce profile=bench root=DATA              your photographs and benchmark sets: hours on two cores
-  lmf-sr reproduce profile=paper root=DIV2K --dry-run   what it would run: the papers' recipe, weeks on one GPU
+  lmf-sr reproduce plan=demo                         shipped photographs, small encoders: minutes on two cores
+  lmf-sr reproduce plan=demo seeds=0,1 --train logger=csv
+  lmf-sr reproduce plan=bench root=DATA              your photographs and benchmark sets: hours on two cores
+  lmf-sr reproduce plan=paper root=DIV2K --dry-run   what it would run: the papers' recipe, weeks on one GPU
 """
 
 
@@ -61,11 +61,11 @@ def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
     cfg = _configuration(options.settings)
     out, failures = Path(cfg.out), []
-    commands = {step: [*_flat(command or [None])] for step, command in cfg.profile.steps.items()}
+    commands = {step: [*_flat(command or [None])] for step, command in cfg.plan.steps.items()}
     for step, (verb, *given) in sorted(commands.items(), key=lambda command: command[1][0] != "train"):
         models = PLACEHOLDERS if options.dry_run else _models(out)
         if lacking := _lacking(verb, given, models, cfg.root):
-            print(f"\n{step}: left out, since {lacking}")
+            print(f"\n{step}: left out, because {lacking}")
             continue
         sweep = [
             "-m",
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str]) -> None:
     if options.dry_run:
         return
     _draw_crops(cfg, out / CROPS)
-    write_report(out, out, f"lmf-sr: {cfg.profile.name} reproduction")
+    write_report(out, out, f"lmf-sr: {cfg.plan.name} reproduction")
     print(f"\nwritten: {out / 'report.html'}, {out / 'tables'}")
     if failures:
         raise InputError(f"{', '.join(failures)} failed, as told above; the same command does what is missing")
@@ -96,7 +96,12 @@ def _done(verb: str, sweep: Sequence[str]) -> bool:
 
 
 def _configuration(settings: Sequence[str]) -> DictConfig:
-    """Raises InputError for settings that make no sense, or a profile without what it needs."""
+    """Raises InputError for settings that make no sense, or a plan without what it needs."""
+    for setting in settings:
+        if setting.startswith("profile="):
+            raise InputError(
+                f"{setting} is now called plan={setting.partition('=')[2]}: lmf-sr profile is another verb"
+            )
     overrides = [re.sub(r"^seeds=([\d,]+)$", r"seeds='\1'", given) for given in settings]  # no sweep of this verb
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -109,9 +114,9 @@ def _configuration(settings: Sequence[str]) -> DictConfig:
         raise InputError(f"there is no folder {cfg.photos}: photos=FOLDER holds the photographs to train on")
     if cfg.photos is None and cfg.root is not None:
         cfg.photos = _photographs(Path(cfg.root))
-    for key, what in (cfg.profile.get("needs") or {}).items():
+    for key, what in (cfg.plan.get("needs") or {}).items():
         if cfg[key] is None:
-            raise InputError(f"profile={cfg.profile.name} needs {what}")
+            raise InputError(f"plan={cfg.plan.name} needs {what}")
     return cfg
 
 
@@ -128,7 +133,7 @@ def _photographs(data: Path) -> str | None:
 
 
 def _flat(command: Sequence[Any]) -> Iterator[str]:
-    """Parts of a command that are lists themselves, in their places."""
+    """The parts of a command, with lists among them spread out."""
     for part in command:
         if OmegaConf.is_list(part):
             yield from part
@@ -137,9 +142,9 @@ def _flat(command: Sequence[Any]) -> Iterator[str]:
 
 
 def _models(out: Path) -> dict[str, list[str]]:
-    """What `ckpt=METHODS` and so on stand for: the checkpoints trained so far."""
+    """The checkpoints trained so far, by the placeholder that stands for them (`ckpt=METHODS`)."""
     trainings = _trainings(out)
-    methods = {str(path): record.configuration["decoder"]["name"] for path, record in trainings if _of_method(record)}
+    methods = {str(path): record.configuration["decoder"]["name"] for path, record in trainings if _is_method(record)}
     conversions = [path for path, decoder in methods.items() if original_of(decoder)]
     return {
         "METHODS": [*methods],
@@ -148,8 +153,8 @@ def _models(out: Path) -> dict[str, list[str]]:
     }
 
 
-def _of_method(training: Record) -> bool:
-    """Whether a training is of one of the methods that are compared, rather than of a variant of one."""
+def _is_method(training: Record) -> bool:
+    """Whether a training is that of a method, rather than of a variant of one."""
     return str(training.sweep).startswith(METHODS)
 
 
@@ -163,12 +168,12 @@ def _lacking(
 ) -> str | None:
     """Why a step cannot be run; None if it can."""
     if verb is None:
-        return "the profile has none of it"
+        return "this plan does not include it"
     for key, _, value in (argument.partition("=") for argument in given):
         if key == "ckpt" and not models[value]:
-            return "nothing is trained that it is for"
+            return "no model for this step has been trained yet"
         if key == "data.root" and not Path(value.strip("'")).is_dir():
-            return f"there is no folder {value}" if root else "no root=DATA was given, in which its data would be"
+            return f"there is no folder {value}" if root else "it needs root=DATA, which was not given"
     return None
 
 
@@ -179,8 +184,8 @@ def _trainings(out: Path) -> list[tuple[Path, Record]]:
 
 
 def _draw_crops(cfg: DictConfig, path: Path) -> None:
-    """Of the first seed of each method, unless the drawing is newer than all that has been trained."""
-    trainings = [(ckpt, record) for ckpt, record in _trainings(path.parent) if _of_method(record)]
+    """Draws crops of the first seed of each method, unless the drawing is newer than every checkpoint."""
+    trainings = [(ckpt, record) for ckpt, record in _trainings(path.parent) if _is_method(record)]
     if not trainings or (path.exists() and all(path.stat().st_mtime > ckpt.stat().st_mtime for ckpt, _ in trainings)):
         return
     models: dict[str, Upscaler] = {"bicubic": Bicubic()}
@@ -188,14 +193,14 @@ def _draw_crops(cfg: DictConfig, path: Path) -> None:
         name = record.configuration["decoder"]["name"]
         if name not in models:
             models[name] = load(ckpt)
-    asked = cfg.profile.crops
+    asked = cfg.plan.crops
     images = instantiate(trainings[0][1].configuration["data"]).validation()
     crops = dict(detailed_crops(models, images, asked.images, asked.scale, asked.side))
     side_by_side(list(crops.values()), path, list(crops))
 
 
 def _quoted(text: str) -> str:
-    """As Hydra reads it back as one string."""
+    """The text so quoted that Hydra reads it back as one string."""
     return text if re.fullmatch(r"[\w./+@-]+", text) else "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 

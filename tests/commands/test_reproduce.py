@@ -1,4 +1,4 @@
-"""`lmf-sr reproduce`: from training to report, in its smallest profile; nothing twice; what it lacks is said."""
+"""`lmf-sr reproduce`: from training to report, in its smallest plan; nothing twice; what it lacks is said."""
 
 import csv
 from pathlib import Path
@@ -16,11 +16,11 @@ def cells(table: Path) -> dict[tuple[str, str, str], dict[str, str]]:
 
 @pytest.mark.slow
 def test_from_training_to_report_and_again_from_records_alone(run: Run, tmp_path: Path) -> None:
-    asked = ("reproduce", "profile=smoke", "--train", "logger=csv", "trainer.accelerator=cpu")
+    asked = ("reproduce", "plan=smoke", "--train", "logger=csv", "trainer.accelerator=cpu")
     outcome = run(*asked)
     assert outcome.status == 0, outcome.err
     out = tmp_path / "reproduce" / "smoke"
-    assert "benchmarks: left out, since no root=DATA was given, in which its data would be" in outcome.out
+    assert "benchmarks: left out, because it needs root=DATA, which was not given" in outcome.out
     quality = cells(out / "tables" / "T1.csv")
     for model in ("bicubic", "liif", "lm-liif"):
         for scale in ("4.0", "6.0"):
@@ -47,30 +47,31 @@ def test_from_training_to_report_and_again_from_records_alone(run: Run, tmp_path
     }
 
 
-@pytest.mark.parametrize("profile", ["demo", "bench", "paper", "smoke"])
-def test_what_a_profile_would_run(run: Run, tmp_path: Path, profile: str) -> None:
+@pytest.mark.parametrize("plan", ["demo", "bench", "paper", "smoke"])
+def test_what_a_plan_would_run(run: Run, tmp_path: Path, plan: str) -> None:
     (tmp_path / "DATA" / "train" / "few").mkdir(parents=True)
     (tmp_path / "DATA" / "train" / "many").mkdir()
     (tmp_path / "DATA" / "benchmark").mkdir()
     for name in ("few/1.png", "many/1.png", "many/2.png"):
         (tmp_path / "DATA" / "train" / name).touch()
-    outcome = run("reproduce", f"profile={profile}", "root=DATA", "seeds=0,1", "--dry-run")
+    outcome = run("reproduce", f"plan={profile}", "root=DATA", "seeds=0,1", "--dry-run")
     assert outcome.status == 0, outcome.err
     assert "seed=0,1" in outcome.out
     assert "evaluate -m ckpt=ALL data=benchmark" in outcome.out
     assert all(f"ckpt={name}" in outcome.out for name in PLACEHOLDERS)
-    assert ("DATA/train/many" in outcome.out) == (profile == "bench")
+    assert ("DATA/train/many" in outcome.out) == (plan == "bench")
     assert not (tmp_path / "reproduce").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["profile=none"], "there is no profile 'none'; choose one of bench, demo, paper, smoke"),
-        (["profile=bench"], "profile=bench needs photographs to train on"),
-        (["profile=paper"], "profile=paper needs DIV2K"),
+        (["plan=none"], "there is no plan 'none'; choose one of bench, demo, paper, smoke"),
+        (["plan=bench"], "plan=bench needs photographs to train on"),
+        (["plan=paper"], "plan=paper needs DIV2K"),
         (["root=nowhere"], "there is no folder nowhere"),
-        (["profile=bench", "photos=nowhere"], "there is no folder nowhere: photos=FOLDER holds the photographs"),
+        (["plan=bench", "photos=nowhere"], "there is no folder nowhere: photos=FOLDER holds the photographs"),
+        (["profile=demo"], "profile=demo is now called plan=demo"),
         (["speed=1"], "there is no option 'speed'"),
     ],
 )
