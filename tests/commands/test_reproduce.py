@@ -54,7 +54,7 @@ def test_what_a_plan_would_run(run: Run, tmp_path: Path, plan: str) -> None:
     (tmp_path / "DATA" / "benchmark").mkdir()
     for name in ("few/1.png", "many/1.png", "many/2.png"):
         (tmp_path / "DATA" / "train" / name).touch()
-    outcome = run("reproduce", f"plan={profile}", "root=DATA", "seeds=0,1", "--dry-run")
+    outcome = run("reproduce", f"plan={plan}", "root=DATA", "seeds=0,1", "--dry-run")
     assert outcome.status == 0, outcome.err
     assert "seed=0,1" in outcome.out
     assert "evaluate -m ckpt=ALL data=benchmark" in outcome.out
