@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo reproduce-tables test lint format docs bench bench-gpu build clean
+.PHONY: help demo reproduce-tables test lint format docs readme bench bench-gpu build clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -42,6 +42,9 @@ format: $(READY) ## put the code in the house style
 
 docs: $(READY) ## build the documentation site into site/
 	$(BIN)/mkdocs build --strict
+
+readme: $(READY) ## make the pictures of the README anew, into docs/readme/
+	$(BIN)/python -m benchmarks.readme
 
 bench: $(READY) ## measure speed and memory, side by side; results in benchmarks/results/
 	$(BIN)/python -m benchmarks
