@@ -31,6 +31,7 @@ from lmf_sr.errors import InputError
 
 EPS = 1e-6  # ties between two latents go to the later one, as in LIIF's code
 TRAINING_SIDE = 48  # latents of a training patch
+WITHOUT_FLOAT64 = {"mps"}  # kinds of device
 TRAINING_SCALE = 4.0  # the largest scale seen in training; cells do not shrink below its cell
 
 Region = tuple[float, float, float, float]
@@ -42,9 +43,19 @@ def pixel_centers(n: int, start: float = 0.0, extent: float = 1.0) -> Float[Tens
     return -1 + 2 * start + (2 * torch.arange(n, dtype=torch.float64) + 1) * (extent / n)
 
 
+def coordinates_on(p: Float[Tensor, "*N"], device: torch.device) -> Float[Tensor, "*N"]:
+    """Coordinates on a device, in float32 where that has no float64."""
+    return p.to(device, torch.float32 if device.type in WITHOUT_FLOAT64 else p.dtype)
+
+
 def relative_cell(cell: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Float[Tensor, "*N 2"]:
     """The cell in units of which LR pixels are 2 apart: `cell * (h, w)`."""
-    return cell * cell.new_tensor(lr_size)
+    return cell * lengths(lr_size, cell)
+
+
+def lengths(lr_size: tuple[int, ...], like: Tensor) -> Float[Tensor, " n"]:
+    """The lengths of the axes as a tensor of the kind of `like`, made so that an exported graph takes any."""
+    return torch.stack([torch.full((), n, dtype=like.dtype, device=like.device) for n in lr_size])
 
 
 def clip_cell(cell: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Float[Tensor, "*N 2"]:
@@ -65,7 +76,7 @@ class Corners(NamedTuple):
     weight: Float[Tensor, "*N 2"]
 
 
-def axis_corners(p: Float[Tensor, "*N"], n: int, offset: float | Float[Tensor, "*M"] | None = None) -> Corners:
+def axis_corners(p: Float[Tensor, "*N"], n: int | Tensor, offset: float | Float[Tensor, "*M"] | None = None) -> Corners:
     """The corners of points `p` on an axis of `n` latents.
 
     Args:
@@ -73,9 +84,10 @@ def axis_corners(p: Float[Tensor, "*N"], n: int, offset: float | Float[Tensor, "
         n: number of latents along the axis.
         offset: distance at which the two latents are looked for; `1/n` unless given (CiaoSR has its own).
     """
+    n = latent_count(n)
     if offset is None:
         before = (_position(p, n) + tie(n) * n / 2).floor()
-        index = torch.stack([before, before + 1], dim=-1).clamp(0, n - 1)
+        index = torch.stack([before, before + 1], dim=-1).clamp(min=0).clamp(max=n - 1)
     else:
         around = torch.stack([p - offset, p + offset], dim=-1) + tie(n)
         index = _nearest(around.clamp(-1 + EPS, 1 - EPS), n)
@@ -87,26 +99,34 @@ def axis_corners(p: Float[Tensor, "*N"], n: int, offset: float | Float[Tensor, "
     return Corners(index.long(), rel, weight)
 
 
-def tie(n: int) -> float:
+def latent_count(n: int | Tensor) -> int | Tensor:
+    """The length of an axis; while a graph is exported, which keeps no other quotients of it exact, as a float64 tensor."""
+    if isinstance(n, Tensor) or not torch.compiler.is_compiling():
+        return n
+    return torch.full((), n, dtype=torch.float64)
+
+
+def tie(n: int | Tensor) -> float | Tensor:
     """How far before a tie a point still goes to the later latent: 2.4e-5 of the distance between latents at most.
 
     That is what 1e-6 is in training. So a window of a picture, in its own coordinates, finds the latents of the whole.
     """
-    return EPS * min(1.0, TRAINING_SIDE / n)
+    share = TRAINING_SIDE / n
+    return EPS * (share.clamp(max=1.0) if isinstance(share, Tensor) else min(1.0, share))
 
 
-def _nearest(p: Float[Tensor, "*N"], n: int) -> Float[Tensor, "*N"]:
-    return _position(p, n).round().clamp(0, n - 1)
+def _nearest(p: Float[Tensor, "*N"], n: int | Tensor) -> Float[Tensor, "*N"]:
+    return _position(p, n).round().clamp(min=0).clamp(max=n - 1)
 
 
-def _position(p: Float[Tensor, "*N"], n: int) -> Float[Tensor, "*N"]:
+def _position(p: Float[Tensor, "*N"], n: int | Tensor) -> Float[Tensor, "*N"]:
     """Where points lie among `n` latents, in numbers of latents."""
     return ((p + 1) * n - 1) / 2
 
 
 def nearest(coords: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Int[Tensor, "*N"]:
     """The latent nearest to each point, as a flat position `row * w + column`."""
-    h, w = lr_size
+    h, w = (latent_count(n) for n in lr_size)
     return (_nearest(coords[..., 0], h) * w + _nearest(coords[..., 1], w)).long()
 
 
@@ -136,10 +156,10 @@ def four_corners(
 
 def nearest_corner(coords: Float[Tensor, "B Q 2"], lr_size: tuple[int, ...]) -> FourCorners:
     """The nearest latent of each query in place of its four corners: no local ensemble. A tie goes to the later latent."""
-    h, w = lr_size
+    h, w = (latent_count(n) for n in lr_size)
     rows, cols = (_nearest(p + tie(n), n) for p, n in ((coords[..., 0], h), (coords[..., 1], w)))
     centers = torch.stack([rows * (2 / h) + (1 / h - 1), cols * (2 / w) + (1 / w - 1)], dim=-1)
-    rel = (coords - centers) * coords.new_tensor([h, w])
+    rel = (coords - centers) * lengths(lr_size, coords)
     at = (rows * w + cols).long()
     return FourCorners(at.unsqueeze(-1), rel.unsqueeze(-2), torch.ones_like(rel[..., :1]))
 
@@ -161,8 +181,12 @@ def sample_bilinear(image: Float[Tensor, "B C h w"], coords: Float[Tensor, "B Q 
 
     Computed in the precision of the coordinates: float32 misplaces the pixels of a large grid.
     """
+    padding = "border"
+    if image.device.type in WITHOUT_FLOAT64:  # nor, before PyTorch 2.13, has it this padding
+        outermost = 1 - 1 / lengths(image.shape[-2:], coords)
+        coords, padding = coords.clamp(-outermost, outermost), "zeros"
     grid = coords.flip(-1).unsqueeze(1)  # grid_sample wants (x, y)
-    values = F.grid_sample(image.to(coords.dtype), grid, mode="bilinear", padding_mode="border", align_corners=False)
+    values = F.grid_sample(image.to(coords.dtype), grid, mode="bilinear", padding_mode=padding, align_corners=False)
     return values.squeeze(2).transpose(1, 2).to(image.dtype)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lmf_sr.decoders import Decoder
 from lmf_sr.encoders import Encoder, compiled
 from lmf_sr.errors import InputError
-from lmf_sr.geometry import Grid, Region, clip_cell, sample_bilinear
+from lmf_sr.geometry import Grid, Region, clip_cell, coordinates_on, sample_bilinear
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.rendering import pipeline
 from lmf_sr.rendering.budget import DEFAULT, Budget
@@ -198,7 +198,7 @@ class ContinuousImage:
         decoder, lr = self.model.decoder, self.encoded.lr
         if coords.shape[0] != lr.shape[0]:
             raise InputError(f"coords are for {coords.shape[0]} pictures, but {lr.shape[0]} were encoded")
-        cell, coords = cell.to(lr), coords.to(lr.device)
+        cell, coords = cell.to(lr), coordinates_on(coords, lr.device)
         state = self.encoded.state(clip_cell(cell if cell.ndim == 3 else cell.expand(len(lr), 1, 2), self.size))
         out = lr.new_empty(*coords.shape[:2], 3)
         count = self.budget.queries(lr)

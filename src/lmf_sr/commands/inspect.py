@@ -67,5 +67,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="shipped name or checkpoint file (default: %(default)s)")
     add_cmsr(parser, threshold="the table's, or 2e-5")
     parser.add_argument("--output", "-o", type=Path, help="file to draw (default: IMAGE_x8_cmsr.png beside IMAGE)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
     return parser

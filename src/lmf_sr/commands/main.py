@@ -30,7 +30,7 @@ VERBS = {
     "collect": Verb("collect", "one table of any number of runs: CSV, Parquet or on the terminal"),
     "upscale": Verb("upscale", "make pictures larger, by any factor or to any size"),
     "view": Verb("view", "look at pictures in a browser: zoom to any factor, compare models"),
-    "export": Verb("export", "one page in which a picture can be zoomed without end"),
+    "export": Verb("export", "a page in which a picture can be zoomed without end; or a model as ONNX"),
     "calibrate": Verb("calibrate", "find what CMSR may render coarsely, for any error allowed"),
     "inspect": Verb("inspect", "draw what CMSR goes by: a picture's modulation intensity and levels"),
     "reproduce": Verb("reproduce", "the paper's tables and figures, from training to report"),

@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         const=Existing.SKIP,
         help="keep outputs that are there already, and make the others",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
     parser.add_argument(
         "--memory",
         metavar="SIZE",

@@ -26,7 +26,7 @@ from torch import Tensor
 from lmf_sr.decoders import Decoder, in_window, some
 from lmf_sr.decoders.cross_scale import BLOCK, CrossScaleAttention
 from lmf_sr.decoders.layers import MLP, CornerMLP, linear_on_unfold, softmax
-from lmf_sr.geometry import four_corners, gather, nearest, relative_cell
+from lmf_sr.geometry import four_corners, gather, lengths, nearest, relative_cell
 from lmf_sr.linear import linear
 
 
@@ -96,7 +96,7 @@ class CiaoSR(Decoder):
 
 def corner_reach(cell: Float[Tensor, "B 2"], lr_size: tuple[int, ...]) -> Float[Tensor, "B 2"]:
     """The distance along each axis at which corners are looked for."""
-    return (1 - cell) / (cell.new_tensor(lr_size) - 1).clamp(min=1)
+    return (1 - cell) / (lengths(lr_size, cell) - 1).clamp(min=1)
 
 
 def attend(
@@ -115,7 +115,7 @@ def attend(
 def gather3x3(padded: Float[Tensor, "B H W C"], at: Int[Tensor, "B Q"]) -> Float[Tensor, "B Q 9*C"]:
     """U(F) at flat positions `row * w + column` of the image inside the padding."""
     stride = padded.shape[2]
-    corner = at // (stride - 2) * stride + at % (stride - 2)
+    corner = at + at // (stride - 2) * 2  # two more for each row above
     steps = torch.arange(3, device=at.device)
     around = (steps[:, None] * stride + steps).flatten()
     return gather(padded, corner.unsqueeze(-1) + around).transpose(-1, -2).flatten(-2)

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lmf_sr.decoders.layers import softmax
+from lmf_sr.decoders.layers import bands, softmax
 from lmf_sr.linear import linear
 
 BLOCK = 48
@@ -60,10 +60,8 @@ def weighted(
     norms = patch_norms(reference)
     largest = norms.max()  # which keeps products within float16
     keys, factors, cells = (reference / largest).flatten(1).T, 10 * largest / norms, cells.flatten(1)
-    rows = max(BAND // (W * h * w), 1)
-    bands = []
-    for top in range(0, H, rows):
-        bottom = min(top + rows, H)
+    made = []
+    for top, bottom in bands(H, W * h * w, BAND):
         # Of each sum along diagonals the rows at the ends miss a neighbour, unless the image ends there.
         first, last = max(top - 2, 0), min(bottom + 2, H)
         start, stop = max(top - 1, 0), min(bottom + 1, H)
@@ -71,20 +69,26 @@ def weighted(
         logits = along_diagonals(products)[start - first : stop - first] * factors
         attention = softmax(logits.flatten(2), dim=-1).view_as(logits)
         weights = along_diagonals(attention)[top - start : bottom - start].to(cells)
-        bands.append(linear(cells, weights.reshape(-1, h * w)))
-    return torch.cat(bands, dim=1).unflatten(1, (H, W))
+        made.append(linear(cells, weights.reshape(-1, h * w)))
+    return torch.cat(made, dim=1).unflatten(1, (H, W))
 
 
 def patch_norms(x: Float[Tensor, "k h w"]) -> Float[Tensor, "h w"]:
     """The norm of each 3x3 patch, 1e-4 at least; in float32 at least."""
     squares = x.to(torch.promote_types(x.dtype, torch.float32)).square().sum(0, keepdim=True)
-    return F.avg_pool2d(squares, 3, stride=1, padding=1, divisor_override=1)[0].clamp(min=1e-8).sqrt()
+    return (9 * F.avg_pool2d(squares, 3, stride=1, padding=1)[0]).clamp(min=1e-8).sqrt()
 
 
 def along_diagonals(x: Float[Tensor, "H W h w"]) -> Float[Tensor, "H W h w"]:
     """The sum of `x[p + d, j + d]` over d in {-1, 0, 1}^2: axis by axis."""
     for p, j in ((0, 2), (1, 3)):
-        (n, m), summed = (x.shape[p] - 1, x.shape[j] - 1), x.clone()
+        n, m = x.shape[p] - 1, x.shape[j] - 1
+        if torch.compiler.is_compiling():  # an exported graph gets writing to a part of a tensor wrong
+            border = [int(axis in (p, j)) for axis in (3, 3, 2, 2, 1, 1, 0, 0)]
+            wide = F.pad(x, border)
+            x = x + wide.narrow(p, 0, n + 1).narrow(j, 0, m + 1) + wide.narrow(p, 2, n + 1).narrow(j, 2, m + 1)
+            continue
+        summed = x.clone()
         summed.narrow(p, 1, n).narrow(j, 1, m).add_(x.narrow(p, 0, n).narrow(j, 0, m))
         summed.narrow(p, 0, n).narrow(j, 0, m).add_(x.narrow(p, 1, n).narrow(j, 1, m))
         x = summed

@@ -76,6 +76,15 @@ class CornerMLP(MLP):
         return self.linears[-1](self.hidden_from(first, rel, cell))
 
 
+def bands(n: int, row: int, at_once: int) -> list[tuple[int, int]]:
+    """`n` rows of size `row` in bands of about `at_once`: where each begins and ends. One band while a graph is exported,
+    because a graph has no loop over its sizes."""
+    if torch.compiler.is_compiling():
+        return [(0, n)]
+    rows = max(at_once // row, 1)
+    return [(top, min(top + rows, n)) for top in range(0, n, rows)]
+
+
 def softmax(logits: Float[Tensor, "*N"], dim: int) -> Float[Tensor, "*N"]:
     """Softmax in float32 at least: autocast's half precision is too coarse for large logits."""
     return logits.softmax(dim, dtype=torch.promote_types(logits.dtype, torch.float32))

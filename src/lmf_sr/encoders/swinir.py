@@ -77,7 +77,8 @@ class SwinIR(Encoder):
 
     def forward(self, lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B C h w"]:
         h, w = lr.shape[-2:]
-        lr = pad_by_reflection(lr, self.window)
+        if h % self.window or w % self.window:
+            lr = pad_by_reflection(lr, self.window)
         mask = shift_mask(lr.shape[-2], lr.shape[-1], self.window, lr.device).to(lr.dtype)
         first = self.conv_first(lr)
         x = self.norm_first(to_tokens(first))

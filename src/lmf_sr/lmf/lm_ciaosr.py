@@ -16,8 +16,8 @@ from torch import Tensor
 
 from lmf_sr.decoders.ciaosr import attend
 from lmf_sr.decoders.cross_scale import BLOCK, CrossScaleAttention
-from lmf_sr.decoders.layers import MLP, CornerMLP, unfold3x3
-from lmf_sr.geometry import relative_cell
+from lmf_sr.decoders.layers import MLP, CornerMLP, bands, unfold3x3
+from lmf_sr.geometry import lengths, relative_cell
 from lmf_sr.linear import linear
 from lmf_sr.lmf.conversion import LinearFirst, LMFState
 
@@ -66,17 +66,15 @@ class LMCiaoSR(LinearFirst):
         In bands of rows, which bounds the memory that U(F) and the attention take.
         """
         B, _, n, m = features.shape
-        h, w = lr_size
         nonlocal_ = self.cross_scale(features).permute(0, 2, 3, 1)
         padded = F.pad(features, (1, 1, 1, 1))
-        rel = features.new_tensor([(-i / h, -j / w) for i, j in CORNERS])
-        rows = max(POSITIONS_AT_ONCE // (B * m), 1)
-        bands = []
-        for top in range(0, n, rows):
-            unfolded = unfold3x3(padded[:, :, top : top + rows + 2], padding=0)
-            z = self.attended(unfolded, nonlocal_[:, top : top + rows], rel, cell)
-            bands.append(self.with_code(self.latent_mlp(z), z))
-        return torch.cat(bands, dim=1)
+        rel = -features.new_tensor(CORNERS) / lengths(lr_size, features)
+        made = []
+        for top, bottom in bands(n, B * m, POSITIONS_AT_ONCE):
+            unfolded = unfold3x3(padded[:, :, top : bottom + 2], padding=0)
+            z = self.attended(unfolded, nonlocal_[:, top:bottom], rel, cell)
+            made.append(self.with_code(self.latent_mlp(z), z))
+        return torch.cat(made, dim=1)
 
     def attended(
         self,

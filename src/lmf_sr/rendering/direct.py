@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lmf_sr.decoders import Decoder
-from lmf_sr.geometry import Grid, sample_bilinear
+from lmf_sr.geometry import Grid, coordinates_on, sample_bilinear
 from lmf_sr.lmf.conversion import LMFState
 from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.budget import DEFAULT, Budget
@@ -72,7 +72,7 @@ class Direct:
         self, state: Any, lr: Float[Tensor, "B 3 h w"], grid: Grid
     ) -> Callable[[Int[Tensor, " n"]], Float[Tensor, "B n 3"]]:
         """What gives the RGB of some of a grid's pixels, which are counted row by row."""
-        rows, cols, W = grid.rows.to(lr.device), grid.cols.to(lr.device), len(grid.cols)
+        (rows, cols), W = (coordinates_on(p, lr.device) for p in (grid.rows, grid.cols)), len(grid.cols)
 
         def query(pixels: Int[Tensor, " n"]) -> Float[Tensor, "B n 3"]:
             coords = torch.stack([rows[pixels // W], cols[pixels % W]], dim=-1).expand(len(lr), -1, -1)
