@@ -30,7 +30,7 @@ from lmf_sr.model import Model
 from lmf_sr.unpickling import unpickle
 
 FORMAT = "lmf-sr/1"
-WEIGHTS = Path(__file__).parent / "weights"  # what ships: NAME.safetensors, its calibration and model card
+WEIGHTS = Path(__file__).parent / "weights"  # the shipped models: NAME.safetensors, its calibration and model card
 DEFAULT_MODEL = "edsr-baseline-lm-liif"
 
 
@@ -38,8 +38,8 @@ def load(source: str | Path = DEFAULT_MODEL) -> Model:
     """Loads a model, in evaluation mode, on the CPU.
 
     Args:
-        source: a shipped model's name, or a file: an export (.safetensors), a Lightning checkpoint (.ckpt) or the
-            authors' format (.pth).
+        source: a shipped model's name, or a file: an export (.safetensors), a Lightning checkpoint (.ckpt) or another
+            repository's checkpoint (.pth).
 
     Raises:
         InputError: no such file or name; a file of another kind; a pickle that would run code; weights that do not fit.
@@ -85,7 +85,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def checkpoint_file(source: str | Path) -> Path:
-    """The file of what `load` takes: itself, or that of the shipped model of this name. Raises InputError for neither."""
+    """The file that `load` reads for a source: the source itself, or the shipped model of this name. Raises InputError if
+    there is neither."""
     if Path(source).is_file():
         return Path(source)
     if str(source) in shipped_models():
@@ -103,7 +104,7 @@ def shipped_models() -> list[str]:
 
 
 def export(model: Model, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
-    """Writes a model as safetensors with its configuration inside; atomically. Of any `dtype`, it is loaded as float32.
+    """Writes a model as safetensors with its configuration inside, atomically. Whatever its `dtype`, it loads as float32.
 
     Raises InputError if a weight is not finite, or not in `dtype`.
     """

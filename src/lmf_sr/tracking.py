@@ -1,4 +1,4 @@
-"""What a W&B run is told about one model, beside what happens over its steps.
+"""The numbers of one model that a W&B run shows beside those of its steps.
 
     by_scale/psnr, by_scale/decoder_macs, ...    a row for each scale, drawn against by_scale/scale
     psnr/x4, decoder_macs/x4, ...                the same as numbers of the summary, to sort and to plot runs by

@@ -14,7 +14,7 @@ import torch
 
 from lmf_sr.errors import InputError
 
-_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")  # of NumPy 1 and 2
+_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")  # their names in NumPy 1 and 2
 _NUMPY: list[Any] = [
     np.dtype,
     np.ndarray,
@@ -22,11 +22,11 @@ _NUMPY: list[Any] = [
     *((np._core.multiarray._reconstruct, f"{module}._reconstruct") for module in _MODULES),  # type: ignore[attr-defined]
     *{type(np.dtype(code)) for code in (*np.typecodes["AllInteger"], *np.typecodes["Float"], "?", "S", "U")},
 ]
-"""What NumPy's pickles of numbers, text and arrays of them ask for."""
+"""The globals that NumPy's pickles of numbers, text and arrays of them ask for."""
 
 
 def unpickle(path: Path) -> Any:
-    """What a pickled file holds, read as data. Raises InputError if it cannot be read, or asks for anything else."""
+    """The content of a pickled file. Raises InputError if it cannot be read as data."""
     try:
         with torch.serialization.safe_globals(_NUMPY):
             return torch.load(path, map_location="cpu", weights_only=True)

@@ -57,6 +57,14 @@ def test_a_checkpoint_from_elsewhere_goes_by_its_name() -> None:
     assert subject == Subject("edsr-baseline", "lm-liif", training=("from last.ckpt",))
 
 
+def test_a_checkpoint_from_elsewhere_that_differs_from_the_named_model_is_another() -> None:
+    found = {"edsr-baseline-lm-liif n_resblocks=4 width=8 cmsr 2e-05": quality("a", "div2k", {2.0: 30.0})}
+    foreign = record("evaluate", found, configuration={"ckpt": "some/last.ckpt", "cmsr": {"mse_threshold": 2e-5}})
+    (subject,) = Study([foreign]).main
+    assert subject == Subject("edsr-baseline", "lm-liif", ("n_resblocks=4",), ("width=8",), ("from last.ckpt",))
+    assert subject.names == {"encoder": "", "decoder": ""}  # no published figure is that of such a model
+
+
 def test_the_model_that_ships_stands_beside_one_trained_alike() -> None:
     parts = {"encoder": choice("encoder", "edsr-baseline"), "decoder": choice("decoder", "liif")}
     shipped = record("evaluate", {"edsr-baseline-liif": quality("a", "div2k", {2.0: 31.0})}, configuration=parts)

@@ -1,6 +1,7 @@
 """What is logged per scale, on any trainer run."""
 
 import csv
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,16 @@ def test_psnr_is_the_mean_over_images_by_the_protocol_of_the_data(trainer: MakeT
     scores = {f"psnr/x{scale:g}": expected(model, scale, BENCHMARK) for scale in (2.0, 2.7)}
     scores["psnr/mean"] = sum(scores.values()) / 2
     assert {name: logged(run)[name] for name in scores} == pytest.approx(scores, rel=1e-5)
+
+
+def test_an_image_that_is_reproduced_exactly_leaves_the_mean_finite(
+    trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lmf_sr.training.callbacks.psnr.psnr", lambda *_: math.inf)
+    run = trainer(1)
+    run.callbacks = [Psnr()]
+    run.validate(learner(), tiny_data(scales=(1.5,)), verbose=False)
+    assert logged(run)["psnr/mean"] == 100
 
 
 def test_psnr_by_another_protocol_and_without_training(trainer: MakeTrainer) -> None:

@@ -99,7 +99,7 @@ def job(cfg: DictConfig) -> Outcome:
 
 
 def _models(sources: Sequence[str], device: str) -> dict[str, Upscaler]:
-    """What to compare, by name; where two models are of one kind, the name tells their files apart."""
+    """The models to compare, by name; where two are of one kind, the name tells their files apart."""
     loaded = {source: Bicubic() if source == "bicubic" else load(source).to(device_named(device)) for source in sources}
     if not loaded:
         raise InputError(

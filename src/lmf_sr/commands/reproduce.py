@@ -34,7 +34,7 @@ from lmf_sr.results.plots import side_by_side
 from lmf_sr.results.records import FILE, Record, read_record
 
 METHODS = "methods"  # the names of the steps that train the methods begin so
-PLACEHOLDERS = {name: [name] for name in ("METHODS", "CONVERSIONS", "ALL")}  # of models, in a dry run
+PLACEHOLDERS = {name: [name] for name in ("METHODS", "CONVERSIONS", "ALL")}  # printed as they are in a dry run
 
 EPILOG = f"""\
 It trains what is missing, evaluates it, and writes out/report.html and out/tables/ (Markdown, CSV and LaTeX). Stopped at any

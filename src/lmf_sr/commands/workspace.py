@@ -1,4 +1,4 @@
-"""A W&B workspace from code. Its panels show what `tracking.py` logs: rows against scale, and a summary for each run.
+"""A W&B workspace, made from code. Its panels show what `tracking.py` logs: rows against scale, and a summary of each run.
 
 It needs the package wandb-workspaces, an optional extra.
 """
@@ -69,7 +69,10 @@ def _parallel_coordinates(scale: float) -> Any:
 
 
 def described(workspace: Workspace) -> str:
-    """What W&B would be sent, without what it fills in itself: YAML, a list of panels for each section."""
+    """The workspace as YAML, a list of panels for each section, without the fields that W&B fills in itself.
+
+    W&B's package prints no workspace, so this calls the private `_to_model`; `tests/commands/test_dashboard.py` pins it.
+    """
     content = workspace._to_model().model_dump(by_alias=True, exclude_none=True)
     sections = {
         section["name"]: [_panel(panel["viewType"], panel["config"]) for panel in section["panels"]]

@@ -1,1 +1,1 @@
-"""Evaluation: protocols and metrics, result records, tables and figures made from records."""
+"""Evaluation: protocols and metrics, the quality of a model on a set of images, and its costs."""

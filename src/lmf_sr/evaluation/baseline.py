@@ -1,4 +1,4 @@
-"""Bicubic upscaling by MATLAB's rule, with the interface of a `Model`: the peer every table has."""
+"""Bicubic upscaling by MATLAB's rule, with the interface of a `Model`: the baseline of every table."""
 
 import torch
 from jaxtyping import Float
@@ -8,7 +8,7 @@ from lmf_sr.images import imresize
 
 
 class BicubicImage:
-    """A picture that is upscaled anew for every size."""
+    """A picture that is resized anew for each rendering."""
 
     def __init__(self, picture: Float[Tensor, "3 h w"]) -> None:
         self.picture = picture

@@ -1,4 +1,4 @@
-"""What a model costs at each of several scales, as results that stand beside those of an evaluation."""
+"""The costs of a model at each of several scales, as results that stand beside those of an evaluation."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Crops for the eye: of the first pictures of a set, the most detailed window as each model renders it."""
+"""Crops for the eye: the most detailed window of a picture, as each model renders it."""
 
 from collections.abc import Iterator, Mapping
 
@@ -16,14 +16,14 @@ from lmf_sr.results.plots import crop
 def detailed_crops(
     models: Mapping[str, Upscaler], images: PairedImages, count: int, scale: float, side: int
 ) -> Iterator[tuple[str, dict[str, Float[Tensor, "3 _ _"]]]]:
-    """For each of the first images its name and, by label, LR, every model's rendering, and HR.
+    """Yields, for each of the first images, its name and its window by label: LR, every model's rendering, and HR.
 
     Args:
-        models: by label.
+        models: the models by label.
         images: the set.
         count: how many images; those that cannot be read, or are too small for the scale, are left out.
-        scale: at which they are rendered.
-        side: of the window, in HR pixels.
+        scale: the scale of the renderings.
+        side: the side of the window, in HR pixels.
     """
     for name in images.names()[:count]:
         try:

@@ -27,7 +27,7 @@ BLACK = 16 / 255  # the luma of black in studio swing: it cancels in PSNR, not i
 
 @dataclass(frozen=True)
 class EvaluationProtocol:
-    """What is compared."""
+    """A convention for comparing a picture with the truth: colour or luma, and the border that is cropped."""
 
     name: str
     on_luma: bool
@@ -91,7 +91,7 @@ def ssim(
 
     Raises InputError if less than one window is left after cropping.
     """
-    from torchmetrics.functional.image import structural_similarity_index_measure  # as in `psnr`
+    from torchmetrics.functional.image import structural_similarity_index_measure  # see `psnr`
 
     check_window(truth.shape[1], truth.shape[2], scale, protocol)
     compared, expected = protocol.view(image, scale), protocol.view(truth, scale)

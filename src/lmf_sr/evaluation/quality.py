@@ -16,10 +16,10 @@ from lmf_sr.results.records import Metrics, Result
 
 @runtime_checkable
 class Upscaler(Protocol):
-    """What can be evaluated: a `Model`, or the bicubic baseline."""
+    """A `Model`, the bicubic baseline, or anything else that upscales and so can be evaluated."""
 
     def encode(self, image: Float[Tensor, "3 h w"], /) -> Any:
-        """A picture in [0, 1] to what has `render(height, width) -> (1, 3, height, width)`, clamped to [0, 1]."""
+        """Takes a picture in [0, 1]; returns an object with `render(height, width) -> (1, 3, height, width)` in [0, 1]."""
 
 
 def evaluate(
@@ -32,15 +32,15 @@ def evaluate(
 ) -> Result:
     """PSNR and SSIM of each image of a set at one scale, and their means; with CMSR, also what it saved (`savings.py`).
 
-    An image that cannot be read or compared is reported among the result's failures, and the others are done.
+    An image that cannot be read or compared is reported among the result's failures; the others are measured all the same.
 
     Args:
-        model: what upscales.
+        model: the model, or the baseline.
         images: the set.
         scale: how much larger the HR images are than the LR images.
-        protocol: what is compared.
+        protocol: how a rendering is compared with its HR image.
         after_image: called after each image, for progress bars.
-        saving: with whose table to render; in full without one.
+        saving: renders by its CMSR table and measures what that saves; None to render in full.
     """
     scores: dict[str, Metrics] = {}
     failures: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What the layouts share: how parameters are renamed, and which entries are no parameters."""
+"""Names that the layouts share: how parameters are renamed, and which entries are no parameters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ CROSS_SCALE = {
 DERIVED = ("sub_mean.", "add_mean.", "cs_attn.escape_NaN", ".attn_mask", ".relative_position_index")
 """Parts of the names of buffers that are frozen or follow from the configuration: they are no weights."""
 
-_WRAPPERS = ("module.", "_orig_mod.")  # of nn.DataParallel and of torch.compile
+_WRAPPERS = ("module.", "_orig_mod.")  # the prefixes of nn.DataParallel and torch.compile
 
 
 def unwrapped(weights: Mapping[str, Any]) -> dict[str, Any]:

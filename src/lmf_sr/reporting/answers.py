@@ -1,4 +1,4 @@
-"""What was found, in one sentence for each question that the page's figures answer.
+"""One sentence for each question that the page's figures answer.
 
 A sentence names the scale that it is about: 4, if it was measured there, or the nearest to it. Where nothing was measured
 that answers a question, its sentence is empty.

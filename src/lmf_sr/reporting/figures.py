@@ -20,7 +20,7 @@ from lmf_sr.results.plots import efficiency as drawing_of_efficiency
 from lmf_sr.results.rows import Row
 
 PARETO_SCALES = (2.0, 4.0, 8.0)
-DRAWN = {"decoder_macs", "decoder_ms", "decoder_parameters"}  # in a bubble
+DRAWN = {"decoder_macs", "decoder_ms", "decoder_parameters"}  # the metrics that a bubble shows
 INK = "#010203"  # becomes the page's own colour of text
 
 
@@ -102,7 +102,7 @@ def pareto(study: Study) -> Figure:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points of (cost, quality) that no other is at least as cheap and as good as, by cost."""
+    """The points (cost, quality) that no other point matches in both, in order of cost."""
     front: list[tuple[float, float]] = []
     for cost, quality in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or quality > front[-1][1]:
@@ -132,7 +132,7 @@ def efficiency(study: Study) -> Figure:
 
 
 def cmsr(study: Study) -> Figure:
-    """What an allowed MSE saves and loses, for each model and scale."""
+    """The savings and losses that an allowed MSE brings, for each model and scale."""
     about = (
         "PSNR lost, and MACs (dashed) and time (solid) of the decoder saved, against the MSE allowed: a line per scale."
     )

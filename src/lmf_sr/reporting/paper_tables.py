@@ -1,8 +1,8 @@
 """The paper's tables, from a study: T1 and T2 quality, T3 costs, T4 CMSR, T5 ablations.
 
-A table is made of blocks: a row for each model (or threshold, or variant), a column for each scale. A cell is a mean and
-spread over seeds, beside the published figure where there is one. What has not been measured is an empty cell, and the block
-says so.
+A table consists of blocks, with a row for each model (or threshold, or variant) and a column for each scale. A cell is a
+mean and spread over seeds, beside the published figure where there is one. A cell is empty where nothing was measured, and
+the block's note says so.
 """
 
 import math
@@ -26,13 +26,13 @@ SAVINGS = [
     Column("times_faster", "decoder, times faster", ".1f"),
     Column("parameters_fewer", "decoder parameters, fewer by (%)", ".1f", 0.01),
 ]
-"""What a conversion saves of its original."""
+"""The savings of a conversion against its original."""
 
 NOTHING = "Nothing has been measured."
 
 
 class Cell(NamedTuple):
-    """What was measured, beside the published figure where there is one."""
+    """A measurement, beside the published figure where there is one."""
 
     measured: Spread | None
     published: PublishedFigure | None = None
@@ -43,12 +43,12 @@ class Cell(NamedTuple):
         return self.measured.mean - self.published.value if self.measured and self.published else None
 
     def shown(self, column: Column) -> str:
-        """As `30.27 ± 0.02 (30.40, −0.13)`: in brackets the published figure, and how far above it the measured one lies."""
+        """The cell's text, as `30.27 ± 0.02 (30.40, −0.13)`: in brackets the published figure and the difference to it."""
         figure = self.published_text(column)
         return " ".join(part for part in (text_of(self.measured, column), f"({figure})" if figure else "") if part)
 
     def published_text(self, column: Column) -> str:
-        """As `30.40, −0.13`; empty where nothing is published."""
+        """The part in brackets, as `30.40, −0.13`; empty where nothing is published."""
         if self.published is None:
             return ""
         figure = text_of(self.published.value, column)
@@ -75,7 +75,7 @@ class PaperTable(NamedTuple):
 
 
 Conditions = dict[str, Any]
-"""What selects the findings of a row: arguments of `Study.select`."""
+"""Arguments of `Study.select` that select the findings of a row."""
 
 
 def all_tables(study: Study) -> list[PaperTable]:

@@ -42,7 +42,7 @@ def published_figure(
 
 
 def sources() -> Mapping[str, str]:
-    """What the keys of sources stand for."""
+    """The sources of published figures, by the keys that figures name them by."""
     return _content()["sources"]
 
 

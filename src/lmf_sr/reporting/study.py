@@ -16,7 +16,7 @@ from lmf_sr.building import choices, defaults, original_of
 from lmf_sr.results.records import Metrics, Record, Result
 from lmf_sr.results.statistics import Spread
 
-VERBS = ("evaluate", "compare", "profile")  # that measure what was trained
+VERBS = ("evaluate", "compare", "profile")  # the verbs that measure models
 RECIPE = (
     r"init|batch_size|(data|sampling|optimizer|schedule|loss)\.(?!_partial_)"
     r"|trainer\.(max_steps|gradient_clip_val|precision)"
@@ -54,14 +54,14 @@ class Subject(NamedTuple):
 
     @property
     def names(self) -> dict[str, str]:
-        """What published figures are looked up by; an option that is not as in conf/ makes it another model."""
+        """The names by which published figures are looked up; an option that is not as in conf/ makes it another model."""
         other_encoder = {"encoder": ""} if self.encoder_options else {"encoder": self.encoder}
         return other_encoder | {"decoder": "" if self.encoder_options or self.decoder_options else self.decoder}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one record says at one scale.
+    """The measurements of one record at one scale.
 
     threshold: of CMSR, the MSE allowed, infinite where its table does not tell; None where all was rendered in full.
     lr_size: of the picture whose costs were measured.
@@ -145,7 +145,7 @@ class Study:
         return [f for f in self.findings if all(_attribute(f, name) == value for name, value in conditions.items())]
 
     def values(self, name: str, metric: str, **conditions: Any) -> list[Any]:
-        """What an attribute is among the findings that have a metric, in order of size."""
+        """The values of an attribute among the findings that have a metric, in order of size."""
         return sorted({_attribute(f, name) for f in self.select(**conditions) if metric in f.metrics} - {None})
 
     def measured_on(self, metric: str, **conditions: Any) -> list[dict[str, Any]]:
@@ -172,15 +172,15 @@ def _findings(records: Sequence[Record]) -> list[Finding]:
     """Results recorded by training come first, so that a later measurement of the same seed overrides them."""
     trainings = {checkpoint: r for r in records if r.verb == "train" for checkpoint in r.outputs.values()}
     trained, others = ([r for r in records if r.verb in verbs] for verbs in (["train"], VERBS))
-    return [finding for record in (*trained, *others) for finding in _of_record(record, trainings)]
+    return [finding for record in (*trained, *others) for finding in _findings_of(record, trainings)]
 
 
-def _of_record(record: Record, trainings: Mapping[str, Record]) -> Iterator[Finding]:
+def _findings_of(record: Record, trainings: Mapping[str, Record]) -> Iterator[Finding]:
     asked = record.configuration
     sources = asked.get("models") or [asked.get("ckpt")]
     sources = [sources] if isinstance(sources, str) else sources
     if record.verb == "evaluate" and sources == [None]:
-        sources = [f"{asked['encoder']['name']}-{asked['decoder']['name']}"]  # that ships, by its name
+        sources = [f"{asked['encoder']['name']}-{asked['decoder']['name']}"]  # the shipped model of this name
     lr_size = asked.get("lr_size")
     for (name, results), source in zip(record.results.items(), sources, strict=True):
         training = record if record.verb == "train" else trainings.get(record.inputs.get(source or "", ""))
@@ -209,9 +209,17 @@ def _subject(name: str, source: str | None, origin: Record) -> Subject:
     if source == "bicubic":
         return Subject("", "bicubic")
     if source is not None and not trained:  # a file from elsewhere: all that is known is its name
-        name = name.partition(" ")[0]
-        encoder = max((e for e in choices("encoder") if name.startswith(f"{e}-")), key=len, default="")
-        return Subject(encoder, name.removeprefix(f"{encoder}-"), training=(f"from {Path(source).name}",))
+        method, *about = name.split(" ")
+        encoder = max((e for e in choices("encoder") if method.startswith(f"{e}-")), key=len, default="")
+        options = [part for part in about if "=" in part]  # those that are not as in conf/
+        of_encoder = tuple(o for o in options if encoder and o.partition("=")[0] in defaults("encoder", encoder))
+        return Subject(
+            encoder,
+            method.removeprefix(f"{encoder}-"),
+            of_encoder,
+            tuple(option for option in options if option not in of_encoder),
+            (f"from {Path(source).name}",),
+        )
     encoder, decoder = origin.configuration["encoder"], origin.configuration["decoder"]
     recipe = tuple(f"{key}={value}" for key, value in sorted(origin.settings.items()) if re.match(RECIPE, key))
     return Subject(

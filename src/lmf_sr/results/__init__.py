@@ -1,1 +1,1 @@
-"""What was measured: records of jobs, and the statistics, tables and figures that are made of them."""
+"""Measurements: records of jobs, and the statistics, tables and figures that are made of them."""

@@ -33,10 +33,10 @@ SUFFIXES = (".csv", ".parquet")
 
 
 def find_records(places: Sequence[Path]) -> tuple[dict[Path, Record], list[str]]:
-    """All records in some folders, by the folders of their runs; and a sentence for each file that is none.
+    """All records in some folders, by the folders of their runs, and a sentence for each file that is no record.
 
     Raises:
-        InputError: a place that is not there, or no record in any of them.
+        InputError: a place does not exist, or none of them holds a record.
     """
     found: dict[Path, Record] = {}
     refused: list[str] = []
@@ -101,7 +101,7 @@ def over_seeds(table: Table) -> Table:
 
 
 def for_people(table: Table) -> Table:
-    """What tells the rows apart, and the metrics that matter most."""
+    """The table with the columns that tell its rows apart and the metrics that matter most, as a terminal shows it."""
     shown = [
         i
         for i, column in enumerate(table.columns)
@@ -127,7 +127,7 @@ def save(table: Table, path: Path) -> None:
 
 
 def varying(records: Sequence[Record]) -> list[str]:
-    """The keys that have several values among the runs that have them, but for what the table has columns of anyway."""
+    """The keys of the configuration that differ between runs, but for those that the table has columns for anyway."""
     values: dict[str, set[str]] = {}
     for record in records:
         for key, value in record.settings.items():
@@ -137,7 +137,7 @@ def varying(records: Sequence[Record]) -> list[str]:
 
 
 def _found(results: Sequence[Result], images: bool) -> Iterator[tuple[Result, str | None, Metrics]]:
-    """What was found of one model: with the costs of a scale beside each set, or alone where there is none."""
+    """The measurements of one model, with the costs of a scale beside each set, or alone where there is no set."""
     costs: dict[float, Metrics] = {}
     for result in results:
         if result.set is None:

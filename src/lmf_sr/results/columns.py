@@ -1,4 +1,4 @@
-"""What is measured: the name of each metric, in records, files and W&B alike, and how a table shows it."""
+"""The vocabulary of measurements: the name of each metric, in records, files and W&B alike, and how a table shows it."""
 
 from dataclasses import dataclass
 
@@ -51,7 +51,7 @@ METRICS = {
         Column("time_saved", "decoder time saved (%)", ".1f", 0.01),
     )
 }
-"""Every metric that tables show, by name, in their order. Times are in ms; what counts is in base units."""
+"""Every metric that tables show, by name, in their order. Times are in ms; everything else is in base units."""
 
 IN_FILES_ONLY = frozenset({"total_macs", "total_ms", "macs_saved_plain"})
 """Metrics that tables for people leave out: sums of their neighbours, and a second count of the same saving."""

@@ -21,7 +21,7 @@ from lmf_sr.results.columns import METRICS
 from lmf_sr.results.rows import Row
 from lmf_sr.text import printable
 
-# Okabe & Ito (2008): told apart with any colour vision; the markers help in grey.
+# The colours of Okabe & Ito (2008) can be told apart with any colour vision; the markers help in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -32,7 +32,7 @@ def against_scale(
     """A panel for each metric that some row has, against scale, a line for each model; costs on a logarithmic axis.
 
     Args:
-        rows: of one set (or of none).
+        rows: rows of one set, or of none.
         path: where to write.
         metrics: names of `METRICS`.
         title: above the panels.
@@ -60,10 +60,10 @@ def against_scale(
 
 
 def efficiency(rows: Sequence[Row], inches: tuple[float, float] = (8.0, 5.0)) -> Figure:
-    """What decoding costs: plain MACs against scale; a bubble's size is its latency, its colour the decoder's parameters.
+    """The cost of decoding: plain MACs against scale; a bubble's size is its latency, its colour the decoder's parameters.
 
     Args:
-        rows: with `decoder_macs`, `decoder_ms` and `decoder_parameters`, of one picture; models are joined by a line.
+        rows: rows that have `decoder_macs`, `decoder_ms` and `decoder_parameters`, for one LR size; a line joins a model's.
         inches: width and height.
     """
     figure = Figure(figsize=inches, layout="constrained")

@@ -1,4 +1,4 @@
-"""Result records: what one job did and found, and all that is needed to judge or repeat it, as one JSON file, `result.json`.
+"""Result records: what one job did and measured, and all that is needed to judge or repeat it, in one file, `result.json`.
 
     {"schema": 2, "verb": "evaluate", "sweep": "scales", "name": "scale-4", "status": "done", "error": null,
      "configuration": {...}, "inputs": {"last.ckpt": "sha256..."}, "seed": 0,
@@ -9,8 +9,8 @@
                      "metrics": {"psnr": 30.1, "ssim": 0.86},
                      "images": {"baby": {"psnr": ..., "ssim": ...}}, "failures": {}}]}}
 
-It is there from the moment the job begins ("running": one that was killed stays so) and replaced when it ends. Values that
-JSON lacks are written as strings ("inf": the PSNR of equal images).
+The record is written when the job begins (`status` is "running", and stays so if the job is killed) and replaced when it
+ends. Values that JSON lacks are written as strings ("inf", the PSNR of equal images).
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ FILE = "result.json"
 PACKAGES = ("lmf-sr", "torch", "lightning", "hydra-core", "torchmetrics", "fvcore", "numpy", "pillow", "scikit-image")
 
 Metrics = dict[str, int | float]
-"""By name; the names and their units are those of `columns.METRICS`."""
+"""Numbers by the names of metrics; names and units are those of `columns.METRICS`."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was found of a model at one scale, on one set if it took images."""
+    """The measurements of a model at one scale, on one set if images were needed."""
 
     scale: float
     metrics: Metrics
     set: str | None = None
-    protocol: str | None = None  # of its PSNR and SSIM, one of `metrics.PROTOCOLS`
-    lr_source: str | None = None  # of its LR images, "file" or "computed" (`data/evaluation.py`)
+    protocol: str | None = None  # how PSNR and SSIM were measured, one of `metrics.PROTOCOLS`
+    lr_source: str | None = None  # where its LR images came from, "file" or "computed" (`data/evaluation.py`)
     images: dict[str, Metrics] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)  # image: why it could not be evaluated
 
 
 Results = dict[str, list[Result]]
-"""By model, as the tables name it."""
+"""The measurements of each model, by its name in tables."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Record:
     def begun(
         cls, verb: str, sweep: str | None, name: str, configuration: dict[str, Any], inputs: dict[str, str]
     ) -> Record:
-        """The record of a job that begins now, here."""
+        """The record of a job that begins now, on this machine."""
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         return cls(verb, sweep, name, _finite(configuration), inputs, configuration["seed"], environment(), now)
 

@@ -1,4 +1,4 @@
-"""What records say of one model, set and scale, joined: a row each.
+"""Rows: what several records say about one model, set and scale, joined.
 
 Several results of one model may each bring some of a row's metrics: an evaluation its PSNR, a profile its cost. A profile
 knows no set, so its costs stand beside every set.

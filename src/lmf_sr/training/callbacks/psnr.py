@@ -9,6 +9,10 @@ from lmf_sr.data.module import SuperResolutionData
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.metrics import PROTOCOLS, check_window, psnr
 
+EXACT = 100.0
+"""What an image that is reproduced exactly counts for, in dB: its PSNR is infinite, and so would be the mean that the best
+checkpoint is chosen by."""
+
 
 class Psnr(Callback):
     """The mean over images, per scale.
@@ -34,6 +38,6 @@ class Psnr(Callback):
     ) -> None:
         data: SuperResolutionData = trainer.datamodule  # type: ignore[attr-defined]
         protocol = PROTOCOLS[self.protocol or data.source.protocol]
-        value = psnr(outputs.cpu(), batch.hr.cpu() / 255, batch.scale, protocol)
+        value = min(psnr(outputs.cpu(), batch.hr.cpu() / 255, batch.scale, protocol), EXACT)
         for name in (f"psnr/x{batch.scale:g}", "psnr/mean"):  # all scales have the same images
             pl_module.log(name, value, prog_bar=True, on_epoch=True, sync_dist=True, batch_size=1)

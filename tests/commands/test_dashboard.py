@@ -11,6 +11,11 @@ def nobody_is_logged_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETRC", "/dev/null")
 
 
+def test_the_private_method_that_prints_a_workspace_is_there() -> None:
+    workspaces = pytest.importorskip("wandb_workspaces.workspaces")
+    assert callable(workspaces.Workspace._to_model)
+
+
 def test_panels_show_what_jobs_log(run: Run) -> None:
     outcome = run("dashboard", "my-project", "--scales", "2", "8", "--dry-run")
     assert outcome.status == 0, outcome.err
