@@ -36,6 +36,7 @@ VERBS = {
     "reproduce": Verb("reproduce", "the paper's tables and figures, from training to report"),
     "report": Verb("report", "the paper's tables and figures from the records of any jobs, on one page"),
     "dashboard": Verb("dashboard", "build the W&B workspace in which a project's runs are looked at"),
+    "doctor": Verb("doctor", "which encoder and renderer paths run on this machine, and why"),
     "import": Verb("import_", "turn the authors' checkpoint into a safetensors file of this project"),
 }
 

@@ -19,6 +19,7 @@ from ctypes import Structure, c_char_p, c_double, c_float, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from math import inf
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -255,6 +256,14 @@ def upsample(
     _call("lmf_upsample", job)
 
 
+def compiled_from() -> Path:
+    """The file of the library. Raises Unavailable if there is none."""
+    found = _library_or_reason()
+    if isinstance(found, str):
+        raise Unavailable(found)
+    return Path(found._name)
+
+
 def why_not_compiled() -> str | None:
     """Why there is no compiled library, in a few words; None if there is one. Builds it if need be."""
     found = _library_or_reason()
@@ -421,7 +430,7 @@ def _call(function: str, job: Structure) -> None:
 @cache
 def _library_or_reason() -> ctypes.CDLL | str:
     try:
-        library = ctypes.CDLL(str(library_path()))
+        library = ctypes.CDLL(str(library_path(torch.backends.cpu.get_cpu_capability())))
         check_layout(layout_in_c(library))
     except Unavailable as reason:
         return str(reason)
