@@ -46,7 +46,7 @@ from lmf_sr.rendering import triton
 from lmf_sr.rendering.direct import Direct
 from lmf_sr.rendering.renderer import Renderer
 from lmf_sr.rendering.triton import Triton
-from lmf_sr.rendering.values import NORMALISED
+from lmf_sr.rendering.value_range import NORMALISED
 from lmf_sr.results.table import Table
 
 LR_SIZE = (180, 320)

@@ -46,7 +46,7 @@ from lmf_sr.plain import plain_form
 from lmf_sr.profiling import decoder_macs
 from lmf_sr.rendering.blocked import Blocked
 from lmf_sr.rendering.budget import QUERY, Budget
-from lmf_sr.rendering.values import PIXELS
+from lmf_sr.rendering.value_range import PIXELS
 from lmf_sr.results.table import Table
 
 LR_SIZE = (180, 320)

@@ -26,7 +26,7 @@ from lmf_sr.geometry import Grid, clip_cell, relative_cell
 from lmf_sr.images import luma
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import ContinuousImage
-from lmf_sr.rendering.axes import nearest_latents
+from lmf_sr.rendering.pixel_axes import nearest_latents
 from lmf_sr.results.table import Table
 
 Maps = dict[str, Float[Tensor, "h w"]]

@@ -26,7 +26,7 @@ from lmf_sr.rendering.budget import DEFAULT, Budget
 from lmf_sr.rendering.choice import AUTO, choose
 from lmf_sr.rendering.renderer import Encoded, MultiScale, Prepared, Renderer
 from lmf_sr.rendering.tiling import Window
-from lmf_sr.rendering.values import PIXELS, UNCLAMPED
+from lmf_sr.rendering.value_range import PIXELS, UNCLAMPED
 
 
 class Model(nn.Module):

@@ -18,11 +18,11 @@ from lmf_sr.cmsr.table import BoundTable, Scale2Mod
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import FourCorners, Grid, four_corners
 from lmf_sr.model import ContinuousImage
-from lmf_sr.rendering.axes import Chosen, nearest_latents
 from lmf_sr.rendering.budget import PIXEL, QUERY, STATE, Budget
-from lmf_sr.rendering.memory import Memory
+from lmf_sr.rendering.pixel_axes import Chosen, nearest_latents
+from lmf_sr.rendering.scratch import Memory
 from lmf_sr.rendering.upsampling import upsample
-from lmf_sr.rendering.values import NORMALISED, Values
+from lmf_sr.rendering.value_range import NORMALISED, Values
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 INDEX = json.loads((GOLDEN / "index.json").read_text())

@@ -15,13 +15,13 @@ from lmf_sr.geometry import Grid, Region
 from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
-from lmf_sr.rendering.axes import Axis
 from lmf_sr.rendering.blocked import Blocked, bands
 from lmf_sr.rendering.budget import DEFAULT, PIXEL, Budget
 from lmf_sr.rendering.direct import Direct
+from lmf_sr.rendering.pixel_axes import Axis
 from lmf_sr.rendering.renderer import Encoded, Prepared, Renderer
 from lmf_sr.rendering.tiling import Window
-from lmf_sr.rendering.values import NORMALISED
+from lmf_sr.rendering.value_range import NORMALISED
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CONVERSIONS = ("lmliif", "lmlte", "lmciaosr")

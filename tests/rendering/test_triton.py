@@ -21,11 +21,11 @@ from lmf_sr.lmf.lm_ciaosr import LMCiaoSR
 from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering import triton
-from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.direct import Direct
+from lmf_sr.rendering.pixel_axes import Chosen
 from lmf_sr.rendering.renderer import Renderer
 from lmf_sr.rendering.triton import Triton
-from lmf_sr.rendering.values import NORMALISED, Values
+from lmf_sr.rendering.value_range import NORMALISED, Values
 
 CONVERSIONS: list[type[Conversion]] = [LMLIIF, LMLTE, LMCiaoSR]
 WHOLE = (0.0, 0.0, 1.0, 1.0)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from lmf_sr.geometry import Grid
 from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.rendering import upsampling
-from lmf_sr.rendering.axes import Chosen
-from lmf_sr.rendering.values import PIXELS, UNCLAMPED, Values
+from lmf_sr.rendering.pixel_axes import Chosen
+from lmf_sr.rendering.value_range import PIXELS, UNCLAMPED, Values
 
 LEFT_ALONE = 7.0
 side = st.integers(1, 12)

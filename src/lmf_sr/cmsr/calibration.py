@@ -37,7 +37,7 @@ from lmf_sr.data.store import Photographs
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import TRAINING_SCALE, Grid
 from lmf_sr.model import ContinuousImage, Model
-from lmf_sr.rendering.axes import nearest_latents
+from lmf_sr.rendering.pixel_axes import nearest_latents
 
 FORMAT = "lmf-sr calibration 2"
 LOWEST, RATIO, BINS = 0.001, 1.02, 465  # bins of intensity up to 10, each 2 % wide; above, all is rendered in full

@@ -22,7 +22,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lmf_sr.geometry import Grid
-from lmf_sr.rendering.axes import Chosen
+from lmf_sr.rendering.pixel_axes import Chosen
 from lmf_sr.rendering.tiling import Size, Window
 
 

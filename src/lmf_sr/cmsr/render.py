@@ -27,11 +27,11 @@ from torch import Tensor
 from lmf_sr.cmsr.plan import Plan
 from lmf_sr.geometry import Grid, clip_cell
 from lmf_sr.lmf.conversion import LMFState
-from lmf_sr.rendering.axes import Chosen
-from lmf_sr.rendering.memory import Memory
+from lmf_sr.rendering.pixel_axes import Chosen
 from lmf_sr.rendering.renderer import RenderChosen, Renderer
+from lmf_sr.rendering.scratch import Memory
 from lmf_sr.rendering.upsampling import upsample
-from lmf_sr.rendering.values import NORMALISED, Values
+from lmf_sr.rendering.value_range import NORMALISED, Values
 
 
 def render_plan(

@@ -35,11 +35,11 @@ from lmf_sr.errors import InputError
 from lmf_sr.geometry import TRAINING_SCALE, Grid
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
-from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.renderer import Band, Encoded, Renderer
+from lmf_sr.rendering.scratch import Memory
 from lmf_sr.rendering.strips import bands_of_rows, state_strips
 from lmf_sr.rendering.tiling import Size, Window
-from lmf_sr.rendering.values import Values
+from lmf_sr.rendering.value_range import Values
 
 NO_LIMIT = 1.0  # in files, as in the authors' tables, the last level's intensity of 1 or more stands for any
 SLACK = 1e-6  # relative; scales within it are the same

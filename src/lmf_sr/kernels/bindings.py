@@ -71,7 +71,7 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class LatentMLP:
-    """A latent MLP whose last layer makes `[gain, offset, known or code]` (`rendering/latents.py`).
+    """A latent MLP whose last layer makes `[gain, offset, known or code]` (`rendering/cpu_latents.py`).
 
     waves: the number of amplitudes in `[coef, g] <- coef * cos(pi [g, g - 1/2])` after the convolution; 0 for relu.
     layers: the one or two linear layers after the convolution.

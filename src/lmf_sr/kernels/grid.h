@@ -1,4 +1,4 @@
-/* What follows from a grid of pixels, in double precision: the C copy of `geometry.py` and `rendering/axes.py`.
+/* What follows from a grid of pixels, in double precision: the C copy of `geometry.py` and `rendering/pixel_axes.py`.
    `tests/kernels/test_bindings.py` holds the copy to the original. */
 
 #pragma once

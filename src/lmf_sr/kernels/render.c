@@ -1,4 +1,4 @@
-/* The whole render of an LMF state on a grid of pixels, in one pass: for `rendering/compiled.py`.
+/* The whole render of an LMF state on a grid of pixels, in one pass: for `rendering/cpu.py`.
 
    A pixel is decoded by the latents around it, its *taps*: up to two rows of latents by up to two columns. For each tap
 

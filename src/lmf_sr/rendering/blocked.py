@@ -2,10 +2,10 @@
 
 The direct path fetches four sets of modulations for every pixel. But on a grid the pixels between four latents form a
 block, whose modulations are the same: here they are read where they lie and used for the block's pixels while they are in
-cache. Two forms of it give the same pixels: `compiled.py`, where there is a C compiler, and `torch_blocks.py`.
+cache. Two forms of it give the same pixels: `cpu.py`, where there is a C compiler, and `torch_blocks.py`.
 
 Nor need there be a whole state: from features, compiled, the latents are made band by band as the pixels need them
-(`latents.py`), so that a window costs in proportion to its pixels and only one band of latents is ever held.
+(`cpu_latents.py`), so that a window costs in proportion to its pixels and only one band of latents is ever held.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, relative_cell
 from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.lmf.conversion import Conversion, LMFState
-from lmf_sr.rendering import compiled, latents, torch_blocks
-from lmf_sr.rendering.axes import Axis, Chosen
+from lmf_sr.rendering import cpu, cpu_latents, torch_blocks
 from lmf_sr.rendering.budget import DEFAULT, PIXEL, Budget
-from lmf_sr.rendering.memory import Memory
+from lmf_sr.rendering.pixel_axes import Axis, Chosen
 from lmf_sr.rendering.renderer import Band, Encoded, RenderChosen
+from lmf_sr.rendering.scratch import Memory
 from lmf_sr.rendering.strips import bands_from_states
 from lmf_sr.rendering.tiling import Size
-from lmf_sr.rendering.values import Values
+from lmf_sr.rendering.value_range import Values
 
 
 class Blocked:
@@ -43,9 +43,9 @@ class Blocked:
     ) -> None:
         """`use_compiled` False takes PyTorch even where there is a compiled kernel."""
         self.decoder: Any = decoder
-        self.is_covered = compiled.supports(decoder, features.dtype)
+        self.is_covered = cpu.supports(decoder, features.dtype)
         self.is_compiled = use_compiled and self.is_covered and why_not_compiled() is None
-        self.from_features = self.is_compiled and latents.supports(decoder, features)
+        self.from_features = self.is_compiled and cpu_latents.supports(decoder, features)
         self.budget, self.states_at_once = budget, budget.reused if self.from_features else budget.states
 
     @staticmethod
@@ -57,7 +57,7 @@ class Blocked:
         if self.is_compiled:
             return "compiled, from the features on" if self.from_features else "compiled, from the state on"
         if not self.is_covered:
-            return f"PyTorch: the compiled kernel is for float32 and width {compiled.WIDTH}"
+            return f"PyTorch: the compiled kernel is for float32 and width {cpu.WIDTH}"
         return f"PyTorch: {why_not_compiled() or 'the compiled kernel was not asked for'}"
 
     def bands(
@@ -71,8 +71,8 @@ class Blocked:
         rows, cols = Axis(grid.rows, h), Axis(grid.cols, w)
         left, right = cols.span
         cell = relative_cell(encoded.cell(grid)[:, 0], encoded.size)
-        rendering = compiled.Rendering(self.decoder, lr)
-        source = latents.Latents(self.decoder, encoded.features, cell, left - window.left, right - window.left)
+        rendering = cpu.Rendering(self.decoder, lr)
+        source = cpu_latents.Latents(self.decoder, encoded.features, cell, left - window.left, right - window.left)
         line = B * (right - left) * source.latent_size * lr.element_size()
         lines = max(self.budget.band_latents // line // 2 * 2, 2)  # an even number, since they are made in pairs
         for band in bands(rows, lines, max(self.budget.band_pixels // (PIXEL * B * len(grid.cols)), 1)):
@@ -89,7 +89,7 @@ class Blocked:
         if not self.from_features:
             return self.decoder.prepare_window(features, cell, lr_size)
         relative = relative_cell(cell[:, 0], lr_size)
-        return latents.Latents(self.decoder, features, relative, 0, features.shape[-1]).state(relative, scratch)
+        return cpu_latents.Latents(self.decoder, features, relative, 0, features.shape[-1]).state(relative, scratch)
 
     def render(
         self, state: LMFState, lr: Float[Tensor, "B 3 h w"], grid: Grid, out: Float[Tensor, "B 3 H W"], values: Values
@@ -101,7 +101,7 @@ class Blocked:
         decoder, rendering = self.decoder, self._rendering(lr)
 
         def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
-            if isinstance(rendering, compiled.Rendering):
+            if isinstance(rendering, cpu.Rendering):
                 cell = relative_cell(cell, lr.shape[-2:])
                 shift = decoder.shift_to(state, cell)
                 rendering.render(state.rows, cell, *chosen.axes, out, chosen, shift, values)
@@ -111,9 +111,9 @@ class Blocked:
 
         return render
 
-    def _rendering(self, lr: Float[Tensor, "B 3 h w"]) -> compiled.Rendering | torch_blocks.Rendering:
+    def _rendering(self, lr: Float[Tensor, "B 3 h w"]) -> cpu.Rendering | torch_blocks.Rendering:
         if self.is_compiled:
-            return compiled.Rendering(self.decoder, lr)
+            return cpu.Rendering(self.decoder, lr)
         return torch_blocks.Rendering(self.decoder, lr, self.budget.block)
 
 

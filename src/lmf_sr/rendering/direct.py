@@ -10,13 +10,13 @@ from torch import Tensor
 from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, coordinates_on, sample_bilinear
 from lmf_sr.lmf.conversion import LMFState
-from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.budget import DEFAULT, Budget
-from lmf_sr.rendering.memory import Memory
+from lmf_sr.rendering.pixel_axes import Chosen
 from lmf_sr.rendering.renderer import Band, Encoded, RenderChosen
+from lmf_sr.rendering.scratch import Memory
 from lmf_sr.rendering.strips import bands_from_states
 from lmf_sr.rendering.tiling import Size
-from lmf_sr.rendering.values import Values
+from lmf_sr.rendering.value_range import Values
 
 
 class Direct:

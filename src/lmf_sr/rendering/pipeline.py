@@ -18,7 +18,7 @@ from lmf_sr.rendering.budget import Budget
 from lmf_sr.rendering.choice import AUTO, choose
 from lmf_sr.rendering.renderer import Band, Encoded, MultiScale, Renderer
 from lmf_sr.rendering.tiling import Window, encode_window, strips
-from lmf_sr.rendering.values import Values
+from lmf_sr.rendering.value_range import Values
 
 Encode = Callable[[Float[Tensor, "B 3 n m"]], Float[Tensor, "B C n m"]]
 

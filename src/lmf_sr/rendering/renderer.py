@@ -11,11 +11,11 @@ from torch import Tensor
 
 from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, clip_cell
-from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.budget import Budget
-from lmf_sr.rendering.memory import Memory
+from lmf_sr.rendering.pixel_axes import Chosen
+from lmf_sr.rendering.scratch import Memory
 from lmf_sr.rendering.tiling import Size, Window
-from lmf_sr.rendering.values import Values
+from lmf_sr.rendering.value_range import Values
 
 Band = tuple[slice, Float[Tensor, "B 3 n W"]]
 """Rows of a grid, and their pixels."""

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from lmf_sr.geometry import Grid
 from lmf_sr.rendering.budget import PIXEL, STATE
-from lmf_sr.rendering.memory import Memory
 from lmf_sr.rendering.renderer import Band, Encoded, Renderer
+from lmf_sr.rendering.scratch import Memory
 from lmf_sr.rendering.tiling import Size, Window, strips
-from lmf_sr.rendering.values import Values
+from lmf_sr.rendering.value_range import Values
 
 
 class Strip(NamedTuple):

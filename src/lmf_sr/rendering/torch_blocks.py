@@ -16,14 +16,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lmf_sr.lmf.conversion import Conversion
-from lmf_sr.rendering.axes import Axis, Chosen
-from lmf_sr.rendering.values import NORMALISED, Values
+from lmf_sr.rendering.pixel_axes import Axis, Chosen
+from lmf_sr.rendering.value_range import NORMALISED, Values
 
 LONGEST_RUN = 32  # pixels
 
 
 class Rendering:
-    """A decoder's render MLP, ready for any pixels of a picture: as `compiled.Rendering`."""
+    """A decoder's render MLP, ready for any pixels of a picture: as `cpu.Rendering`."""
 
     def __init__(self, decoder: Conversion, lr: Float[Tensor, "B 3 h w"], tile: int) -> None:
         """`tile` bounds the bytes of a hidden layer of the blocks that are rendered together."""
@@ -40,7 +40,7 @@ class Rendering:
         chosen: Chosen | None = None,
         values: Values = NORMALISED,
     ) -> None:
-        """As `compiled.Rendering.render`, but for a state of that cell."""
+        """As `cpu.Rendering.render`, but for a state of that cell."""
         decides, pixels = (None, None) if chosen is None else (chosen.deciding(), chosen.pixels())
         for image in range(len(out)):
             for row_runs in runs(rows.corners.at, decides and decides[0]):

@@ -19,13 +19,13 @@ from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, relative_cell
 from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
 from lmf_sr.lmf.lm_lte import LMLTE
-from lmf_sr.rendering.axes import Axis, Chosen
 from lmf_sr.rendering.budget import DEFAULT, Budget
-from lmf_sr.rendering.memory import Memory
+from lmf_sr.rendering.pixel_axes import Axis, Chosen
 from lmf_sr.rendering.renderer import Band, Encoded, RenderChosen
+from lmf_sr.rendering.scratch import Memory
 from lmf_sr.rendering.strips import bands_from_states
 from lmf_sr.rendering.tiling import Size
-from lmf_sr.rendering.values import Values
+from lmf_sr.rendering.value_range import Values
 
 WIDTH = 16  # of the render MLP: the kernel's matrices are 16 x 16
 TILES = (16, 32)  # pixels of a block, padded

@@ -67,7 +67,7 @@ def render_blocks(
     W,
     image_size,  # of `out`
     plane_size,
-    # what is written of a value, as in `values.py`
+    # what is written of a value, as in `value_range.py`
     gain,
     offset,
     low,

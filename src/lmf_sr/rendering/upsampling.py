@@ -10,9 +10,9 @@ from torch import Tensor
 from lmf_sr.geometry import Grid
 from lmf_sr.kernels import bindings
 from lmf_sr.kernels.bindings import why_not_compiled
-from lmf_sr.rendering.axes import Axis, Between, Chosen
-from lmf_sr.rendering.compiled import grid_axis, grid_pixels
-from lmf_sr.rendering.values import NORMALISED, Values
+from lmf_sr.rendering.cpu import grid_axis, grid_pixels
+from lmf_sr.rendering.pixel_axes import Axis, Between, Chosen
+from lmf_sr.rendering.value_range import NORMALISED, Values
 
 
 def upsample(

@@ -7,7 +7,7 @@ import torch
 
 import lmf_sr
 from lmf_sr.cmsr.table import Scale2Mod
-from lmf_sr.rendering.values import NORMALISED, PIXELS, UNCLAMPED
+from lmf_sr.rendering.value_range import NORMALISED, PIXELS, UNCLAMPED
 
 TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 16}
 

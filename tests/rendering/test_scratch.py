@@ -2,7 +2,7 @@
 
 import torch
 
-from lmf_sr.rendering.memory import Memory
+from lmf_sr.rendering.scratch import Memory
 
 
 def test_it_is_used_again() -> None:

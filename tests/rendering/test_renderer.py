@@ -13,11 +13,11 @@ import lmf_sr
 from lmf_sr.geometry import Grid, clip_cell, nearest
 from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.lmf.conversion import Conversion, LMFState
-from lmf_sr.rendering.axes import Chosen
 from lmf_sr.rendering.blocked import Blocked
 from lmf_sr.rendering.direct import Direct
+from lmf_sr.rendering.pixel_axes import Chosen
 from lmf_sr.rendering.renderer import RenderChosen
-from lmf_sr.rendering.values import NORMALISED, PIXELS, UNCLAMPED, Values
+from lmf_sr.rendering.value_range import NORMALISED, PIXELS, UNCLAMPED, Values
 
 TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
 LEFT_ALONE = 7.0

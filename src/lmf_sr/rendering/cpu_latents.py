@@ -21,7 +21,7 @@ from lmf_sr.kernels.winograd import transformed
 from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
 from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
-from lmf_sr.rendering.memory import Memory
+from lmf_sr.rendering.scratch import Memory
 
 
 def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:

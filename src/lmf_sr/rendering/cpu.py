@@ -9,8 +9,8 @@ from lmf_sr.kernels import bindings
 from lmf_sr.kernels.bindings import GridAxis, GridPixels, RenderMLP
 from lmf_sr.lmf.conversion import Conversion, LinearFirst
 from lmf_sr.lmf.lm_lte import LMLTE
-from lmf_sr.rendering.axes import Axis, Chosen
-from lmf_sr.rendering.values import NORMALISED, Values
+from lmf_sr.rendering.pixel_axes import Axis, Chosen
+from lmf_sr.rendering.value_range import NORMALISED, Values
 
 WIDTH = bindings.LANES  # of the render MLP: the kernel's vectors
 
