@@ -93,9 +93,9 @@ class Work(NamedTuple):
 
 def work(decoder: Conversion, state: LMFState, lr: Tensor, grid: Grid) -> Work:
     pixels = grid.size[0] * grid.size[1] * lr.shape[0]
-    D, L, split = decoder.width, decoder.depth, state.rows.dtype == torch.float32
+    D, L, split = decoder.width, decoder.depth, state.modulations.dtype == torch.float32
     waves = isinstance(decoder, LMLTE)
-    moved = state.rows.nbytes + lr.nbytes * decoder.lr_skip + 3 * pixels * lr.element_size()
+    moved = state.modulations.nbytes + lr.nbytes * decoder.lr_skip + 3 * pixels * lr.element_size()
     products = 2 * 4 * pixels * (L if waves else L - 1) * D * D * (3 if split else 1)
     others = 4 * pixels * D * (L * (5 if split else 2.5) + (16 if waves else 2))
     return Work(moved, products, others)

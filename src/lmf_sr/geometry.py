@@ -5,11 +5,11 @@ by the four latents around it. Along one axis of `n` latents these are, for t = 
 
     p + t * offset + 1e-6,     offset = 1/n (half the distance between latents), clamped to [-1 + 1e-6, 1 - 1e-6],
 
-(the 1e-6 settles ties; it is less on axes of more than 48 latents, as there it would reach pixels which are none: `tie`)
-and `rel_t = (p - v_t) * n`, so that neighbouring latents are 2 apart. With that offset they are neighbours, or both the
-outermost one, and are found by a single rounding: by two, in float32, a pixel centred on a latent may find only those
-beside it. The local ensemble weighs a corner by the area of the rectangle to the *opposite* corner (Chen et al., LIIF, CVPR
-2021, section 3.2). That is bilinear interpolation, hence separable, and computed so: the weight along one axis is
+and `rel_t = (p - v_t) * n`, so that neighbouring latents are 2 apart. The 1e-6 settles ties. On axes of more than 48 latents
+it is smaller, because there it would also move pixels that are no ties (`tie_margin`). With that offset the two latents are
+adjacent, or both the outermost one, so one rounding finds both. Rounding each separately in float32 could skip the latent
+that a pixel is centred on. The local ensemble weighs a corner by the area of the rectangle to the *opposite* corner (Chen et
+al., LIIF, CVPR 2021, section 3.2). That is bilinear interpolation, which is separable: the weight along one axis is
 
     w_t = |rel_{-t}| / (|rel_-| + |rel_+|),     1/2 each where both corners are the same latent.
 
@@ -86,10 +86,10 @@ def axis_corners(p: Float[Tensor, "*N"], n: int | Tensor, offset: float | Float[
     """
     n = latent_count(n)
     if offset is None:
-        before = (_position(p, n) + tie(n) * n / 2).floor()
+        before = (_position(p, n) + tie_margin(n) * n / 2).floor()
         index = torch.stack([before, before + 1], dim=-1).clamp(min=0).clamp(max=n - 1)
     else:
-        around = torch.stack([p - offset, p + offset], dim=-1) + tie(n)
+        around = torch.stack([p - offset, p + offset], dim=-1) + tie_margin(n)
         index = _nearest(around.clamp(-1 + EPS, 1 - EPS), n)
     center = index * (2 / n) + (1 / n - 1)
     rel = (p.unsqueeze(-1) - center) * n
@@ -106,7 +106,7 @@ def latent_count(n: int | Tensor) -> int | Tensor:
     return torch.full((), n, dtype=torch.float64)
 
 
-def tie(n: int | Tensor) -> float | Tensor:
+def tie_margin(n: int | Tensor) -> float | Tensor:
     """How far before a tie a point still goes to the later latent: 2.4e-5 of the distance between latents at most.
 
     That is what 1e-6 is in training. So a window of a picture, in its own coordinates, finds the latents of the whole.
@@ -157,7 +157,7 @@ def four_corners(
 def nearest_corner(coords: Float[Tensor, "B Q 2"], lr_size: tuple[int, ...]) -> FourCorners:
     """The nearest latent of each query in place of its four corners: no local ensemble. A tie goes to the later latent."""
     h, w = (latent_count(n) for n in lr_size)
-    rows, cols = (_nearest(p + tie(n), n) for p, n in ((coords[..., 0], h), (coords[..., 1], w)))
+    rows, cols = (_nearest(p + tie_margin(n), n) for p, n in ((coords[..., 0], h), (coords[..., 1], w)))
     centers = torch.stack([rows * (2 / h) + (1 / h - 1), cols * (2 / w) + (1 / w - 1)], dim=-1)
     rel = (coords - centers) * lengths(lr_size, coords)
     at = (rows * w + cols).long()

@@ -207,7 +207,7 @@ class ContinuousImage:
             out[:, chunk] = decoder.query(decoder.of_queries(state, chunk), coords[:, chunk])
             if decoder.lr_skip:
                 out[:, chunk] += sample_bilinear(lr, coords[:, chunk])
-        return (PIXELS if clamp else UNCLAMPED).of(out)
+        return (PIXELS if clamp else UNCLAMPED).apply_(out)
 
     @torch.inference_mode()
     def intensity(self, height: int, width: int) -> Float[Tensor, "B h w"]:

@@ -19,10 +19,9 @@ from lmf_sr.errors import InputError
 from lmf_sr.geometry import FourCorners, Grid, four_corners
 from lmf_sr.model import ContinuousImage
 from lmf_sr.rendering.budget import PIXEL, QUERY, STATE, Budget
-from lmf_sr.rendering.pixel_axes import Chosen, nearest_latents
-from lmf_sr.rendering.scratch import Memory
+from lmf_sr.rendering.pixel_axes import PixelMask, nearest_latents
 from lmf_sr.rendering.upsampling import upsample
-from lmf_sr.rendering.value_range import NORMALISED, Values
+from lmf_sr.rendering.value_range import NORMALISED, ValueRange
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 INDEX = json.loads((GOLDEN / "index.json").read_text())
@@ -189,8 +188,8 @@ def test_what_is_not_interpolated_is_not_missed(seed: int, scale: float) -> None
         source: Grid,
         target: Grid,
         out: torch.Tensor,
-        needed: Chosen | None = None,
-        values: Values = NORMALISED,
+        needed: PixelMask | None = None,
+        values: ValueRange = NORMALISED,
     ) -> None:
         upsample(picture, source, target, out, values=values)
         if needed is not None:
@@ -208,7 +207,7 @@ def test_what_is_not_interpolated_is_not_missed(seed: int, scale: float) -> None
 def test_what_is_not_rendered_is_not_read(seed: int, scale: float, sides: tuple[int, int]) -> None:
     """Where levels stand by themselves: whatever stands in a level's picture beside what is rendered."""
 
-    class Spoiling(Memory):
+    class Spoiling(Scratch):
         def tensor(self, *shape: int) -> torch.Tensor:
             return super().tensor(*shape).fill_(torch.nan)
 
@@ -218,7 +217,7 @@ def test_what_is_not_rendered_is_not_read(seed: int, scale: float, sides: tuple[
     size = tuple(round(side * 6.3) for side in sides)
     whole = image.render(*size, clamp=False, cmsr=table)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cmsr_table, "Memory", Spoiling)
+        patch.setattr(cmsr_table, "Scratch", Spoiling)
         found = with_budget(image, band=2 * 4 * size[1] * PIXEL).render(*size, clamp=False, cmsr=table)
     torch.testing.assert_close(found, whole, atol=2e-5, rtol=0)
 

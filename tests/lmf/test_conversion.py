@@ -42,7 +42,7 @@ def test_a_state_is_gain_offset_and_code(conversion: Conversion, features: Tenso
     """gain = 1 + alpha, and the offset holds the biases and whatever of the input is known at LR."""
     d = conversion
     state = d.prepare(features, cell)
-    gain, offset, kept = d.split_rows(state.rows)
+    gain, offset, kept = d.split_modulations(state.modulations)
     relative = relative_cell(cell[:, 0], (5, 7))
     alpha, beta, code = d.latents(features, relative).split([12, 12, d.code_dim], dim=-1)
     torch.testing.assert_close(gain, 1 + alpha.unflatten(-1, (3, 4)))
@@ -73,7 +73,7 @@ def test_all_queries_of_an_image_take_the_cell_of_its_first(
     conversion: Conversion, features: Tensor, cell: Tensor
 ) -> None:
     state = conversion.prepare(features, torch.cat([cell, torch.rand(2, 5, 2, dtype=torch.float64)], dim=1))
-    torch.testing.assert_close(state.rows, conversion.prepare(features, cell).rows)
+    torch.testing.assert_close(state.modulations, conversion.prepare(features, cell).modulations)
 
 
 @torch.no_grad()
@@ -109,10 +109,10 @@ def test_without_the_ensemble_a_query_sees_the_nearest_latent_alone() -> None:
     d = build({"name": "edsr-baseline", "n_feats": CHANNELS}, {"name": "lm-liif", "ensemble": False}).decoder
     features, cell = torch.rand(1, CHANNELS, 4, 4), torch.full((1, 1, 2), 0.1)
     state = d.prepare(features, cell)
-    rows = state.rows.clone()
+    rows = state.modulations.clone()
     rows[0, 1, 2] += 1
     coords = torch.tensor([[[-0.25, 0.25], [-0.45, 0.05], [0.05, 0.25], [-0.25, -0.05]]])
-    changed = d.query(state, coords) != d.query(state._replace(rows=rows), coords)
+    changed = d.query(state, coords) != d.query(state._replace(modulations=rows), coords)
     assert changed.any(-1).tolist() == [[True, True, False, False]]
 
 
@@ -127,6 +127,6 @@ def test_lm_ciaosr_in_bands_is_lm_ciaosr_at_once(
     torch.manual_seed(0)
     d = build({"name": "edsr-baseline", "n_feats": CHANNELS}, "lm-ciaosr").decoder.double()
     with torch.no_grad():
-        at_once = d.prepare(features, cell).rows
+        at_once = d.prepare(features, cell).modulations
         monkeypatch.setattr("lmf_sr.lmf.lm_ciaosr.POSITIONS_AT_ONCE", 30)
-        torch.testing.assert_close(d.prepare(features, cell).rows, at_once)
+        torch.testing.assert_close(d.prepare(features, cell).modulations, at_once)

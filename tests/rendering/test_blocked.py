@@ -208,7 +208,7 @@ def test_from_features_of_a_window_only() -> None:
     features, lr = torch.randn(1, 64, *size), torch.rand(1, 3, *size)
     grid, window = Grid.over(60, 72), Window(4, 17, 0, 24)
     expected = whole(Blocked(decoder, features), Encoded(decoder, lr, features, Window.whole(size)), grid)[:, :, 18:45]
-    part = Encoded(decoder, lr, window.of(features), window)
+    part = Encoded(decoder, lr, window.crop(features), window)
     rows = Blocked(decoder, features).bands(part, grid.band(18, 45), NORMALISED)
     found = torch.cat([rgb for _, rgb in rows], dim=2)
     torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=0)

@@ -15,9 +15,9 @@ from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.blocked import Blocked
 from lmf_sr.rendering.direct import Direct
-from lmf_sr.rendering.pixel_axes import Chosen
+from lmf_sr.rendering.pixel_axes import PixelMask
 from lmf_sr.rendering.renderer import RenderChosen
-from lmf_sr.rendering.value_range import NORMALISED, PIXELS, UNCLAMPED, Values
+from lmf_sr.rendering.value_range import NORMALISED, PIXELS, UNCLAMPED, ValueRange
 
 TINY = {"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}
 LEFT_ALONE = 7.0
@@ -53,7 +53,7 @@ def scene(decoder: str, size: tuple[int, int], grid: Grid) -> tuple[Conversion, 
         return model.decoder, model.decoder.prepare(model.encoder(lr), cell), lr
 
 
-def pixels_of(chosen: Chosen) -> torch.Tensor:
+def pixels_of(chosen: PixelMask) -> torch.Tensor:
     """Of each image, which pixels: by the definition."""
     (h, w), grid = chosen.latents.shape[1:], chosen.grid
     coords = torch.stack([grid.rows[:, None].expand(grid.size), grid.cols.expand(grid.size)], dim=-1) + 1e-6
@@ -67,18 +67,18 @@ def pixels_of(chosen: Chosen) -> torch.Tensor:
     ("size", "values"), [((9, 11), NORMALISED), ((18, 22), PIXELS), ((25, 61), UNCLAMPED), ((72, 88), PIXELS)]
 )
 def test_chosen_pixels_are_those_of_the_whole(
-    decoder: str, size: tuple[int, int], values: Values, around: bool, render_chosen: Callable[..., RenderChosen]
+    decoder: str, size: tuple[int, int], values: ValueRange, around: bool, render_chosen: Callable[..., RenderChosen]
 ) -> None:
     grid = Grid.over(*size)
     conversion, state, lr = scene(decoder, (9, 11), grid)
     share = 0.1 if around else 0.4
-    chosen = Chosen(torch.rand(2, 9, 11, generator=torch.Generator().manual_seed(1)) < share, grid, around)
+    chosen = PixelMask(torch.rand(2, 9, 11, generator=torch.Generator().manual_seed(1)) < share, grid, around)
     out = torch.full((2, 3, *size), LEFT_ALONE)
     with torch.inference_mode():
         whole = rendered_in_full(conversion, conversion.at_cell(state, CELL), lr, grid)
         render_chosen(conversion, state, lr)(CELL, chosen, out, values)
     pixels = pixels_of(chosen)[:, None].expand_as(out)
-    torch.testing.assert_close(out[pixels], values.of(whole[pixels]), atol=2e-6, rtol=0)
+    torch.testing.assert_close(out[pixels], values.apply_(whole[pixels]), atol=2e-6, rtol=0)
     assert (out[~pixels] == LEFT_ALONE).all()
 
 
@@ -88,7 +88,7 @@ def test_all_and_none(everything: bool, render_chosen: Callable[..., RenderChose
     conversion, state, lr = scene("lm-liif", (5, 7), grid)
     out = torch.full((2, 3, 30, 41), LEFT_ALONE)
     with torch.inference_mode():
-        chosen = Chosen(torch.full((2, 5, 7), everything), grid)
+        chosen = PixelMask(torch.full((2, 5, 7), everything), grid)
         render_chosen(conversion, state, lr)(CELL, chosen, out, NORMALISED)
         whole = rendered_in_full(conversion, conversion.at_cell(state, CELL), lr, grid)
     torch.testing.assert_close(out, whole if everything else torch.full_like(out, LEFT_ALONE), atol=2e-6, rtol=0)
@@ -101,7 +101,9 @@ sizes = st.tuples(st.integers(1, 7), st.integers(1, 7), st.integers(1, 30), st.i
 def test_the_pixels_are_those_nearest(sizes: tuple[int, int, int, int], seed: int, around: bool) -> None:
     """To a chosen latent, of two as near the later; and those around them."""
     h, w, H, W = sizes
-    chosen = Chosen(torch.rand(2, h, w, generator=torch.Generator().manual_seed(seed)) < 0.3, Grid.over(H, W), around)
+    chosen = PixelMask(
+        torch.rand(2, h, w, generator=torch.Generator().manual_seed(seed)) < 0.3, Grid.over(H, W), around
+    )
     assert torch.equal(chosen.pixels(), pixels_of(chosen))
     assert chosen.pixel_count() == pixels_of(chosen).sum()
 
@@ -125,7 +127,7 @@ def test_around_in_any_window(
     first_row, first_col = (int(share * side) for share, side in zip(window, whole.size, strict=True))
     grid = replace(whole, rows=whole.rows[first_row:], cols=whole.cols[first_col:])
     conversion, state, lr = scene("lm-liif", size, grid)
-    chosen = Chosen(torch.rand(2, *size, generator=torch.Generator().manual_seed(seed)) < 0.3, grid, around=True)
+    chosen = PixelMask(torch.rand(2, *size, generator=torch.Generator().manual_seed(seed)) < 0.3, grid, around=True)
     out = torch.full((2, 3, *grid.size), LEFT_ALONE)
     with torch.inference_mode():
         render_chosen(conversion, state, lr)(CELL, chosen, out, NORMALISED)

@@ -2,11 +2,9 @@
 
 import torch
 
-from lmf_sr.rendering.scratch import Memory
-
 
 def test_it_is_used_again() -> None:
-    memory = Memory(torch.empty(1, dtype=torch.float64))
+    memory = Scratch(torch.empty(1, dtype=torch.float64))
     first = memory.tensor(8, 10, 100)
     assert (first.shape, first.dtype) == ((8, 10, 100), torch.float64)
     assert memory.tensor(80, 100).data_ptr() == first.data_ptr()
@@ -15,7 +13,7 @@ def test_it_is_used_again() -> None:
 
 
 def test_it_grows() -> None:
-    memory = Memory(torch.empty(1))
+    memory = Scratch(torch.empty(1))
     memory.tensor(3)
     large = memory.tensor(1000, 1000)
     large.fill_(1.0)

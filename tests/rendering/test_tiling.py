@@ -162,7 +162,7 @@ def test_tiles_cover_a_window_and_are_small(h: int, w: int, top: float, margin: 
     window = Window(int(top * h), h, 0, w)
     covered = torch.zeros(h, w)
     for tile in tiles(window, (h, w), margin, most):
-        tile.of(covered[None, None]).add_(1)
+        tile.crop(covered[None, None]).add_(1)
         seen = tile.grown(margin, 1, (h, w)).size
         assert seen[0] * seen[1] <= most
     assert torch.equal(covered[window.top :], torch.ones(window.size))
@@ -194,7 +194,7 @@ def test_tiles_are_encoded_as_the_whole(name: str, window: Window) -> None:
         return encoder(tile)
 
     found = encode_window(encode, lr, window, halo, encoder.tile_multiple, most=2000)
-    torch.testing.assert_close(found, window.of(whole), atol=1e-12, rtol=0)
+    torch.testing.assert_close(found, window.crop(whole), atol=1e-12, rtol=0)
     assert len(seen) > 1 or window.size == (1, 1)
     assert all(len(lr) * h * w <= 4000 for _, _, h, w in seen)
 
@@ -203,7 +203,7 @@ def test_a_halo_one_smaller_would_not_do() -> None:
     encoder, lr = ENCODERS["edsr"].double(), torch.rand(1, 3, 30, 30, dtype=torch.float64)
     halo, window = encoder.receptive_halo, Window(14, 16, 14, 16)
     assert halo is not None
-    off = encode_window(encoder, lr, window, halo - 1, 1, most=900) - window.of(encoder(lr))
+    off = encode_window(encoder, lr, window, halo - 1, 1, most=900) - window.crop(encoder(lr))
     assert off.abs().max() > 1e-9
 
 

@@ -22,10 +22,10 @@ from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering import triton
 from lmf_sr.rendering.direct import Direct
-from lmf_sr.rendering.pixel_axes import Chosen
+from lmf_sr.rendering.pixel_axes import PixelMask
 from lmf_sr.rendering.renderer import Renderer
 from lmf_sr.rendering.triton import Triton
-from lmf_sr.rendering.value_range import NORMALISED, Values
+from lmf_sr.rendering.value_range import NORMALISED, ValueRange
 
 CONVERSIONS: list[type[Conversion]] = [LMLIIF, LMLTE, LMCiaoSR]
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -122,8 +122,10 @@ def test_16_bit_latents(conversion: type[Conversion], dtype: torch.dtype, device
 
 @needs_triton
 @pytest.mark.parametrize("conversion", CONVERSIONS)
-@pytest.mark.parametrize(("values", "around"), [(NORMALISED, True), (Values(0.5, 0.5, 0.3, 0.6), False)])
-def test_chosen_pixels_alone(conversion: type[Conversion], values: Values, around: bool, device: torch.device) -> None:
+@pytest.mark.parametrize(("values", "around"), [(NORMALISED, True), (ValueRange(0.5, 0.5, 0.3, 0.6), False)])
+def test_chosen_pixels_alone(
+    conversion: type[Conversion], values: ValueRange, around: bool, device: torch.device
+) -> None:
     """As CMSR asks for them: with another cell than the state's, within something larger, the others left as they are."""
     decoder, state, lr = drawn(conversion, (2, 2, 5), device)
     cell = torch.tensor([[0.2, 0.3], [0.1, 0.25]], device=device)
@@ -133,7 +135,7 @@ def test_chosen_pixels_alone(conversion: type[Conversion], values: Values, aroun
     with torch.inference_mode():
         for renderer, to in ((Direct, expected), (Triton, out)):
             renderer(decoder, lr).render_chosen(state, lr)(
-                cell, Chosen(some, Grid.over(5, 20), around), to[:, :, 1:-1], values
+                cell, PixelMask(some, Grid.over(5, 20), around), to[:, :, 1:-1], values
             )
     torch.testing.assert_close(out, expected, atol=EXACT, rtol=0, equal_nan=True)
     assert out.isnan().any()
@@ -160,7 +162,7 @@ def test_cmsr(chained: bool, device: torch.device, monkeypatch: pytest.MonkeyPat
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")  # from the interpreter's numpy
 def test_values_beyond_float16_are_nan_not_wrong(device: torch.device) -> None:
     decoder, state, lr = drawn(LMLIIF, (1, 1, 1), device)
-    state.rows[..., 32:64] = 1e6  # offsets
+    state.modulations[..., 32:64] = 1e6  # offsets
     with torch.inference_mode():
         assert whole(Triton(decoder, lr), state, lr, Grid.over(2, 2)).isnan().all()
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from lmf_sr.geometry import Grid
 from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.rendering import upsampling
-from lmf_sr.rendering.pixel_axes import Chosen
-from lmf_sr.rendering.value_range import PIXELS, UNCLAMPED, Values
+from lmf_sr.rendering.pixel_axes import PixelMask
+from lmf_sr.rendering.value_range import PIXELS, UNCLAMPED, ValueRange
 
 LEFT_ALONE = 7.0
 side = st.integers(1, 12)
@@ -82,7 +82,7 @@ def test_what_is_needed_alone(lr: tuple[int, int], scale: float, window: tuple[f
     source, whole = Grid.over(6, 40), Grid.over(*(int(scale * side) for side in lr))
     first_row, first_col = (int(share * side) for share, side in zip(window, whole.size, strict=True))
     target = replace(whole, rows=whole.rows[first_row:], cols=whole.cols[first_col:])
-    needed = Chosen(torch.rand(2, *lr, generator=torch.Generator().manual_seed(seed)) < 0.6, target)
+    needed = PixelMask(torch.rand(2, *lr, generator=torch.Generator().manual_seed(seed)) < 0.6, target)
     pixels = needed.pixels()[:, None].expand(-1, 3, -1, -1)
     found = torch.full((2, 3, *target.size), LEFT_ALONE)
     upsampling.upsample(picture(6, 40), source, target, found, needed)
@@ -103,10 +103,10 @@ def test_a_picture_in_any_layout() -> None:
     torch.testing.assert_close(upsample(part, source, target), expected)
 
 
-@pytest.mark.parametrize("values", [UNCLAMPED, PIXELS, Values(3.0, -0.5, 0.0, 1.0)])
-def test_the_values_of_a_picture_are_written(values: Values) -> None:
+@pytest.mark.parametrize("values", [UNCLAMPED, PIXELS, ValueRange(3.0, -0.5, 0.0, 1.0)])
+def test_the_values_of_a_picture_are_written(values: ValueRange) -> None:
     source, target = Grid.over(4, 5), Grid.over(33, 49)
-    expected = values.of(upsample(picture(4, 5), source, target).clone())
+    expected = values.apply_(upsample(picture(4, 5), source, target).clone())
     out = torch.empty(2, 3, 33, 49)
     upsampling.upsample(picture(4, 5), source, target, out, values=values)
     torch.testing.assert_close(out, expected, atol=1e-6, rtol=0)

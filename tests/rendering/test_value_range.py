@@ -20,7 +20,7 @@ def test_the_values_of_normalised_rgb() -> None:
         PIXELS: torch.tensor([0.0, 0.0, 0.5, 0.75, 1.0, 1.0, math.nan]),
     }
     for values, of_rgb in expected.items():
-        torch.testing.assert_close(values.of(rgb.clone()), of_rgb, atol=0, rtol=0, equal_nan=True)
+        torch.testing.assert_close(values.apply_(rgb.clone()), of_rgb, atol=0, rtol=0, equal_nan=True)
 
 
 def middle(image: lmf_sr.ContinuousImage) -> float:

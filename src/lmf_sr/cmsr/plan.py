@@ -22,7 +22,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lmf_sr.geometry import Grid
-from lmf_sr.rendering.pixel_axes import Chosen
+from lmf_sr.rendering.pixel_axes import PixelMask
 from lmf_sr.rendering.tiling import Size, Window
 
 
@@ -70,11 +70,11 @@ class Plan(NamedTuple):
         grids = (target if grid is self.target else window.frame(grid, lr_size) for grid in self.grids)
         return Plan(self.levels, tuple(grids), target, self.chained)
 
-    def chosen(self, intensity: Float[Tensor, "B h w"]) -> tuple[Chosen, ...]:
+    def chosen(self, intensity: Float[Tensor, "B h w"]) -> tuple[PixelMask, ...]:
         """The pixels rendered on each level's grid, for the intensity of each latent."""
         levels = level_map(intensity, self.levels)
         return tuple(
-            Chosen(levels == number, grid, around=not self.chained and grid is not self.target)
+            PixelMask(levels == number, grid, around=not self.chained and grid is not self.target)
             for number, grid in enumerate(self.grids)
         )
 

@@ -27,11 +27,11 @@ from torch import Tensor
 from lmf_sr.cmsr.plan import Plan
 from lmf_sr.geometry import Grid, clip_cell
 from lmf_sr.lmf.conversion import LMFState
-from lmf_sr.rendering.pixel_axes import Chosen
+from lmf_sr.rendering.pixel_axes import PixelMask
 from lmf_sr.rendering.renderer import RenderChosen, Renderer
-from lmf_sr.rendering.scratch import Memory
+from lmf_sr.rendering.scratch import Scratch
 from lmf_sr.rendering.upsampling import upsample
-from lmf_sr.rendering.value_range import NORMALISED, Values
+from lmf_sr.rendering.value_range import NORMALISED, ValueRange
 
 
 def render_plan(
@@ -39,9 +39,9 @@ def render_plan(
     state: LMFState,
     lr: Float[Tensor, "B 3 h w"],
     renderer: Renderer,
-    scratch: tuple[Memory, Memory],
+    scratch: tuple[Scratch, Scratch],
     out: Float[Tensor, "B 3 H W"],
-    values: Values,
+    values: ValueRange,
 ) -> None:
     """Renders the target of a plan.
 
@@ -68,13 +68,13 @@ def render_plan(
 
 def _chained(
     render: RenderChosen,
-    all_chosen: Sequence[Chosen],
+    all_chosen: Sequence[PixelMask],
     cells: Float[Tensor, "levels B 2"],
     lr: Float[Tensor, "B 3 h w"],
     target: Grid,
-    scratch: tuple[Memory, Memory],
+    scratch: tuple[Scratch, Scratch],
     out: Float[Tensor, "B 3 H W"],
-    values: Values,
+    values: ValueRange,
 ) -> None:
     picture, over = lr, Grid.over(*lr.shape[-2:])
     for chosen, cell, between, free in zip(all_chosen, cells, interpolated(all_chosen), cycle(scratch), strict=False):
@@ -89,12 +89,12 @@ def _chained(
 
 def _by_themselves(
     render: RenderChosen,
-    all_chosen: Sequence[Chosen],
+    all_chosen: Sequence[PixelMask],
     cells: Float[Tensor, "levels B 2"],
     target: Grid,
-    scratch: Memory,
+    scratch: Scratch,
     out: Float[Tensor, "B 3 H W"],
-    values: Values,
+    values: ValueRange,
 ) -> None:
     for chosen, cell in zip(all_chosen, cells, strict=True):
         if not chosen.latents.any():
@@ -104,10 +104,10 @@ def _by_themselves(
         else:
             picture = scratch.tensor(len(out), 3, *chosen.grid.size)
             render(cell, chosen, picture, NORMALISED)
-            upsample(picture, chosen.grid, target, out, Chosen(chosen.latents, target), values)
+            upsample(picture, chosen.grid, target, out, PixelMask(chosen.latents, target), values)
 
 
-def interpolated(all_chosen: Sequence[Chosen]) -> list[Chosen]:
+def interpolated(all_chosen: Sequence[PixelMask]) -> list[PixelMask]:
     """On each level's grid the pixels that must be interpolated: not rendered there, but read by something finer.
 
     A pixel reads neighbours whose nearest latent is its own or next to that, since grids are no coarser than the LR image.

@@ -36,10 +36,10 @@ from lmf_sr.geometry import TRAINING_SCALE, Grid
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.rendering.renderer import Band, Encoded, Renderer
-from lmf_sr.rendering.scratch import Memory
+from lmf_sr.rendering.scratch import Scratch
 from lmf_sr.rendering.strips import bands_of_rows, state_strips
 from lmf_sr.rendering.tiling import Size, Window
-from lmf_sr.rendering.value_range import Values
+from lmf_sr.rendering.value_range import ValueRange
 
 NO_LIMIT = 1.0  # in files, as in the authors' tables, the last level's intensity of 1 or more stands for any
 SLACK = 1e-6  # relative; scales within it are the same
@@ -174,7 +174,7 @@ class BoundTable:
         encoded: Encoded,
         grid: Grid,
         renderer: Renderer,
-        values: Values,
+        values: ValueRange,
         out: Float[Tensor, "B 3 H W"] | None = None,
     ) -> Iterator[Band]:
         """As `Renderer.bands`, each place as finely as the table says.
@@ -192,12 +192,12 @@ class BoundTable:
             yield from renderer.bands(encoded, grid, values, out)
             return
         lr, size = encoded.lr, encoded.size
-        scratch = Memory(lr), Memory(lr)
+        scratch = Scratch(lr), Scratch(lr)
         for strip in state_strips(encoded, grid, renderer, self.reads):
             for rows in bands_of_rows(strip.rows, grid, renderer, len(lr)):
                 plan = self.table.plan(grid.band(rows.start, rows.stop), size).framed(strip.window, size)
                 rgb = lr.new_empty(len(lr), 3, *plan.target.size) if out is None else out[:, :, rows]
-                render_plan(plan, strip.state, strip.window.of(lr), renderer, scratch, rgb, values)
+                render_plan(plan, strip.state, strip.window.crop(lr), renderer, scratch, rgb, values)
                 yield rows, rgb
 
 

@@ -35,8 +35,8 @@ class Decoder(nn.Module):
         return state
 
 
-def some(x: Float[Tensor, "B #Q k"], queries: slice) -> Float[Tensor, "B #q k"]:
-    """The part of `x` for some of the queries, where it is not one for all."""
+def for_queries(x: Float[Tensor, "B #Q k"], queries: slice) -> Float[Tensor, "B #q k"]:
+    """The part of `x` for some of the queries; `x` itself where it is one for all."""
     return x if x.shape[1] == 1 else x[:, queries]
 
 

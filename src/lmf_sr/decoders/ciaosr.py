@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder, in_window, some
+from lmf_sr.decoders import Decoder, for_queries, in_window
 from lmf_sr.decoders.cross_scale import BLOCK, CrossScaleAttention
 from lmf_sr.decoders.layers import MLP, CornerMLP, linear_on_unfold, softmax
 from lmf_sr.geometry import four_corners, gather, lengths, nearest, relative_cell
@@ -74,7 +74,7 @@ class CiaoSR(Decoder):
         return state._replace(reach=in_window(corner_reach(cell[:, 0], lr_size), lr_size, features))
 
     def of_queries(self, state: CiaoSRState, queries: slice) -> CiaoSRState:
-        return state._replace(cell=some(state.cell, queries))
+        return state._replace(cell=for_queries(state.cell, queries))
 
     def query(self, state: CiaoSRState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
         size = state.nonlocal_.shape[1:3]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder, some
+from lmf_sr.decoders import Decoder, for_queries
 from lmf_sr.decoders.layers import CornerMLP, linear_on_unfold
 from lmf_sr.geometry import ensemble, four_corners, gather, relative_cell
 
@@ -37,7 +37,7 @@ class LIIF(Decoder):
         return LIIFState(first, relative_cell(cell, features.shape[-2:]))
 
     def of_queries(self, state: LIIFState, queries: slice) -> LIIFState:
-        return state._replace(cell=some(state.cell, queries))
+        return state._replace(cell=for_queries(state.cell, queries))
 
     def query(self, state: LIIFState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
         corners = four_corners(coords, state.first.shape[1:3])

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lmf_sr.decoders import Decoder, some
+from lmf_sr.decoders import Decoder, for_queries
 from lmf_sr.decoders.layers import MLP, linear_on_unfold
 from lmf_sr.geometry import ensemble, four_corners, gather, relative_cell
 
@@ -42,7 +42,7 @@ class LTE(Decoder):
         return LTEState(waves(self.coef, self.freq, features), phase)
 
     def of_queries(self, state: LTEState, queries: slice) -> LTEState:
-        return state._replace(phase=some(state.phase, queries))
+        return state._replace(phase=for_queries(state.phase, queries))
 
     def query(self, state: LTEState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
         corners = four_corners(coords, state.waves.shape[1:3])

@@ -26,7 +26,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lmf_sr.geometry import tie
+from lmf_sr.geometry import tie_margin
 from lmf_sr.kernels.compilation import Unavailable, library_path
 
 LANES = 16  # floats of a vector: numbers of channels are multiples of it, and it is the render MLP's width
@@ -408,7 +408,7 @@ def _linear(layer: Layer, kept: list[Tensor]) -> _CLinear:
 
 def _axis(axis: GridAxis, kept: list[Tensor]) -> _CAxis:
     at = _pointer(axis.at, kept, torch.float64)
-    return _CAxis(at, len(axis.at), axis.latents, axis.first, tie(axis.latents) * axis.latents / 2)
+    return _CAxis(at, len(axis.at), axis.latents, axis.first, tie_margin(axis.latents) * axis.latents / 2)
 
 
 def _chosen(pixels: GridPixels, kept: list[Tensor]) -> _CChosen:

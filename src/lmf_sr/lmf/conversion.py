@@ -33,8 +33,9 @@ from lmf_sr.decoders import Decoder
 from lmf_sr.decoders.layers import MLP
 from lmf_sr.geometry import FourCorners, ensemble, four_corners, gather, nearest_corner, relative_cell
 
-# Of the size of PyTorch's own weights. Modulations that begin at random have to be unlearnt first: a network learns faster
-# that begins without (Peebles & Xie, ICCV 2023, "adaLN-Zero"), or nearly so: at zero, all latents would be equal to CMSR.
+# Scale of the initial modulation weights, relative to PyTorch's default. Random initial modulations must first be unlearned,
+# so near-zero ones train faster (Peebles & Xie, ICCV 2023, "adaLN-Zero"). Exactly zero would make all latents look alike to
+# CMSR.
 FRESH_MODULATIONS = 0.1
 MODULATIONS = {"both": ("scale", "shift"), "scale": ("scale",), "shift": ("shift",)}
 
@@ -42,13 +43,13 @@ MODULATIONS = {"both": ("scale", "shift"), "scale": ("scale",), "shift": ("shift
 class LMFState(NamedTuple):
     """An image at one cell, ready to be rendered.
 
-    rows: per LR position `[gain (L*D), offset (L*D), code (K)]`, layer 0 first; K = 0 where the code is folded away.
+    modulations: per LR position `[gain (L*D), offset (L*D), code (K)]`, layer 0 first; K = 0 where the code is folded away.
     intensity: the modulation intensity, mean of |beta| over layers and channels (CMSR, section 3.4 of the paper); of |alpha|
         where there is no beta.
     cell: the relative cell of each image.
     """
 
-    rows: Float[Tensor, "B h w C"]
+    modulations: Float[Tensor, "B h w C"]
     intensity: Float[Tensor, "B h w"]
     cell: Float[Tensor, "B 2"]
 
@@ -136,16 +137,16 @@ class Conversion(Decoder):
         return self.fold(self.latents(features, cell), cell)
 
     def fold(self, latents: Float[Tensor, "B h w O"], cell: Float[Tensor, "B 2"]) -> LMFState:
-        """The state: with all folded into its rows that does not vary within a latent's reach."""
+        """The state, into whose modulations everything is folded that does not vary within a latent's reach."""
         alpha, beta, code = self.parts(latents)
         bias = torch.cat([layer.bias for layer in self.render_mlp.linears[:-1]])
         known, code = self.input_at_lr(code, cell)
         if known is not None:
             bias = torch.cat([known + bias[: self.width], bias[self.width :].expand(*known.shape[:3], -1)], dim=-1)
         gain = 1 + alpha
-        rows = torch.cat([gain, torch.addcmul(beta, gain, bias), code], dim=-1)
+        modulations = torch.cat([gain, torch.addcmul(beta, gain, bias), code], dim=-1)
         intensity = (alpha if self.modulation == "scale" else beta).abs().mean(-1)
-        return LMFState(rows, intensity, cell)
+        return LMFState(modulations, intensity, cell)
 
     def with_code(self, made: Float[Tensor, "*N o"], code: Float[Tensor, "*N k"]) -> Float[Tensor, "*N O"]:
         """What the latent MLP made, followed by the base method's own code where that is not compressed."""
@@ -164,25 +165,26 @@ class Conversion(Decoder):
     def at_cell(self, state: LMFState, cell: Float[Tensor, "B 2"]) -> LMFState:
         """The state with the same modulations and another cell in the render input: what CMSR's coarser grids are rendered
         from, and `prepare` at that cell but for its latent MLP."""
-        cell = relative_cell(cell, state.rows.shape[1:3])
+        cell = relative_cell(cell, state.modulations.shape[1:3])
         shift = self.shift_to(state, cell)
         if shift is None:
             return state._replace(cell=cell)
-        rows = state.rows.clone()
-        gain, offset, _ = self.split_rows(rows)
+        modulations = state.modulations.clone()
+        gain, offset, _ = self.split_modulations(modulations)
         offset[..., 0, :].addcmul_(gain[..., 0, :], shift[:, None, None])
-        return state._replace(rows=rows, cell=cell)
+        return state._replace(modulations=modulations, cell=cell)
 
     def shift_to(self, state: LMFState, cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B D"] | None:
         """What another relative cell adds to `W_0 y_0`, where the state's own is folded away; None where it is not."""
         return None
 
     def query(self, state: LMFState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
-        corners = self.corners(coords, state.rows.shape[1:3])
-        dtype = state.rows.dtype
+        corners = self.corners(coords, state.modulations.shape[1:3])
+        dtype = state.modulations.dtype
         L, D = self.depth, self.width
-        rows = gather(state.rows, corners.at)
-        *modulations, code = rows.split([D] * (2 * L) + [rows.shape[-1] - 2 * L * D], dim=-1)  # one split, one gradient
+        latents = gather(state.modulations, corners.at)
+        sizes = [D] * (2 * L) + [latents.shape[-1] - 2 * L * D]
+        *modulations, code = latents.split(sizes, dim=-1)  # one split, one gradient
         y = self.input_at_hr(code, corners.rel.to(dtype), state.cell[:, None, None])
         *hidden, last = self.render_weights
         for W, gain, offset in zip(hidden, modulations[:L], modulations[L:], strict=True):
@@ -193,13 +195,13 @@ class Conversion(Decoder):
         """The latents that a query sees."""
         return (four_corners if self.ensemble else nearest_corner)(coords, lr_size)
 
-    def split_rows(
-        self, rows: Float[Tensor, "*N C"]
+    def split_modulations(
+        self, modulations: Float[Tensor, "*N C"]
     ) -> tuple[Float[Tensor, "*N L D"], Float[Tensor, "*N L D"], Float[Tensor, "*N k"]]:
-        """A state's rows as gain, offset and code."""
-        modulations = self.depth * self.width
-        gain, offset = rows[..., : 2 * modulations].unflatten(-1, (2, self.depth, self.width)).unbind(-3)
-        return gain, offset, rows[..., 2 * modulations :]
+        """A state's modulations as gain, offset and code."""
+        size = 2 * self.depth * self.width
+        gain, offset = modulations[..., :size].unflatten(-1, (2, self.depth, self.width)).unbind(-3)
+        return gain, offset, modulations[..., size:]
 
 
 class LinearFirst(Conversion):

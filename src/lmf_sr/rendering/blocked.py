@@ -21,12 +21,12 @@ from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering import cpu, cpu_latents, torch_blocks
 from lmf_sr.rendering.budget import DEFAULT, PIXEL, Budget
-from lmf_sr.rendering.pixel_axes import Axis, Chosen
+from lmf_sr.rendering.pixel_axes import Axis, PixelMask
 from lmf_sr.rendering.renderer import Band, Encoded, RenderChosen
-from lmf_sr.rendering.scratch import Memory
+from lmf_sr.rendering.scratch import Scratch
 from lmf_sr.rendering.strips import bands_from_states
 from lmf_sr.rendering.tiling import Size
-from lmf_sr.rendering.value_range import Values
+from lmf_sr.rendering.value_range import ValueRange
 
 
 class Blocked:
@@ -61,7 +61,7 @@ class Blocked:
         return f"PyTorch: {why_not_compiled() or 'the compiled kernel was not asked for'}"
 
     def bands(
-        self, encoded: Encoded, grid: Grid, values: Values, out: Float[Tensor, "B 3 H W"] | None = None
+        self, encoded: Encoded, grid: Grid, values: ValueRange, out: Float[Tensor, "B 3 H W"] | None = None
     ) -> Iterator[Band]:
         if not self.from_features or encoded.prepared_state(encoded.cell(grid)) is not None:
             yield from bands_from_states(self, encoded, grid, values, out)
@@ -84,7 +84,7 @@ class Blocked:
             yield band, rgb
 
     def prepare(
-        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Memory
+        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Scratch
     ) -> LMFState:
         if not self.from_features:
             return self.decoder.prepare_window(features, cell, lr_size)
@@ -92,22 +92,27 @@ class Blocked:
         return cpu_latents.Latents(self.decoder, features, relative, 0, features.shape[-1]).state(relative, scratch)
 
     def render(
-        self, state: LMFState, lr: Float[Tensor, "B 3 h w"], grid: Grid, out: Float[Tensor, "B 3 H W"], values: Values
+        self,
+        state: LMFState,
+        lr: Float[Tensor, "B 3 h w"],
+        grid: Grid,
+        out: Float[Tensor, "B 3 H W"],
+        values: ValueRange,
     ) -> None:
         rows, cols = Axis(grid.rows, lr.shape[2]), Axis(grid.cols, lr.shape[3])
-        self._rendering(lr).render(state.rows, state.cell, rows, cols, out, values=values)
+        self._rendering(lr).render(state.modulations, state.cell, rows, cols, out, values=values)
 
     def render_chosen(self, state: LMFState, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
         decoder, rendering = self.decoder, self._rendering(lr)
 
-        def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
+        def render(cell: Tensor, chosen: PixelMask, out: Tensor, values: ValueRange) -> None:
             if isinstance(rendering, cpu.Rendering):
                 cell = relative_cell(cell, lr.shape[-2:])
                 shift = decoder.shift_to(state, cell)
-                rendering.render(state.rows, cell, *chosen.axes, out, chosen, shift, values)
+                rendering.render(state.modulations, cell, *chosen.axes, out, chosen, shift, values)
             else:
                 of_cell = decoder.at_cell(state, cell)
-                rendering.render(of_cell.rows, of_cell.cell, *chosen.axes, out, chosen, values)
+                rendering.render(of_cell.modulations, of_cell.cell, *chosen.axes, out, chosen, values)
 
         return render
 

@@ -9,8 +9,8 @@ from lmf_sr.kernels import bindings
 from lmf_sr.kernels.bindings import GridAxis, GridPixels, RenderMLP
 from lmf_sr.lmf.conversion import Conversion, LinearFirst
 from lmf_sr.lmf.lm_lte import LMLTE
-from lmf_sr.rendering.pixel_axes import Axis, Chosen
-from lmf_sr.rendering.value_range import NORMALISED, Values
+from lmf_sr.rendering.pixel_axes import Axis, PixelMask
+from lmf_sr.rendering.value_range import NORMALISED, ValueRange
 
 WIDTH = bindings.LANES  # of the render MLP: the kernel's vectors
 
@@ -52,9 +52,9 @@ class Rendering:
         rows: Axis,
         cols: Axis,
         out: Float[Tensor, "B 3 H W"],
-        chosen: Chosen | None = None,
+        chosen: PixelMask | None = None,
         shift: Float[Tensor, "B D"] | None = None,
-        values: Values = NORMALISED,
+        values: ValueRange = NORMALISED,
     ) -> None:
         """Renders the pixels of some rows and columns into `out`.
 
@@ -79,7 +79,7 @@ class Rendering:
         )
 
 
-def grid_pixels(rows: Axis, cols: Axis, chosen: Chosen | None) -> GridPixels:
+def grid_pixels(rows: Axis, cols: Axis, chosen: PixelMask | None) -> GridPixels:
     """The chosen pixels of a grid, or all, for the kernels; rows and columns are those of the grid."""
     axes = grid_axis(rows), grid_axis(cols)
     return GridPixels(*axes) if chosen is None else GridPixels(*axes, chosen.latents, chosen.around)

@@ -1,8 +1,8 @@
-"""The compiled latent MLP of LM-LIIF and LM-LTE: rows of a state, for any window of the image (`kernels/latents.c`).
+"""The compiled latent MLP of LM-LIIF and LM-LTE (`kernels/latents.c`): a state's modulations for any window of the image.
 
-`Conversion.prepare` makes the whole state. Here the rows of a window are made when they are about to be rendered, so that
-they are still in cache then, cost in proportion to the window, and are never all held. What is affine in the latent MLP's
-hidden layer x is folded into its last layer:
+`Conversion.prepare` makes the whole state. Here the modulations of a window are made when they are about to be rendered, so
+they are still in cache then, cost in proportion to the window, and are never all held. Everything affine in the latent
+MLP's hidden layer x is folded into its last layer:
 
     gain   = 1 + alpha                                        (W_alpha, b_alpha + 1) x
     offset = gain * b + beta                                  (W_beta + b W_alpha, b_beta + b (1 + b_alpha)) x
@@ -21,11 +21,11 @@ from lmf_sr.kernels.winograd import transformed
 from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
 from lmf_sr.lmf.lm_liif import LMLIIF
 from lmf_sr.lmf.lm_lte import LMLTE
-from lmf_sr.rendering.scratch import Memory
+from lmf_sr.rendering.scratch import Scratch
 
 
 def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
-    """Whether `Latents` can make this decoder's rows, given a compiler."""
+    """Whether `Latents` can make this decoder's modulations, given a compiler."""
     return (
         isinstance(decoder, LMLIIF | LMLTE)
         and decoder.modulation == "both"
@@ -42,7 +42,7 @@ def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
 
 
 class Latents:
-    """The rows of an image's state at one cell, some columns of it, made line by line."""
+    """The modulations of some columns of an image's state at one cell, made line by line."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Latents:
         self.made = 0, features.new_empty(len(features), 0, self.width, self.latent_size)
 
     def lines(self, top: int, bottom: int) -> Float[Tensor, "B n m C"]:
-        """The rows for lines `top` up to `bottom` of the LR image. The lines last asked for are not made again."""
+        """The modulations of lines `top` up to `bottom` of the LR image. Lines of the call before are not made again."""
         first, before = self.made
         rows = self.features.new_empty(len(before), bottom - top, self.width, self.latent_size)
         again = before[:, max(top - first, 0) :] if top >= first else before[:, :0]
@@ -82,10 +82,10 @@ class Latents:
         self.made = top, rows
         return self._of_state(rows)
 
-    def state(self, cell: Float[Tensor, "B 2"], memory: Memory) -> LMFState:
+    def state(self, cell: Float[Tensor, "B 2"], scratch: Scratch) -> LMFState:
         """The whole state, with its modulation intensity; `cell` is the relative cell, as at first."""
         B, _, h, _ = self.features.shape
-        rows = memory.tensor(B, h, self.width, self.latent_size)
+        rows = scratch.tensor(B, h, self.width, self.latent_size)
         intensity = self.features.new_empty(B, h, self.width)
         self.make(0, rows, intensity)
         return LMFState(self._of_state(rows), intensity, cell)

@@ -11,12 +11,12 @@ from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, coordinates_on, sample_bilinear
 from lmf_sr.lmf.conversion import LMFState
 from lmf_sr.rendering.budget import DEFAULT, Budget
-from lmf_sr.rendering.pixel_axes import Chosen
+from lmf_sr.rendering.pixel_axes import PixelMask
 from lmf_sr.rendering.renderer import Band, Encoded, RenderChosen
-from lmf_sr.rendering.scratch import Memory
+from lmf_sr.rendering.scratch import Scratch
 from lmf_sr.rendering.strips import bands_from_states
 from lmf_sr.rendering.tiling import Size
-from lmf_sr.rendering.value_range import Values
+from lmf_sr.rendering.value_range import ValueRange
 
 
 class Direct:
@@ -37,34 +37,34 @@ class Direct:
         return "one query per pixel"
 
     def bands(
-        self, encoded: Encoded, grid: Grid, values: Values, out: Float[Tensor, "B 3 H W"] | None = None
+        self, encoded: Encoded, grid: Grid, values: ValueRange, out: Float[Tensor, "B 3 H W"] | None = None
     ) -> Iterator[Band]:
         return bands_from_states(self, encoded, grid, values, out)
 
     def prepare(
-        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Memory
+        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Scratch
     ) -> Any:
         return self.decoder.prepare_window(features, cell, lr_size)
 
     def render(
-        self, state: Any, lr: Float[Tensor, "B 3 h w"], grid: Grid, out: Float[Tensor, "B 3 H W"], values: Values
+        self, state: Any, lr: Float[Tensor, "B 3 h w"], grid: Grid, out: Float[Tensor, "B 3 H W"], values: ValueRange
     ) -> None:
         flat, query = out.view(len(lr), 3, -1), self._query(state, lr, grid)
         count = self.budget.queries(lr)
         for start in range(0, flat.shape[2], count):
             pixels = torch.arange(start, min(start + count, flat.shape[2]), device=lr.device)
             rgb = query(pixels).transpose(1, 2).to(out.dtype)
-            flat[:, :, start : start + count] = values.of(rgb)
+            flat[:, :, start : start + count] = values.apply_(rgb)
 
     def render_chosen(self, state: LMFState, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
-        def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
+        def render(cell: Tensor, chosen: PixelMask, out: Tensor, values: ValueRange) -> None:
             of_cell, of_images = self.decoder.at_cell(state, cell), chosen.pixels()
             for b, flat in enumerate(out.flatten(2)):
                 one = LMFState(*(part[b : b + 1] for part in of_cell))
                 query = self._query(one, lr[b : b + 1], chosen.grid)
                 wanted = of_images[b].flatten().nonzero()[:, 0]
                 for pixels in wanted.split(self.budget.queries(lr[:1])):
-                    flat[:, pixels] = values.of(query(pixels)[0].T.to(flat.dtype))
+                    flat[:, pixels] = values.apply_(query(pixels)[0].T.to(flat.dtype))
 
         return render
 

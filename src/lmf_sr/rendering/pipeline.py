@@ -18,7 +18,7 @@ from lmf_sr.rendering.budget import Budget
 from lmf_sr.rendering.choice import AUTO, choose
 from lmf_sr.rendering.renderer import Band, Encoded, MultiScale, Renderer
 from lmf_sr.rendering.tiling import Window, encode_window, strips
-from lmf_sr.rendering.value_range import Values
+from lmf_sr.rendering.value_range import ValueRange
 
 Encode = Callable[[Float[Tensor, "B 3 n m"]], Float[Tensor, "B C n m"]]
 
@@ -36,7 +36,7 @@ def encode(
         budget: bounds a tile.
     """
     if encoder.receptive_halo is None:
-        return window.of(run(lr))
+        return window.crop(run(lr))
     positions = budget.tile_positions(encoder, len(lr))
     return encode_window(run, lr, window, encoder.receptive_halo, encoder.tile_multiple, positions)
 
@@ -45,7 +45,7 @@ def render(
     encoded: Encoded,
     grid: Grid,
     renderer: Renderer,
-    values: Values,
+    values: ValueRange,
     out: Float[Tensor, "B 3 H W"] | None = None,
     cmsr: MultiScale | None = None,
 ) -> Iterator[Band]:
@@ -61,7 +61,7 @@ def stream(
     decoder: Decoder,
     lr: Float[Tensor, "B 3 h w"],
     grid: Grid,
-    values: Values,
+    values: ValueRange,
     budget: Budget,
     cmsr: MultiScale | None = None,
 ) -> Iterator[Float[Tensor, "B 3 n W"]]:

@@ -1,8 +1,8 @@
-"""What the row of a pixel alone says about it, and its column alone: the two axes of a regular grid.
+"""The two axes of a regular grid: everything about a pixel that follows from its row alone, or from its column alone.
 
 Along an axis every pixel has its two latents, with their relative coordinates and ensemble weights, its nearest latent, and
-its place between two pixels of the LR image. All of it is computed in float64, once per row and once per column; for the
-compiled kernels, by `kernels/grid.h`.
+its place between two pixels of the LR image. All of this is computed in float64, once per row and once per column. The
+compiled kernels have a C copy (`kernels/grid.h`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from lmf_sr.geometry import Corners, Grid, axis_corners
 
 
-class Between(NamedTuple):
+class LerpAxis(NamedTuple):
     """The two LR pixels that a pixel is interpolated from, clamped at the border, and how much of the second it takes."""
 
     low: Int[Tensor, " N"]
@@ -26,7 +26,7 @@ class Between(NamedTuple):
     share: Float[Tensor, " N"]
 
     @classmethod
-    def of(cls, p: Float[Tensor, " N"], n: int) -> Between:
+    def from_coordinates(cls, p: Float[Tensor, " N"], n: int) -> LerpAxis:
         """Pixels at coordinates `p` among `n` LR pixels."""
         position = (((p + 1) * n - 1) / 2).clamp(0, n - 1)
         low = position.floor()
@@ -47,12 +47,12 @@ class Axis:
         return found._replace(at=found.at - self.first)
 
     @cached_property
-    def lr(self) -> Between:
-        return Between.of(self.at, self.n)
+    def lr(self) -> LerpAxis:
+        return LerpAxis.from_coordinates(self.at, self.n)
 
     @property
     def nearest(self) -> Int[Tensor, " N"]:
-        """The latent nearest to each pixel; of two as near the later."""
+        """The latent nearest to each pixel; the later of two that are equally near."""
         return axis_corners(self.at, self.n, offset=0.0).at[:, 0] - self.first
 
     @property
@@ -61,7 +61,7 @@ class Axis:
         return int(self.corners.at.min()), int(self.corners.at.max()) + 1
 
     def part(self, pixels: slice) -> Axis:
-        """Some of the pixels."""
+        """The axis of some of the pixels."""
         return replace(self, at=self.at[pixels])
 
     def shifted(self, first: int) -> Axis:
@@ -75,10 +75,10 @@ def nearest_latents(grid: Grid, lr_size: tuple[int, ...]) -> tuple[Int[Tensor, "
     return Axis(grid.rows, h).nearest, Axis(grid.cols, w).nearest
 
 
-class Chosen(NamedTuple):
-    """Some of a grid's pixels: those whose nearest latent is chosen and, if `around`, the eight around each of these.
+class PixelMask(NamedTuple):
+    """Chosen pixels of a grid: those whose nearest latent is chosen and, with `around`, the eight around each of these.
 
-    The latter are what bilinear interpolation reads, wherever nearest to a chosen latent.
+    With `around` they include every pixel that bilinear interpolation reads at a place nearest to a chosen latent.
     """
 
     latents: Bool[Tensor, "B h w"]
@@ -91,9 +91,12 @@ class Chosen(NamedTuple):
         h, w = self.latents.shape[1:]
         return Axis(self.grid.rows, h), Axis(self.grid.cols, w)
 
-    def deciding(self) -> tuple[Int[Tensor, "H k"], Int[Tensor, "W k"]]:
-        """The rows of latents, one of which must be chosen for a row of pixels to be, and the columns: the nearest and, if
-        `around`, those nearest to the pixels before and after."""
+    def latents_that_decide(self) -> tuple[Int[Tensor, "H k"], Int[Tensor, "W k"]]:
+        """For each row of pixels, the rows of latents that decide whether it is rendered; likewise for columns.
+
+        It is rendered if any of them is chosen. These are the nearest row of latents and, with `around`, the rows nearest to
+        the pixels above and below.
+        """
         rows, cols = (axis.nearest for axis in self.axes)
         if not self.around:
             return rows[:, None], cols[:, None]
@@ -101,10 +104,10 @@ class Chosen(NamedTuple):
         return rows, cols
 
     def pixels(self) -> Bool[Tensor, "B H W"]:
-        """Whether each pixel is one."""
-        rows, cols = (at.to(self.latents.device) for at in self.deciding())
+        """Whether each pixel is chosen."""
+        rows, cols = (at.to(self.latents.device) for at in self.latents_that_decide())
         return self.latents[:, rows].any(2)[:, :, cols].any(3)
 
     def pixel_count(self) -> int:
-        """How many."""
+        """How many pixels are chosen."""
         return int(self.pixels().sum())

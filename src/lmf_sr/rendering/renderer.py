@@ -12,15 +12,15 @@ from torch import Tensor
 from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, clip_cell
 from lmf_sr.rendering.budget import Budget
-from lmf_sr.rendering.pixel_axes import Chosen
-from lmf_sr.rendering.scratch import Memory
+from lmf_sr.rendering.pixel_axes import PixelMask
+from lmf_sr.rendering.scratch import Scratch
 from lmf_sr.rendering.tiling import Size, Window
-from lmf_sr.rendering.value_range import Values
+from lmf_sr.rendering.value_range import ValueRange
 
 Band = tuple[slice, Float[Tensor, "B 3 n W"]]
 """Rows of a grid, and their pixels."""
 
-RenderChosen = Callable[[Tensor, Chosen, Tensor, Values], None]
+RenderChosen = Callable[[Tensor, PixelMask, Tensor, ValueRange], None]
 """(cell, chosen, out, values): renders the chosen pixels of a grid into `out`, (B, 3, H, W), rows one after the other, and
 leaves the others as they are. The cell, (B, 2), is the one that the render input is to have, whatever the state's."""
 
@@ -59,7 +59,7 @@ class Encoded(NamedTuple):
 
     def features_in(self, window: Window) -> Float[Tensor, "B C n m"]:
         """The features of a window within `self.window`."""
-        return window.within(self.window).of(self.features)
+        return window.within(self.window).crop(self.features)
 
     def prepared_state(self, cell: Float[Tensor, "B #Q 2"]) -> Any | None:
         """The state prepared in advance, if it is the one for this cell, up to rounding."""
@@ -97,7 +97,7 @@ class Renderer(Protocol):
         """Whether it can render this decoder's pixels, from features where and of what type these are."""
 
     def bands(
-        self, encoded: Encoded, grid: Grid, values: Values, out: Float[Tensor, "B 3 H W"] | None = None
+        self, encoded: Encoded, grid: Grid, values: ValueRange, out: Float[Tensor, "B 3 H W"] | None = None
     ) -> Iterator[Band]:
         """Renders a grid from top to bottom, in bands of rows.
 
@@ -109,7 +109,7 @@ class Renderer(Protocol):
         """
 
     def prepare(
-        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Memory
+        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Scratch
     ) -> Any:
         """`Decoder.prepare_window`. The state may lie in `scratch`."""
 
@@ -119,7 +119,7 @@ class Renderer(Protocol):
         lr: Float[Tensor, "B 3 h w"],
         grid: Grid,
         out: Float[Tensor, "B 3 H W"],
-        values: Values,
+        values: ValueRange,
     ) -> None:
         """Renders a grid from a state for its cell.
 
@@ -147,7 +147,7 @@ class MultiScale(Protocol):
         encoded: Encoded,
         grid: Grid,
         renderer: Renderer,
-        values: Values,
+        values: ValueRange,
         out: Float[Tensor, "B 3 H W"] | None = None,
     ) -> Iterator[Band]:
         """As `Renderer.bands`."""

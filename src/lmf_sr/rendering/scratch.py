@@ -1,21 +1,25 @@
-"""Memory for tensors that are soon forgotten, to be used again and again: the system clears fresh memory when it is first
-written, page by page, which may take longer than to render what is written."""
+"""Scratch memory for tensors that are soon forgotten.
+
+The system clears fresh memory page by page when it is first written, which may take longer than to render what is written.
+So one buffer is used again and again.
+"""
 
 from math import prod
 
 from torch import Tensor
 
 
-class Memory:
-    """Of one type and device, a little larger than the largest tensor asked for: the next may be a little larger."""
+class Scratch:
+    """A reusable buffer of one dtype and device, grown with some slack so that slightly larger requests reuse it."""
 
     def __init__(self, like: Tensor) -> None:
-        self.held = like.new_empty(0)
+        """A buffer of the dtype and device of `like`."""
+        self.buffer = like.new_empty(0)
 
     def tensor(self, *shape: int) -> Tensor:
-        """With any values; overwrites the tensor last asked for."""
+        """A tensor with any values, which overwrites the one that was asked for before."""
         count = prod(shape)
-        if self.held.numel() < count:
-            self.held = self.held.new_empty(0)  # gone before the next is made
-            self.held = self.held.new_empty(count + count // 8)
-        return self.held[:count].view(shape)
+        if self.buffer.numel() < count:
+            self.buffer = self.buffer.new_empty(0)  # gone before the next is made
+            self.buffer = self.buffer.new_empty(count + count // 8)
+        return self.buffer[:count].view(shape)

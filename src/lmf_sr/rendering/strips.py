@@ -13,9 +13,9 @@ from torch import Tensor
 from lmf_sr.geometry import Grid
 from lmf_sr.rendering.budget import PIXEL, STATE
 from lmf_sr.rendering.renderer import Band, Encoded, Renderer
-from lmf_sr.rendering.scratch import Memory
+from lmf_sr.rendering.scratch import Scratch
 from lmf_sr.rendering.tiling import Size, Window, strips
-from lmf_sr.rendering.value_range import Values
+from lmf_sr.rendering.value_range import ValueRange
 
 
 class Strip(NamedTuple):
@@ -33,7 +33,7 @@ def state_strips(
 
     A state that was prepared in advance makes a single strip. `reads` says which latents the rows of a grid need.
     """
-    decoder, size, cell, scratch = encoded.decoder, encoded.size, encoded.cell(grid), Memory(encoded.lr)
+    decoder, size, cell, scratch = encoded.decoder, encoded.size, encoded.cell(grid), Scratch(encoded.lr)
     prepared = encoded.prepared_state(cell)
     if prepared is not None:
         yield Strip(slice(0, len(grid.rows)), Window.whole(size), prepared)
@@ -51,7 +51,7 @@ def bands_of_rows(rows: slice, grid: Grid, renderer: Renderer, images: int) -> I
 
 
 def bands_from_states(
-    renderer: Renderer, encoded: Encoded, grid: Grid, values: Values, out: Float[Tensor, "B 3 H W"] | None
+    renderer: Renderer, encoded: Encoded, grid: Grid, values: ValueRange, out: Float[Tensor, "B 3 H W"] | None
 ) -> Iterator[Band]:
     """`Renderer.bands` for a renderer that needs a state."""
     lr = encoded.lr
@@ -59,5 +59,5 @@ def bands_from_states(
         for rows in bands_of_rows(strip.rows, grid, renderer, len(lr)):
             band = strip.window.frame(grid.band(rows.start, rows.stop), encoded.size)
             rgb = lr.new_empty(len(lr), 3, *band.size) if out is None else out[:, :, rows]
-            renderer.render(strip.state, strip.window.of(lr), band, rgb, values)
+            renderer.render(strip.state, strip.window.crop(lr), band, rgb, values)
             yield rows, rgb

@@ -1,15 +1,15 @@
-"""Large pictures, window by window: what the whole picture gives, in memory that does not grow with it.
+"""Large pictures, window by window: the same values as from the whole picture, in memory that does not grow with it.
 
-What is held per LR position adds up: an encoder's activations (some KB), its features (256 bytes), a state (up to 2 KB).
-But each depends on what lies around it only:
+An LR position takes some KB of an encoder's activations, 256 bytes of features and up to 2 KB of a state, which adds up. But
+each of these depends only on a neighbourhood:
 
     pixel  <--corners--  state of a window  <--decoder's halo--  features of a window  <--encoder's halo--  LR image
 
 A window grows by the halo of the step that made it, and outward to multiples of that step's `tile_multiple`, but never over
 the picture's border: there, and only there, the zeros of the convolutions are those of the whole picture. What a window's
 own edge gets wrong lies in its halo, which nothing reads. For the renderers the window then is the picture: the grid's
-coordinates are moved into its frame. The outermost latents that pixels read lie within, so that no corner is clamped where
-the picture goes on.
+coordinates are moved into its frame. The outermost latents that pixels read lie within, so no corner is clamped where the
+picture goes on.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ class Window(NamedTuple):
             max(self.right, other.right),
         )
 
-    def of(self, x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C n m"]:
+    def crop(self, x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C n m"]:
+        """The part of a picture, or of its features, that lies in the window."""
         return x[..., self.top : self.bottom, self.left : self.right]
 
     def within(self, outer: Window) -> Window:
@@ -141,12 +142,12 @@ def encode_window(
     features = None
     for tile in tiles(window, size, halo + multiple - 1, most):
         seen = tile.grown(halo, multiple, size)
-        of_tile = tile.within(seen).of(encode(seen.of(lr)))
+        of_tile = tile.within(seen).crop(encode(seen.crop(lr)))
         if tile == window:
             return of_tile
         if features is None:
             features = of_tile.new_empty(len(lr), of_tile.shape[1], *window.size)
-        tile.within(window).of(features).copy_(of_tile)
+        tile.within(window).crop(features).copy_(of_tile)
     assert features is not None
     return features
 

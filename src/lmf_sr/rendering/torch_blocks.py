@@ -16,8 +16,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lmf_sr.lmf.conversion import Conversion
-from lmf_sr.rendering.pixel_axes import Axis, Chosen
-from lmf_sr.rendering.value_range import NORMALISED, Values
+from lmf_sr.rendering.pixel_axes import Axis, PixelMask
+from lmf_sr.rendering.value_range import NORMALISED, ValueRange
 
 LONGEST_RUN = 32  # pixels
 
@@ -37,11 +37,11 @@ class Rendering:
         rows: Axis,
         cols: Axis,
         out: Float[Tensor, "B 3 H W"],
-        chosen: Chosen | None = None,
-        values: Values = NORMALISED,
+        chosen: PixelMask | None = None,
+        values: ValueRange = NORMALISED,
     ) -> None:
         """As `cpu.Rendering.render`, but for a state of that cell."""
-        decides, pixels = (None, None) if chosen is None else (chosen.deciding(), chosen.pixels())
+        decides, pixels = (None, None) if chosen is None else (chosen.latents_that_decide(), chosen.pixels())
         for image in range(len(out)):
             for row_runs in runs(rows.corners.at, decides and decides[0]):
                 for col_runs in runs(cols.corners.at, decides and decides[1]):
@@ -55,7 +55,7 @@ class Rendering:
                         if self.decoder.lr_skip:
                             rgb += self.bilinear(image, rows, cols, r, c)
                         rgb = rgb.to(out.dtype)  # autocast computes in 16 bits
-                        out[image][:, r.T[:, None], c.T[None]] = values.of(rgb)
+                        out[image][:, r.T[:, None], c.T[None]] = values.apply_(rgb)
 
     def blocks(
         self,
@@ -73,7 +73,7 @@ class Rendering:
         at = torch.stack(
             [of_rows.at[row_runs[:, 0], i] * latents.shape[1] + of_cols.at[col_runs[:, 0], j] for i, j in low_high]
         )
-        gain, offset, code = self.decoder.split_rows(latents.flatten(0, 1)[at].unsqueeze(1))
+        gain, offset, code = self.decoder.split_modulations(latents.flatten(0, 1)[at].unsqueeze(1))
         gain, offset = gain.movedim(-2, 0).contiguous(), offset.movedim(-2, 0).contiguous()  # read at twice the speed
 
         def over_blocks(of_row: Float[Tensor, "H 2"], of_col: Float[Tensor, "W 2"]) -> tuple[Tensor, Tensor]:

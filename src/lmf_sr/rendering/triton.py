@@ -20,12 +20,12 @@ from lmf_sr.geometry import Grid, relative_cell
 from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
 from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering.budget import DEFAULT, Budget
-from lmf_sr.rendering.pixel_axes import Axis, Chosen
+from lmf_sr.rendering.pixel_axes import Axis, PixelMask
 from lmf_sr.rendering.renderer import Band, Encoded, RenderChosen
-from lmf_sr.rendering.scratch import Memory
+from lmf_sr.rendering.scratch import Scratch
 from lmf_sr.rendering.strips import bands_from_states
 from lmf_sr.rendering.tiling import Size
-from lmf_sr.rendering.value_range import Values
+from lmf_sr.rendering.value_range import ValueRange
 
 WIDTH = 16  # of the render MLP: the kernel's matrices are 16 x 16
 TILES = (16, 32)  # pixels of a block, padded
@@ -66,27 +66,32 @@ class Triton:
         return "one fused kernel"
 
     def bands(
-        self, encoded: Encoded, grid: Grid, values: Values, out: Float[Tensor, "B 3 H W"] | None = None
+        self, encoded: Encoded, grid: Grid, values: ValueRange, out: Float[Tensor, "B 3 H W"] | None = None
     ) -> Iterator[Band]:
         return bands_from_states(self, encoded, grid, values, out)
 
     def prepare(
-        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Memory
+        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Scratch
     ) -> LMFState:
         return self.decoder.prepare_window(features, cell, lr_size)
 
     def render(
-        self, state: LMFState, lr: Float[Tensor, "B 3 h w"], grid: Grid, out: Float[Tensor, "B 3 H W"], values: Values
+        self,
+        state: LMFState,
+        lr: Float[Tensor, "B 3 h w"],
+        grid: Grid,
+        out: Float[Tensor, "B 3 H W"],
+        values: ValueRange,
     ) -> None:
-        launch(self.decoder, state.rows, state.cell, lr, grid, out, values)
+        launch(self.decoder, state.modulations, state.cell, lr, grid, out, values)
 
     def render_chosen(self, state: LMFState, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
         decoder = self.decoder
 
-        def render(cell: Tensor, chosen: Chosen, out: Tensor, values: Values) -> None:
+        def render(cell: Tensor, chosen: PixelMask, out: Tensor, values: ValueRange) -> None:
             cell = relative_cell(cell, lr.shape[-2:])
             shift = decoder.shift_to(state, cell)
-            launch(decoder, state.rows, cell, lr, chosen.grid, out, values, chosen.pixels(), shift)
+            launch(decoder, state.modulations, cell, lr, chosen.grid, out, values, chosen.pixels(), shift)
 
         return render
 
@@ -106,7 +111,7 @@ def launch(
     lr: Float[Tensor, "B 3 h w"],
     grid: Grid,
     out: Float[Tensor, "B 3 H W"],
-    values: Values,
+    values: ValueRange,
     wanted: Bool[Tensor, "B H W"] | None = None,
     shift: Float[Tensor, "B D"] | None = None,
 ) -> None:

@@ -11,8 +11,8 @@ from lmf_sr.geometry import Grid
 from lmf_sr.kernels import bindings
 from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.rendering.cpu import grid_axis, grid_pixels
-from lmf_sr.rendering.pixel_axes import Axis, Between, Chosen
-from lmf_sr.rendering.value_range import NORMALISED, Values
+from lmf_sr.rendering.pixel_axes import Axis, LerpAxis, PixelMask
+from lmf_sr.rendering.value_range import NORMALISED, ValueRange
 
 
 def upsample(
@@ -20,8 +20,8 @@ def upsample(
     source: Grid,
     target: Grid,
     out: Float[Tensor, "B C H W"],
-    needed: Chosen | None = None,
-    values: Values = NORMALISED,
+    needed: PixelMask | None = None,
+    values: ValueRange = NORMALISED,
 ) -> None:
     """Reads a picture on the grid `source` bilinearly at the pixels of `target`, clamped at the border of `source`.
 
@@ -37,7 +37,7 @@ def upsample(
         bindings.upsample(picture, grid_axis(rows), grid_axis(cols), pixels, out, written=values)
     elif needed is None:
         lines = _along(picture, rows.lr, axis=-2)
-        out.copy_(values.of(_along(lines, cols.lr, axis=-1)))
+        out.copy_(values.apply_(_along(lines, cols.lr, axis=-1)))
     else:
         image, row, col = needed.pixels().nonzero(as_tuple=True)
         (top, bottom, down), (left, right, across) = (
@@ -47,10 +47,10 @@ def upsample(
         low, high = (
             torch.lerp(picture[image, :, top, side], picture[image, :, bottom, side], down) for side in (left, right)
         )
-        out[image, :, row, col] = values.of(low.lerp_(high, across)).to(out.dtype)
+        out[image, :, row, col] = values.apply_(low.lerp_(high, across)).to(out.dtype)
 
 
-def _along(picture: Float[Tensor, "B C h w"], at: Between, axis: int) -> Float[Tensor, "B C H W"]:
+def _along(picture: Float[Tensor, "B C h w"], at: LerpAxis, axis: int) -> Float[Tensor, "B C H W"]:
     """A picture read between its rows, or its columns."""
     low, high = (picture.index_select(axis, pixel.to(picture.device)) for pixel in (at.low, at.high))
     share = at.share.to(picture)

@@ -1,9 +1,9 @@
-"""What is written for a pixel: the decoder's RGB, normalised, or the RGB of a picture, in [0, 1].
+"""The values written for a pixel: the decoder's RGB, normalised, or the RGB of a picture, in [0, 1].
 
     value = min(max(gain x + offset, low), high)
 
-What is compiled applies it to a pixel as it is written: a pass of its own over a large picture takes up to a tenth of its
-rendering.
+The compiled kernels and the GPU kernel apply this to each pixel as they write it, because a pass of its own over a large
+picture takes up to a tenth of its rendering.
 """
 
 from math import inf
@@ -13,20 +13,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-class Values(NamedTuple):
+class ValueRange(NamedTuple):
     gain: float = 1.0
     offset: float = 0.0
     low: float = -inf
     high: float = inf
 
-    def of(self, rgb: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
-        """Those of normalised RGB, in place."""
+    def apply_(self, rgb: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
+        """Maps normalised RGB, in place."""
         if self == NORMALISED:
             return rgb
         rgb.mul_(self.gain).add_(self.offset)
         return rgb.clamp_(self.low, self.high) if self.low > -inf or self.high < inf else rgb
 
 
-NORMALISED = Values()
-UNCLAMPED = Values(0.5, 0.5)
-PIXELS = Values(0.5, 0.5, 0.0, 1.0)
+NORMALISED = ValueRange()
+UNCLAMPED = ValueRange(0.5, 0.5)
+PIXELS = ValueRange(0.5, 0.5, 0.0, 1.0)

@@ -294,9 +294,9 @@ def prepared(encoded: tuple[ContinuousImage, Window], window: Window, scale: flo
     inner = window.within(frame)
     read = inner.grown(decoder.receptive_halo, decoder.tile_multiple, size)
     cell = clip_cell(image.encoded.lr.new_tensor([[[2 / (scale * side) for side in size]]]), size)
-    state = decoder.prepare_window(read.of(image.encoded.features), cell, size)
+    state = decoder.prepare_window(read.crop(image.encoded.features), cell, size)
     cut = inner.within(read)
-    rows = state.rows[:, cut.top : cut.bottom, cut.left : cut.right]
+    rows = state.modulations[:, cut.top : cut.bottom, cut.left : cut.right]
     return LMFState(rows, _within(cut, state.intensity), relative_cell(cell[:, 0], size))
 
 

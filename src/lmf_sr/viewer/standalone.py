@@ -85,7 +85,7 @@ def write_page(path: Path, picture: Path, model: ShownModel, most_bytes: int) ->
 
 def packed(decoder: Conversion, state: LMFState, lr: Float[Tensor, "1 3 h w"]) -> dict[str, Any]:
     """The values of a state, as textures have them, and its intensity, as JSON that `assets/sources.js` unpacks."""
-    rows, intensity = state.rows.clone()[0], state.intensity.clone()[0]  # clones can be differentiated
+    rows, intensity = state.modulations.clone()[0], state.intensity.clone()[0]  # clones can be differentiated
     state = LMFState(rows[None], intensity[None], state.cell.clone())
     sensitivity = sensitivities(decoder, state)
     exact = _pixels(decoder, state)
@@ -94,7 +94,7 @@ def packed(decoder: Conversion, state: LMFState, lr: Float[Tensor, "1 3 h w"]) -
     for quality in QUALITIES:
         step = (quality / sensitivity).minimum(extent).maximum(extent / (SYMBOLS - 1))
         symbols = ((rows - least) / step).round()
-        error = (_pixels(decoder, state._replace(rows=(least + symbols * step)[None])) - exact).abs().max()
+        error = (_pixels(decoder, state._replace(modulations=(least + symbols * step)[None])) - exact).abs().max()
         if error <= ERROR * 2 / 255:
             break
     others = [intensity[..., None]]
@@ -115,7 +115,7 @@ def packed(decoder: Conversion, state: LMFState, lr: Float[Tensor, "1 3 h w"]) -
 
 def sensitivities(decoder: Conversion, state: LMFState) -> Float[Tensor, " C"]:
     """By how much pixels, values in [-1, 1], hang on each channel of a state."""
-    rows = state.rows.requires_grad_()
+    rows = state.modulations.requires_grad_()
     of_latents = torch.zeros_like(rows)
     random = torch.Generator().manual_seed(0)
     for coords in _probes(rows):
@@ -130,7 +130,7 @@ def sensitivities(decoder: Conversion, state: LMFState) -> Float[Tensor, " C"]:
 @torch.no_grad()
 def _pixels(decoder: Conversion, state: LMFState) -> Float[Tensor, "N 3"]:
     """The values of the probes."""
-    return torch.cat([decoder.query(state, coords)[0] for coords in _probes(state.rows)])
+    return torch.cat([decoder.query(state, coords)[0] for coords in _probes(state.modulations)])
 
 
 def _probes(rows: Float[Tensor, "1 h w C"]) -> tuple[Float[Tensor, "1 q 2"], ...]:

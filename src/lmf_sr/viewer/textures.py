@@ -68,7 +68,7 @@ def layers(decoder: Conversion) -> int:
 
 def texels(decoder: Conversion, state: LMFState, lr: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "T h w 4"]:
     """A state as textures, in float32; `lr` is the picture of the same latents, normalised."""
-    parts = [state.rows[0].float()]  # in this order already
+    parts = [state.modulations[0].float()]  # in this order already
     if decoder.lr_skip:
         parts += [lr[0].float().permute(1, 2, 0), lr.new_zeros(*lr.shape[2:], 1)]
     values = torch.cat(parts, dim=-1)
