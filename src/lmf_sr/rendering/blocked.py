@@ -1,11 +1,11 @@
 """The blocked renderer: the fast path of the LMF conversions on regular grids, for CPUs. Equal to the direct path.
 
 The direct path fetches four sets of modulations for every pixel. But on a grid the pixels between four latents form a
-block, whose modulations are the same: here they are read where they lie and used for the block's pixels while they are in
-cache. Two forms of it give the same pixels: `cpu.py`, where there is a C compiler, and `torch_blocks.py`.
+block and share their modulations. The blocked renderer reads these where they lie and uses them for all pixels of the block
+while they are in cache. Two forms of it give the same pixels: `cpu.py`, where there is a C compiler, and `torch_blocks.py`.
 
-Nor need there be a whole state: from features, compiled, the latents are made band by band as the pixels need them
-(`cpu_latents.py`), so that a window costs in proportion to its pixels and only one band of latents is ever held.
+The compiled form needs no whole state: from features, it makes the latents band by band as the pixels need them
+(`cpu_latents.py`), so a window costs in proportion to its pixels, and only one band of latents is ever held.
 """
 
 from collections.abc import Iterator

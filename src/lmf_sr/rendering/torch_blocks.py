@@ -107,8 +107,10 @@ class Rendering:
 
 
 def runs(at: Int[Tensor, "N 2"], decides: Int[Tensor, "N k"] | None = None) -> Iterator[Int[Tensor, "n a"]]:
-    """The pixels of an axis in runs, those of the same length together; in runs that the same latents decide about, if
-    given."""
+    """The pixels of an axis in runs, runs of the same length together.
+
+    With `decides`, the same latents also decide about all pixels of a run (`PixelMask.latents_that_decide`).
+    """
     keys = at if decides is None else torch.cat([at, decides], dim=1)
     _, lengths = torch.unique_consecutive(keys, dim=0, return_counts=True)
     pieces = [piece for run in torch.arange(len(at)).split(lengths.tolist()) for piece in run.split(LONGEST_RUN)]

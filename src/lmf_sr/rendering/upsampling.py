@@ -1,6 +1,6 @@
-"""Bilinear upsampling between grids: what CMSR makes of a level that is coarser than the target.
+"""Bilinear upsampling between grids, by which CMSR brings a level that is coarser than the target to the target.
 
-On the CPU by `kernels/upsample.c`, where there is a compiler: PyTorch takes several times as long.
+On a CPU with a compiler it runs in `kernels/upsample.c`, because PyTorch takes several times as long.
 """
 
 import torch
