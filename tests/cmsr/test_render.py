@@ -20,6 +20,7 @@ from lmf_sr.geometry import FourCorners, Grid, four_corners
 from lmf_sr.model import ContinuousImage
 from lmf_sr.rendering.budget import PIXEL, QUERY, STATE, Budget
 from lmf_sr.rendering.pixel_axes import PixelMask, nearest_latents
+from lmf_sr.rendering.scratch import Scratch
 from lmf_sr.rendering.upsampling import upsample
 from lmf_sr.rendering.value_range import NORMALISED, ValueRange
 

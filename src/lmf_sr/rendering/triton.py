@@ -2,7 +2,7 @@
 
 Along each axis of a regular grid the pixels between the same two latents are neighbours: the axis falls into *runs*, and
 the plane into blocks, a run of rows by a run of columns. Long runs are cut so that a block fills one tile of the kernel.
-Runs and pixels are described once per row and column, in float64; the descriptions are kept for the next picture of that size.
+Runs and pixels are described once per row and column, in float64; the descriptions serve the next picture of that size too.
 """
 
 from collections.abc import Iterator
