@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from lmf_sr.building import build
 from lmf_sr.data import PairedImages, Sampling
-from lmf_sr.data.module import SuperResolutionData
+from lmf_sr.data.datamodule import SuperResolutionData
 from lmf_sr.model import Model
 from lmf_sr.training.callbacks import LastCheckpoint, Psnr
 from lmf_sr.training.checkpoint_io import CheckpointFiles

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import lmf_sr
 from lmf_sr.cmsr.calibration import Calibration
-from lmf_sr.data import Folder
+from lmf_sr.data import Pictures
 from lmf_sr.geometry import Grid
 
 
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--aggregation", default="overall")
     options = parser.parse_args()
     model, calibration = lmf_sr.load(options.checkpoint), Calibration.load(options.calibration)
-    (images,) = Folder(options.photographs).evaluation()
+    (images,) = Pictures(options.photographs).evaluation()
     tables = {t: calibration.table(t, options.aggregation).bound_to(model) for t in options.thresholds}
     for scale in options.scales:
         values, squared, rendered = 0, dict.fromkeys(tables, 0.0), dict.fromkeys(tables, 0)

@@ -17,7 +17,7 @@ from lmf_sr.atomic import replacing
 from lmf_sr.cmsr.calibration import Calibration, evenly_spread
 from lmf_sr.cmsr.savings import SavingsMeter, overall
 from lmf_sr.cmsr.table import BoundTable
-from lmf_sr.data import Folder, PairedImages
+from lmf_sr.data import PairedImages, Pictures
 from lmf_sr.model import ContinuousImage, Model
 from lmf_sr.results.table import Table
 
@@ -36,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
     model = lmf_sr.load(options.checkpoint).to(options.device)
     calibration = Calibration.load(options.calibration)
-    (images,) = Folder(options.pictures).evaluation()
+    (images,) = Pictures(options.pictures).evaluation()
     taken = PairedImages("LR", evenly_spread(images.images, options.images))
     pictures = [model.encode(pair.lr / 255) for pair in taken.pairs(scale=1)]
 

@@ -21,7 +21,7 @@ from torch import Tensor
 import lmf_sr
 from lmf_sr.atomic import replacing
 from lmf_sr.cmsr.calibration import single_scale_table
-from lmf_sr.data import Folder
+from lmf_sr.data import Pictures
 from lmf_sr.geometry import Grid, clip_cell, relative_cell
 from lmf_sr.images import luma
 from lmf_sr.lmf.conversion import Conversion
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=8.0)
     options = parser.parse_args()
     model = lmf_sr.load(options.checkpoint)
-    (images,) = Folder(options.photographs).evaluation()
+    (images,) = Pictures(options.photographs).evaluation()
     names = images.names()
     names = [names[i * len(names) // options.images] for i in range(min(options.images, len(names)))]
 

@@ -48,7 +48,7 @@ def test_calibrate_writes_a_calibration_and_a_table(run: Run, tmp_path: Path, ck
 
 def test_evaluate_takes_the_table_of_any_threshold_from_it(run: Run, tmp_path: Path, ckpt: Path) -> None:
     assert run("calibrate", f"ckpt={ckpt}", *SMALL).status == 0
-    evaluate = ("evaluate", f"ckpt={ckpt}", "data=folder", "data.root=photos", "protocol=benchmark-rgb", "device=cpu")
+    evaluate = ("evaluate", f"ckpt={ckpt}", "data=pictures", "data.root=photos", "protocol=benchmark-rgb", "device=cpu")
     outcome = run(*evaluate, "-m", "scale=6,7.5", "cmsr.mse_threshold=1e-12,1.0", "cmsr.repeats=1")
     assert outcome.status == 0, outcome.err
     records = [read_record(path) for path in sorted(tmp_path.glob("multirun/evaluate/*/*/result.json"))]
@@ -70,7 +70,7 @@ def test_evaluate_takes_the_table_of_any_threshold_from_it(run: Run, tmp_path: P
 def test_named_choices(run: Run, tmp_path: Path, ckpt: Path, choice: str) -> None:
     assert run("calibrate", f"ckpt={ckpt}", *SMALL).status == 0
     outcome = run(
-        "evaluate", f"ckpt={ckpt}", "data=folder", "data.root=photos", "scale=6", "protocol=benchmark", choice
+        "evaluate", f"ckpt={ckpt}", "data=pictures", "data.root=photos", "scale=6", "protocol=benchmark", choice
     )
     assert outcome.status == 0, outcome.err
     assert "saved" in outcome.out
@@ -113,7 +113,7 @@ def test_a_shipped_model_keeps_its_calibration(
     made = tmp_path / "own" / beside.name
     assert Calibration.load(made).images == ["a.png", "c.png"]
     assert f"cmsr.table={made}" in outcome.out.replace("\n", "")
-    evaluate = ("evaluate", "data=folder", "data.root=photos", "scale=6", "protocol=benchmark-rgb", "cmsr.repeats=0")
+    evaluate = ("evaluate", "data=pictures", "data.root=photos", "scale=6", "protocol=benchmark-rgb", "cmsr.repeats=0")
     assert run(*evaluate, f"cmsr.table={made}").status == 0
 
 

@@ -25,7 +25,7 @@ def photographs(tmp_path: Path) -> Path:
     return folder
 
 
-OPTIONS = ("scale=[2,2.5]", "data=folder", "lr_size=[8,8]", "crop.side=16", "crop.scale=2", "hydra.run.dir=out")
+OPTIONS = ("scale=[2,2.5]", "data=pictures", "lr_size=[8,8]", "crop.side=16", "crop.scale=2", "hydra.run.dir=out")
 
 
 def test_what_it_leaves(run: Run, photographs: Path, checkpoint: Path, tmp_path: Path) -> None:

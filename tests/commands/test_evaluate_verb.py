@@ -33,7 +33,9 @@ def the_record(folder: Path) -> Record:
 
 
 def test_a_folder_at_several_scales(run: Run, tmp_path: Path, photos: Path, checkpoint: Path) -> None:
-    outcome = run("evaluate", f"ckpt={checkpoint}", "data=folder", f"data.root={photos}", "scale=[2,2.7]", "device=cpu")
+    outcome = run(
+        "evaluate", f"ckpt={checkpoint}", "data=pictures", f"data.root={photos}", "scale=[2,2.7]", "device=cpu"
+    )
     assert outcome.status == 0
     record = the_record(tmp_path)
     images = PairedImages.of_files("HR", sorted(photos.iterdir()))
@@ -60,7 +62,7 @@ def test_benchmark_sets_are_compared_by_their_protocol_unless_told_otherwise(
 
 def test_images_that_fail_are_listed_and_the_others_done(run: Run, tmp_path: Path, photos: Path) -> None:
     (photos / "b.png").write_bytes((photos / "b.png").read_bytes()[:1000])
-    outcome = run("evaluate", "ckpt=bicubic", "data=folder", f"data.root={photos}", "scale=[2,3]")
+    outcome = run("evaluate", "ckpt=bicubic", "data=pictures", f"data.root={photos}", "scale=[2,3]")
     assert outcome.status == 2
     assert outcome.error.startswith("lmf-sr: error: 2 evaluations of images failed")
     assert "lmf-sr: HR/b at scale 3: cannot read" in outcome.err

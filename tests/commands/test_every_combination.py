@@ -45,8 +45,8 @@ def last(folder: Path) -> tuple[int, dict[str, torch.Tensor]]:
 def test_every_combination(run: Run, tmp_path: Path, encoder: str, decoder: str) -> None:
     model = [f"encoder={encoder}", *(f"encoder.{key}={value}" for key, value in ENCODERS[encoder].items())]
     model += [f"decoder={decoder}", *(f"decoder.{key}={value}" for key, value in DECODERS[decoder].items())]
-    data = ["data=folder", "data.root=photos", "scale=2"]
-    train = ["train", *model, *data, "data.held_out=1", "sampling.patch=8", "sampling.queries=16", "batch_size=2"]
+    data = ["data=folder", "data.root=photos", "data.held_out=1", "scale=2"]
+    train = ["train", *model, *data, "sampling.patch=8", "sampling.queries=16", "batch_size=2"]
     train += ["workers=0", "lr_size=[8,8]", "logger=csv", "trainer.accelerator=cpu"]
     train += ["~callbacks.macs", "~callbacks.latency", "~callbacks.crops"]  # for speed: `profile` counts and times
 

@@ -11,7 +11,7 @@ from lmf_sr.images import Picture, write_picture
 
 def test_of_jobs_run_by_hand(run: Run, checkpoint: Path, tmp_path: Path) -> None:
     write_picture(tmp_path / "photos" / "a.png", Picture(torch.rand(3, 48, 60)))
-    photos = ("data=folder", "data.root=photos", "hydra.sweep.dir=jobs")
+    photos = ("data=pictures", "data.root=photos", "hydra.sweep.dir=jobs")
     assert run("evaluate", "-m", f"ckpt=bicubic,{checkpoint}", "scale=2", *photos).status == 0
     outcome = run("report", "jobs", "--output", "report", "--title", "Mine")
     assert outcome.status == 0, outcome.err

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from lmf_sr.building import CONF
-from lmf_sr.data import Benchmark, Embedded, Folder, HeldOut, Store
+from lmf_sr.data import Benchmark, Embedded, Folder, Pictures, Store
 from lmf_sr.data.store import write_store
 from lmf_sr.errors import InputError
 from lmf_sr.images import HELD_OUT, TRAIN, read_rgb8
@@ -37,22 +37,23 @@ def test_of_the_embedded_photographs_a_window_can_be_evaluated() -> None:
         assert torch.equal(window.images[name], middle)
 
 
-def test_held_out_evaluates_what_was_not_trained_on(tmp_path: Path) -> None:
-    fill(tmp_path / "photos", *(f"{i:02}.png" for i in range(20)))
-    source = HeldOut(tmp_path / "photos", held_out=4)
-    (evaluated,) = source.evaluation()
-    assert evaluated.names() == ["02", "07", "12", "17"]
-    assert not {*evaluated.names()} & {Path(name).stem for name in source.training()}
-
-
-def test_a_folder_holds_out_images_spread_over_it(tmp_path: Path) -> None:
+def test_a_folder_holds_out_images_spread_over_it_and_evaluates_these_alone(tmp_path: Path) -> None:
     fill(tmp_path / "photos", *(f"{i:02}.png" for i in range(20)))
     source = Folder(tmp_path / "photos", held_out=4)
-    assert source.validation().names() == ["02", "07", "12", "17"]
+    (evaluated,) = source.evaluation()
+    assert source.validation().names() == evaluated.names() == ["02", "07", "12", "17"]
     trained_on = {Path(name).stem for name in source.training()}
     assert trained_on == {f"{i:02}" for i in range(20)} - {"02", "07", "12", "17"}
-    (everything,) = source.evaluation()
-    assert len(everything) == 20
+
+
+def test_all_pictures_of_a_folder_are_evaluated_and_none_is_trained_on(tmp_path: Path) -> None:
+    fill(tmp_path / "photos", "2.png", "10.png")
+    source = Pictures(tmp_path / "photos")
+    (evaluated,) = source.evaluation()
+    assert evaluated.name == "photos"
+    assert source.validation().names() == evaluated.names() == ["2", "10"]
+    with pytest.raises(InputError, match="data=pictures is for evaluation only: data=folder trains on a folder"):
+        source.training()
 
 
 def test_div2k_brings_its_own_validation_part_and_lr_images(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from command_line import Run
 from lmf_sr.images import Picture, write_picture
 from lmf_sr.results.records import read_record
 
-BICUBIC = ("evaluate", "ckpt=bicubic", "data.root=photos", "data=folder")
+BICUBIC = ("evaluate", "ckpt=bicubic", "data.root=photos", "data=pictures")
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def test_options_stand_before_settings_or_after(run: Run, options: tuple[str, ..
 
 
 def test_an_option_that_must_be_given(run: Run) -> None:
-    outcome = run("evaluate", "ckpt=bicubic", "data=folder")
+    outcome = run("evaluate", "ckpt=bicubic", "data=pictures")
     assert outcome.status == 2
     assert outcome.error == "lmf-sr: error: data.root is missing: give it as data.root=..."
 
@@ -116,7 +116,7 @@ def test_a_second_seed_joins_a_single_one(run: Run, tmp_path: Path) -> None:
 def test_a_path_is_typed_as_it_is(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "photos").rename(tmp_path / "it's=#1")
-    outcome = run("evaluate", "ckpt=bicubic", "data=folder", "data.root=~/it's=#1", "scale=2", "hydra.run.dir=mine")
+    outcome = run("evaluate", "ckpt=bicubic", "data=pictures", "data.root=~/it's=#1", "scale=2", "hydra.run.dir=mine")
     assert outcome.status == 0, outcome.err
     assert read_record(tmp_path / "mine" / "result.json").settings["data.root"] == str(tmp_path / "it's=#1")
 
@@ -136,7 +136,7 @@ def test_a_sweep_in_which_nothing_varies_has_one_job_with_a_name(run: Run, tmp_p
 @pytest.mark.parametrize(
     ("argument", "hint"),
     [
-        ("data.held_out=1", "data.held_out is an option of data=folder or data=held-out or data=store"),
+        ("data.held_out=1", "data.held_out is an option of data=folder or data=store"),
         ("ckpt_path=x", "ckpt=... may be meant"),
     ],
 )

@@ -27,7 +27,7 @@ TINY = (
 MODEL = "edsr-baseline-lm-liif n_resblocks=1 n_feats=4 depth=2 width=4 code_dim=4"
 STEPS = 16  # some more after the first checkpoint, so that a run is killed before its last
 TRAIN = ("train", "-m", *TINY, f"trainer.max_steps={STEPS}", "trainer.val_check_interval=4", "seed=0,1")
-EVALUATE = ("evaluate", "-m", "ckpt=bicubic", "data=folder", "data.root=photos", "scale=2,3")
+EVALUATE = ("evaluate", "-m", "ckpt=bicubic", "data=pictures", "data.root=photos", "scale=2,3")
 
 
 @pytest.fixture(autouse=True)
@@ -254,7 +254,7 @@ def test_a_folder_in_use_is_left_alone(run: Run, tmp_path: Path) -> None:
     try:
         while not (tmp_path / "mine" / ".lock").exists() or not (tmp_path / "mine" / ".lock").read_text():
             time.sleep(0.01)
-        outcome = run("evaluate", "ckpt=bicubic", "data=folder", "data.root=photos", "hydra.run.dir=mine")
+        outcome = run("evaluate", "ckpt=bicubic", "data=pictures", "data.root=photos", "hydra.run.dir=mine")
     finally:
         os.kill(holder, signal.SIGKILL)
         os.waitpid(holder, 0)
@@ -271,7 +271,7 @@ def test_only_what_is_named_as_an_input_is_hashed(run: Run, tmp_path: Path, chec
         (tmp_path / name).write_text("a file that happens to have the name of a choice")
     assert run(*PROFILE, "hydra.run.dir=fresh", "sweep=mine").status == 0
     assert read_record(tmp_path / "fresh" / "result.json").inputs == {}
-    evaluate = ("evaluate", f"ckpt={checkpoint}", "data=folder", "data.root=photos", "scale=2", "protocol=benchmark")
+    evaluate = ("evaluate", f"ckpt={checkpoint}", "data=pictures", "data.root=photos", "scale=2", "protocol=benchmark")
     assert run(*evaluate, "hydra.run.dir=read").status == 0
     assert read_record(tmp_path / "read" / "result.json").inputs == {
         str(checkpoint): hashlib.sha256(checkpoint.read_bytes()).hexdigest()

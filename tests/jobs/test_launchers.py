@@ -13,7 +13,7 @@ from command_line import Run
 from lmf_sr.images import Picture, write_picture
 from lmf_sr.results.records import read_record
 
-JOBS = ("evaluate", "-m", "ckpt=bicubic", "data=folder", "data.root=photos", "scale=2,3", "sweep=both")
+JOBS = ("evaluate", "-m", "ckpt=bicubic", "data=pictures", "data.root=photos", "scale=2,3", "sweep=both")
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from lmf_sr.jobs.options import unknown_option
         (
             "train",
             "data.root",
-            "data.root is an option of data=benchmark or data=folder or data=held-out or data=store",
+            "data.root is an option of data=benchmark or data=folder or data=pictures or data=store",
         ),
         ("evaluate", "decoder.fourier_dim", "an option of decoder=lm-lte or decoder=lte, which is not chosen"),
         ("train", "foo", "there is no option 'foo'; lmf-sr train --help lists what there is"),

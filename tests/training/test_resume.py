@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 from tiny_training import learner, tiny_data, tiny_model
 
 from lmf_sr.data import Content
-from lmf_sr.data.module import SuperResolutionData
+from lmf_sr.data.datamodule import SuperResolutionData
 from lmf_sr.errors import InputError
 
 MakeTrainer = Callable[..., Trainer]

@@ -15,7 +15,7 @@ from lmf_sr.atomic import replacing
 from lmf_sr.building import build
 from lmf_sr.checkpoints import initialise, load
 from lmf_sr.data import Source
-from lmf_sr.data.module import SuperResolutionData
+from lmf_sr.data.datamodule import SuperResolutionData
 from lmf_sr.evaluation.costs import profile
 from lmf_sr.evaluation.metrics import PROTOCOLS
 from lmf_sr.evaluation.quality import evaluate

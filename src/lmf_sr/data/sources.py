@@ -66,8 +66,8 @@ def _middle(photograph: UInt8[Tensor, "3 H W"], side: int) -> UInt8[Tensor, "3 h
 class Folder:
     """A folder of images, or of DIV2K: `DIV2K_train_HR`, `DIV2K_valid_HR` and, if there, `DIV2K_valid_LR_bicubic/X2` ...
 
-    Without a validation part, `held_out` images, evenly spread over the folder, are kept from training. All methods raise
-    InputError if the folder is missing or empty.
+    Without a validation part, `held_out` images, evenly spread over the folder, are kept from training, and evaluation takes
+    these alone. All methods raise InputError if the folder is missing or empty.
     """
 
     protocol = "div2k"
@@ -91,11 +91,27 @@ class Folder:
         return PairedImages.of_files(name, files)
 
     def evaluation(self) -> list[PairedImages]:
-        """The validation part of DIV2K, or what is held out of its training part; every image of a plain folder, whether a
-        model was trained on it or not."""
-        if self.valid.is_dir() or self.train.is_dir():
-            return [self.validation()]
-        return [PairedImages.of_files(self.root.resolve().name, list_images(self.root))]
+        return [self.validation()]
+
+
+class Pictures:
+    """All images of a folder, to evaluate on. Raises InputError if the folder is missing or empty."""
+
+    protocol = "div2k"
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    def training(self) -> Photographs:
+        raise InputError(
+            "data=pictures is for evaluation only: data=folder trains on a folder, and holds a few images out"
+        )
+
+    def validation(self) -> PairedImages:
+        return PairedImages.of_files(self.root.resolve().name, list_images(self.root))
+
+    def evaluation(self) -> list[PairedImages]:
+        return [self.validation()]
 
 
 class Store:
@@ -144,13 +160,6 @@ class Store:
         return PairedImages(shown, Stored(self.root, f"{name}/HR"), lr)
 
 
-class HeldOut(Folder):
-    """A folder of which only those images are evaluated that training on it has held out."""
-
-    def evaluation(self) -> list[PairedImages]:
-        return [self.validation()]
-
-
 class Benchmark:
     """Benchmark sets in the EDSR layout: `root/Set5/HR/*.png`, and `root/Set5/LR_bicubic/X2/*x2.png` where the set has it.
 
@@ -188,7 +197,7 @@ def split(images: Sequence[T], held_out: int, root: Path) -> tuple[list[T], list
     if not 1 <= held_out < len(images):
         raise InputError(
             f"{root} holds {len(images)} images, of which {held_out} cannot be held out for validation: "
-            f"data.held_out must be at least 1 and leave one to train on"
+            "data.held_out must be at least 1 and leave one to train on; data=pictures evaluates all images of a folder"
         )
     kept = {(2 * i + 1) * len(images) // (2 * held_out) for i in range(held_out)}
     return [image for i, image in enumerate(images) if i not in kept], [images[i] for i in sorted(kept)]

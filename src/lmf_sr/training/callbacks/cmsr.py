@@ -17,7 +17,7 @@ from torch import distributed
 from lmf_sr.cmsr.calibration import Calibration, evenly_spread
 from lmf_sr.cmsr.savings import SavingsMeter, overall
 from lmf_sr.data import Pair, PairedImages
-from lmf_sr.data.module import SuperResolutionData
+from lmf_sr.data.datamodule import SuperResolutionData
 from lmf_sr.evaluation.metrics import PROTOCOLS, psnr
 from lmf_sr.geometry import TRAINING_SCALE
 from lmf_sr.lmf.conversion import Conversion

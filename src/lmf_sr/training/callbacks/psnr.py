@@ -5,7 +5,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lmf_sr.data import Pair
-from lmf_sr.data.module import SuperResolutionData
+from lmf_sr.data.datamodule import SuperResolutionData
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.metrics import PROTOCOLS, check_window, psnr
 
