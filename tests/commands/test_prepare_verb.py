@@ -1,9 +1,12 @@
 """`lmf-sr prepare`: folders and archives to a store; what is wrong with them is listed, nothing is half-written."""
 
 import io
+import os
 import tarfile
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -237,3 +240,27 @@ def test_a_scale_is_the_same_however_it_is_written(run: Run, tmp_path: Path, fol
         (images,) = source.evaluation()
         assert images.lr_source(1.6) == "file"
         assert torch.equal(images.pair("baby", 1.6).lr, read_rgb8(lr))
+
+
+def test_folders_that_cannot_be_read(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo(tmp_path / "photos" / "a.png")
+    photo(tmp_path / "photos" / "secret" / "b.png")
+    walk = os.walk
+
+    def refused(name: str) -> Callable[..., Iterator[Any]]:
+        def refusing(folder: Path, onerror: Callable[[OSError], None]) -> Iterator[Any]:
+            for inner, folders, names in walk(folder):
+                if Path(inner).name == name:
+                    onerror(PermissionError(13, "Permission denied", inner))
+                else:
+                    yield inner, folders, names
+
+        return refusing
+
+    monkeypatch.setattr("os.walk", refused("secret"))
+    outcome = run("prepare", "photos", "a.store", *SMALL)
+    assert outcome.status == 0
+    assert outcome.err.endswith("lmf-sr: passed over: photos/secret (Permission denied)\n")
+    monkeypatch.setattr("os.walk", refused("photos"))
+    outcome = run("prepare", "photos", "b.store", *SMALL)
+    assert (outcome.status, outcome.error) == (2, "lmf-sr: error: cannot read the folder photos: Permission denied")

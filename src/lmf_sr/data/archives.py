@@ -12,6 +12,7 @@ A source is a folder, with all within it, or an archive (zip, tar), which is rea
 come the keys on the right, wherever these folders lie. DIV2K's other LR images are of no use: training reduces its own.
 """
 
+import os
 import re
 import tarfile
 import zipfile
@@ -54,13 +55,13 @@ def image_files(source: Path, archives: ExitStack, passed_over: Callable[[str], 
     """
     if source.is_dir():
         inside = PurePosixPath(source.resolve().name)
-        for file in sorted(source.rglob("*"), key=lambda file: natural_order(str(file))):
+        for file in sorted(_files_within(source, passed_over), key=lambda file: natural_order(str(file))):
             path = inside / _posix(file.relative_to(source).as_posix())
             if file.parent == source and file.name.lower().endswith(_ARCHIVES):
                 yield from image_files(file, archives, passed_over)
             elif _is_image(path) and file.is_file():
                 yield ImageFile(path, file, file.read_bytes)
-            elif _is_image(path) and file.is_symlink() and not file.is_dir():
+            elif _is_image(path) and file.is_symlink():
                 passed_over(f"{file} (a link to nothing)")
             elif _is_unread(path):
                 passed_over(f"{file} ({UNREAD_SUFFIXES[path.suffix.lower()]}, which is not read)")
@@ -74,6 +75,18 @@ def image_files(source: Path, archives: ExitStack, passed_over: Callable[[str], 
                 passed_over(f"{source / member} ({UNREAD_SUFFIXES[path.suffix.lower()]}, which is not read)")
     else:
         raise InputError(f"there is no folder or archive {source}")
+
+
+def _files_within(folder: Path, passed_over: Callable[[str], None]) -> Iterator[Path]:
+    """All files of a folder and the folders in it. Raises InputError if it cannot be read itself."""
+
+    def unread(error: OSError) -> None:
+        if Path(error.filename) == folder:
+            raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
+        passed_over(f"{error.filename} ({error.strerror})")
+
+    for inner, _, names in os.walk(folder, onerror=unread):
+        yield from (Path(inner, name) for name in names)
 
 
 def _posix(name: str) -> PurePosixPath:
