@@ -96,7 +96,7 @@ def test_bad_arguments(run: Run, checkpoint: Path, argument: str, told: str) -> 
 
 
 def test_options_that_agree_with_the_checkpoint_are_welcome(run: Run, photos: Path, checkpoint: Path) -> None:
-    options = ("decoder=lm-liif", "encoder.n_feats=8", "data=folder", f"data.root={photos}", "scale=2")
+    options = ("decoder=lm-liif", "encoder.n_feats=8", "data=pictures", f"data.root={photos}", "scale=2")
     assert run("evaluate", f"ckpt={checkpoint}", *options).status == 0
 
 
