@@ -88,6 +88,17 @@ def test_a_large_picture_is_written_as_it_is_rendered(
         torch.testing.assert_close(written.alpha, imresize(lr.alpha, 44, 59).clamp(0, 1), atol=1e-4, rtol=0)
 
 
+def test_a_size_of_memory(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    write_picture(tmp_path / "photo.png", picture())
+    arguments = ("upscale", "photo.png", "--scale", "3.7", "--model", checkpoint)
+    assert run(*arguments, "--output", "default.png").status == 0
+    assert run(*arguments, "--memory", "700MB", "--output", "small.png").status == 0
+    default, small = (read_picture(tmp_path / f"{name}.png").rgb for name in ("default", "small"))
+    assert torch.equal(default, small)
+    assert "'some' is no size of memory" in run(*arguments, "--memory", "some").error
+    assert "give at least 600 MB" in run(*arguments, "--memory", "64MB").error
+
+
 @pytest.mark.parametrize("aggregation", ["overall", "minimum"])
 def test_cmsr(run: Run, tmp_path: Path, aggregation: str) -> None:
     """By the calibration that ships with a model."""
