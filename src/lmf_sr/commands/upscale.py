@@ -44,6 +44,7 @@ examples:
   lmf-sr upscale photos/ more/cat.webp --size x2160 --output large/
   lmf-sr upscale photos/ --scale 2 --skip-existing
   lmf-sr upscale photo.jpg --scale 12 --mse-threshold 2e-5
+  lmf-sr upscale scan.tif --scale 4 --memory 1GB
 """
 
 
