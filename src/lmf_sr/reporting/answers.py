@@ -66,8 +66,8 @@ def cost(study: Study, timed: dict[str, Any]) -> str:
 
 def latency(scale: float, front: Sequence[tuple[str, float, float]]) -> str:
     """PSNR against latency; `front` has the label, latency and PSNR of each model that no other beats in both."""
-    models = ", ".join(f"{label} ({_shown('psnr', psnr)} dB in {ms:,.0f} ms)" for label, ms, psnr in front)
-    return f"At ×{scale:g}, no other model is both faster and better than {models}."
+    models = " or ".join(f"{label} ({_shown('psnr', psnr)} dB in {ms:,.0f} ms)" for label, ms, psnr in front)
+    return f"At ×{scale:g}, no other model that was timed is both faster and better than {models}."
 
 
 def cmsr(study: Study) -> str:
