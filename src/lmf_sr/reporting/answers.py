@@ -82,14 +82,12 @@ def cmsr(study: Study) -> str:
     saved = f"{_shown('macs_saved', means['macs_saved'])} % of the decoder's multiply-accumulates"
     if "time_saved" in means:
         saved += f" and {_shown('time_saved', means['time_saved'])} % of its time"
-    lost = (
-        f", for {_shown('psnr', full['psnr'] - means['psnr'])} dB of PSNR"
-        if {"psnr"} <= full.keys() & means.keys()
-        else ""
-    )
+    changed = ""
+    if "psnr" in full.keys() & means.keys():
+        changed = f", and changes PSNR by {_shown('psnr', means['psnr'] - full['psnr'], '+')} dB"
     return (
         f"With an MSE of {best.threshold:g} allowed, {study.label(best.subject)} saves {saved} at ×{best.result.scale:g} on "
-        f"{best.result.set}{lost}."
+        f"{best.result.set}{changed}."
     )
 
 
