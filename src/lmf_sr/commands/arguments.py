@@ -6,7 +6,7 @@ from lmf_sr.cmsr.calibration import AGGREGATIONS
 
 
 def parser_for(verb: str, description: str, epilog: str) -> ArgumentParser:
-    """Of `lmf-sr VERB`; the epilog, its examples, stands as it is written."""
+    """The parser of `lmf-sr VERB`. The epilog, which holds the examples, is printed as it is written."""
     return ArgumentParser(
         f"lmf-sr {verb}", description=description, epilog=epilog, formatter_class=RawDescriptionHelpFormatter
     )

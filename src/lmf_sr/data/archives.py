@@ -129,7 +129,7 @@ def _lr_key(name: str, folder: str, stem: str) -> str:
 
 
 def shortcomings(sizes: Mapping[str, Size]) -> Iterator[str]:
-    """What is wrong with what was found, a sentence each, going by the keys and the heights and widths of the images.
+    """Sentences on what is wrong with the images found, judged by their keys, heights and widths.
 
     DIV2K and the benchmark sets must be complete, DIV2K's images 2040 pixels long, and LR images those of the HR images.
     """

@@ -25,7 +25,7 @@ from lmf_sr.images import IMAGE_SUFFIXES, read_rgb8, resize_pillow
 HighRes = UInt8[Tensor, "3 H W"]
 LowRes = UInt8[Tensor, "3 h w"]
 Images = Mapping[str, Path | UInt8[Tensor, "3 _ _"]]
-"""By name, in memory or as files."""
+"""Images by name, in memory or as files."""
 
 
 class Pair(NamedTuple):
@@ -60,7 +60,7 @@ class PairedImages:
         return cls(name, images, _lr_files(lr_folder) if lr_folder else None)
 
     def decoded(self, scales: Sequence[float]) -> "PairedImages":
-        """The same set in memory, with the set's own LR images for these scales."""
+        """This set in memory, with its own LR images for these scales."""
         lr = {scale: decode(self.own_lr[scale]) for scale in scales if scale in self.own_lr}
         return PairedImages(self.name, decode(self.images), lr)
 

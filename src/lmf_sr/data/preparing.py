@@ -64,7 +64,7 @@ def prepare(
 
 @dataclass
 class _Preparation:
-    """What has been found so far: the sizes of the images that can be used, by key, and what is wrong with the others."""
+    """The findings so far: the sizes of the usable images, by key, and the problems of the others."""
 
     min_side: int
     sizes: dict[str, Size] = field(default_factory=dict)

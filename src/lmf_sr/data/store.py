@@ -93,7 +93,7 @@ def sets_in(path: Path) -> dict[str, list[float]]:
 
 
 def identity(path: Path) -> bytes | None:
-    """What tells a store from others without reading all of it: its header, which holds each image's checksum.
+    """A store's header, which tells it from other stores without reading all of it, because it holds each image's checksum.
 
     None for a file that is no store.
     """

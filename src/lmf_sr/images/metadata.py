@@ -1,4 +1,4 @@
-"""What an image file tells beside its pixels, as far as a larger copy of the picture should tell it too.
+"""Metadata: the information beside the pixels that a larger copy of a picture should carry too.
 
     file --from_pillow, from_tiff--> Metadata --for_jpeg, png_chunks, tiff_tags, ...--> file
 
@@ -47,7 +47,7 @@ SRGB_GAMMA, SRGB_CICP = 45455, b"\1\x0d\0\1"
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is told.
+    """The metadata of a picture.
 
     Args:
         icc_profile: the colour profile of the pixels.
@@ -77,7 +77,7 @@ class Metadata:
 
 
 def from_pillow(image: Image.Image, content: bytes) -> Metadata:
-    """What Pillow finds in the file `content`, once it has decoded it."""
+    """The metadata that Pillow finds in the file `content`, after decoding it."""
     info, text = image.info, dict(getattr(image, "text", {}))
     xmp = text.pop(XMP_KEYWORD, None) or info.get("xmp")
     if isinstance(comment := info.get("comment"), bytes):
@@ -111,7 +111,7 @@ def _resolution_told(image: Image.Image) -> tuple[float, float] | None:
 
 
 def from_tiff(content: bytes, page: tifffile.TiffPage) -> Metadata:
-    """The same of a page that tifffile has found in the TIFF `content`."""
+    """The metadata of a page that tifffile has found in the TIFF `content`."""
     exif = dpi = xmp = None
     with suppress(*DAMAGED):
         found = Image.Exif()

@@ -172,12 +172,12 @@ def no_image(file: Path) -> str | None:
 
 
 def natural_order(name: str) -> list[tuple[int, str]]:
-    """By which names are sorted so that 2.png comes before 10.png."""
+    """The key that sorts names so that 2.png comes before 10.png."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def to_samples(picture: Picture, file_format: str) -> Samples:
-    """What the format can hold of the picture, as integers."""
+    """The picture's samples as integers, as far as the format can hold them."""
     rgb, alpha = picture.rgb, picture.alpha
     if alpha is not None and file_format == "JPEG":
         rgb, alpha = rgb * alpha + (1 - alpha), None

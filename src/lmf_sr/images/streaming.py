@@ -128,7 +128,7 @@ def _tiles(bands: Iterable[Samples]) -> Iterator[Samples]:
 
 
 def _in_rows(bands: Iterable[Samples], count: int) -> Iterator[Samples]:
-    """The same rows in bands of `count`; the last has the rest."""
+    """Regroups the rows into bands of `count`; the last band has the rest."""
     waiting: list[Samples] = []
     for band in bands:
         waiting.append(band)

@@ -171,7 +171,7 @@ def _by_libtiff(segment: bytes, size: int, compression: int) -> bytes:
 
 
 def _uncompressed_copy(content: bytes, page: tifffile.TiffPage, segments: list[bytes]) -> tifffile.TiffPage:
-    """The same page of a copy of the file, in which its decompressed segments lie behind all else."""
+    """The page in a copy of the file that has the decompressed segments appended."""
     file = BytesIO(content)
     offsets = []
     for segment in segments:

@@ -14,7 +14,7 @@ SHOWN = 3  # names of many
 
 
 class Existing(Enum):
-    """What becomes of outputs that are there already."""
+    """The treatment of outputs that are there already."""
 
     REFUSE = "refuse"
     REPLACE = "replace"
@@ -27,7 +27,7 @@ class Task(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What to do, what cannot be done, and the outputs that are there and stay."""
+    """The tasks to do, the reasons why others cannot be done, and the outputs that are there and stay."""
 
     tasks: list[Task]
     failures: list[InputError]
@@ -41,7 +41,7 @@ def plan(
     label: str,
     existing: Existing = Existing.REFUSE,
 ) -> Plan:
-    """What becomes what.
+    """Decides which picture becomes which file.
 
     Without `output`, a file goes beside itself with `label` in its name, and a folder's pictures go to a folder beside it.
     A picture that would overwrite an input, or the output of another, is a failure, as is a folder without pictures.
@@ -76,7 +76,7 @@ def plan(
 def _sources(
     pictures: Sequence[Path], output: Path | None, written_format: str | None, label: str
 ) -> tuple[list[Task], list[InputError]]:
-    """What would become what, and the folders that cannot be read or hold no pictures."""
+    """The tasks, and an error for each folder that cannot be read or holds no pictures."""
     if output is not None and _names_a_picture(output) and not _is_folder(output):
         if len(pictures) > 1 or _is_folder(pictures[0]):
             raise InputError(f"--output {output} is one file, but there may be several pictures: name a folder")

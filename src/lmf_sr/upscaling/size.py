@@ -34,7 +34,7 @@ class TargetSize:
             raise InputError(f"scale {self.scale:g} makes no picture larger: it must be a number of at least 1")
 
     def __str__(self) -> str:
-        """As it stands in names of files: `x3.7`, `1920x1080`."""
+        """The size as names of files show it: `x3.7`, `1920x1080`."""
         return f"{self.width or ''}x{self.height or ''}" if self.scale is None else f"x{self.scale:g}"
 
     def for_picture(self, height: int, width: int) -> tuple[int, int]:
