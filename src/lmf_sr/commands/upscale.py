@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> None:
         if tasks:
             model = load(options.model).to(device_named(options.device))
             cmsr = scale2mod(options, options.model, model)
-        with Progress(console=Console(stderr=True)) as progress:
+        with Progress(console=Console(stderr=True), disable=not tasks) as progress:
             bar = progress.add_task("", total=len(tasks))
             for number, (source, output) in enumerate(tasks, 1):
                 progress.update(bar, description=source.name)
