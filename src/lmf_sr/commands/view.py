@@ -42,6 +42,8 @@ def main(arguments: Sequence[str]) -> None:
         from lmf_sr.viewer.server import Server
     except ModuleNotFoundError as error:
         raise InputError(f"lmf-sr view needs {error.name}: pip install 'lmf-sr[view]'") from error
+    if not 0 <= options.port < 2**16:
+        raise InputError(f"--port {options.port} is no port: give 1 to 65535, or leave it out")
     files = _files(options.pictures)
     if options.reference is not None and len(files) != 1:
         raise InputError(f"--reference {options.reference} is for one picture, but {len(files)} are given")

@@ -6,6 +6,7 @@ const RESTS = 90; // ms without a move
 const FRAME = 30; // ms of rendering at a time
 const AT_DISPLAY_RATE = 22; // ms in which a whole view may be rendered while one moves
 const MOVING = 45; // ms for a coarse one
+const TOO_SLOW = 20000; // ms for a whole view: then not even a coarse one is rendered while one moves
 const TILE = 128; // pixels a side, at most
 const CLIPPED = 4; // the scale from which on one state is exact
 
@@ -104,6 +105,7 @@ class Layer {
 
   renderCoarse(place, state, key) {
     this.coarse = key;
+    if (this.viewer.painter.msPerPixel.get(this.viewer.models[this.model].mlp) * place.width * place.height > TOO_SLOW) return;
     const { painter, models, picture } = this.viewer;
     const { mlp } = models[this.model];
     const full = (painter.msPerPixel.get(mlp) ?? 2e-4) * place.width * place.height;

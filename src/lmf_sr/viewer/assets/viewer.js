@@ -2,7 +2,8 @@
 
 const LARGEST_SCALE = 1e5;
 const SLACK = 1e-6; // as in cmsr/table.py
-const LEVEL_COLOURS = [[60, 110, 220], [60, 180, 90], [240, 190, 40], [220, 60, 50], [150, 60, 190]];
+const LEVEL_RAMP = [[68, 60, 140], [40, 130, 190], [60, 190, 110], [245, 200, 40], [215, 50, 40]]; // coarse to fine
+const INTENSITY_RAMP = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
 const MOST_SAVED = 2 ** 26; // pixels that a page saves by itself
 const byId = (id) => document.getElementById(id);
 
@@ -240,7 +241,8 @@ class Viewer {
 
   // The values of the pixel under the pointer, or in the middle: as they are on the canvas, and of the picture's own pixel.
   probe() {
-    const point = this.pointer ?? (this.probing ? { x: Math.floor(this.canvas.width / 2), y: Math.floor(this.canvas.height / 2) } : null);
+    const { width, height } = this.rectOf(this.layers[0]);
+    const point = this.pointer ?? (this.probing ? { x: Math.floor(width / 2), y: Math.floor(height / 2) } : null);
     if (!point) return "";
     const layer = this.layerAt(point.x);
     const rect = this.paintedOf(layer);
@@ -645,19 +647,20 @@ function levelOf(levels, intensity) {
 }
 
 function levelColour(levels, number) {
-  return LEVEL_COLOURS[number === levels.length - 1 ? Math.max(number, 3) : number] ?? LEVEL_COLOURS[4];
+  return colourAt(LEVEL_RAMP, number / Math.max(levels.length - 1, 1)).map(Math.round);
 }
 
 // From dark to light between the 1st and the 99th of 100 intensities.
 function intensityColour(values) {
   const sorted = Float32Array.from(values).sort();
   const [low, high] = [0.01, 0.99].map((share) => sorted[Math.floor(share * (sorted.length - 1))]);
-  const ramp = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
-  return (value) => {
-    const at = Math.min(Math.max((value - low) / (high - low || 1), 0), 1) * (ramp.length - 1);
-    const i = Math.min(Math.floor(at), ramp.length - 2);
-    return ramp[i].map((v, k) => v + (ramp[i + 1][k] - v) * (at - i));
-  };
+  return (value) => colourAt(INTENSITY_RAMP, (value - low) / (high - low || 1));
+}
+
+function colourAt(ramp, share) {
+  const at = Math.min(Math.max(share, 0), 1) * (ramp.length - 1);
+  const i = Math.min(Math.floor(at), ramp.length - 2);
+  return ramp[i].map((v, k) => v + (ramp[i + 1][k] - v) * (at - i));
 }
 
 function canvasOf(pixels) {
