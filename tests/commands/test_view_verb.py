@@ -1,10 +1,10 @@
 """`lmf-sr view` and `lmf-sr export`, as programs: what they serve and write, and what they refuse."""
 
+import http.client
 import re
 import signal
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -26,14 +26,18 @@ def photo(tmp_path: Path) -> Path:
 def test_view_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     program = [sys.executable, "-m", "lmf_sr.commands.main", "view", "photo.png", "--no-browser", *TINY]
     with subprocess.Popen(program, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        found = re.match(r"view at (http://127\.0\.0\.1:\d+/[\w-]{20,}/) ", process.stdout.readline())
-        assert found
-        with urllib.request.urlopen(f"{found[1]}about", timeout=60) as response:
-            assert b"photo.png" in response.read()
-        process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
-        assert (process.returncode, told) == (0, "")
+        try:
+            assert process.stdout is not None
+            found = re.match(r"view at http://127\.0\.0\.1:(\d+)(/[\w-]{20,}/) ", process.stdout.readline())
+            assert found
+            connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=60)
+            connection.request("GET", f"{found[2]}about")
+            assert b"photo.png" in connection.getresponse().read()
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+            assert (process.returncode, told) == (0, "")
+        finally:
+            process.kill()
 
 
 def test_export_writes_a_page(run: Run, tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def test_levels_and_what_they_save(viewer: Viewer, studio: Studio) -> None:
     page = viewer.page
     page.wait_for_selector("#cmsr:has-text(' ms')", timeout=WAIT)
     told = page.inner_text("#cmsr")
-    levels = studio.models[0].tables[2e-5].levels(9.0)
+    levels = studio.models[0].tables[2e-5].table.levels(9.0)
     for level in levels:
         assert f"×{level.scale:.2f}" in told
     saved = lambda: int(page.inner_text("#cmsr").split("MACs saved ")[1].split(" %")[0])  # noqa: E731

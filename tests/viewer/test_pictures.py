@@ -99,7 +99,7 @@ def test_nearest_and_reference(studio: Studio, pictures: Path) -> None:
 def test_saving_the_whole_and_a_view(studio: Studio, pictures: Path) -> None:
     whole = np.array(Image.open(studio.save("0", "0", None, 144, 192, None)))
     image = load("edsr-tiny-lm-liif").encode(read_picture(pictures / "small.png").rgb)
-    assert (whole == bytes_of(image.render(144, 192)[0])).all()
+    assert abs(whole.astype(int) - bytes_of(image.render(144, 192)[0])).max() <= 1  # bands are rounded otherwise
     view = np.array(Image.open(studio.save("0", "0", PLACE, 180, 240, None)))
     assert (view == studio.view("0", "0", Place(7.25, 11.5, 11, 180, 240))).all()
     assert np.array(Image.open(studio.save("0", "nearest", None, 96, 128, None))).shape == (96, 128, 3)

@@ -63,9 +63,9 @@ def test_packed_values_are_near_the_state_s(models: list[ShownModel], pictures: 
     model = models[number].model
     image, window = model.encode(read_picture(pictures / "small.png").rgb), Window.whole((48, 64))
     state = prepared((image, window), window, TRAINING_SCALE)
-    found = packed(model.decoder, state, image.lr)  # type: ignore[arg-type]
+    found = packed(model.decoder, state, image.encoded.lr)  # type: ignore[arg-type]
     planes = np.frombuffer(zlib.decompress(base64.b64decode(found["data"])), np.uint8).reshape(-1, 2, 48, 64)
-    symbols = torch.from_numpy(planes[:, 0].astype(np.float32) + 256 * planes[:, 1])
+    symbols = torch.from_numpy(planes[:, 0] + 256 * planes[:, 1].astype(np.float32))
     least, step = (torch.tensor(found[key])[:, None, None] for key in ("least", "step"))
     values = least + step * symbols
     channels = state.rows.shape[-1]

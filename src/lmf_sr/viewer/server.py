@@ -257,6 +257,7 @@ class Server:
         self._socket = socket.socket()
         try:
             self._socket.bind((HOST, port))
+            self._socket.listen()  # so that who opens the address at once is not refused, but waits
         except OSError as error:
             self._socket.close()
             raise InputError(f"cannot listen on {HOST}:{port}: {error.strerror}; leave --port out") from error
