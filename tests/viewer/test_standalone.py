@@ -68,12 +68,12 @@ def test_packed_values_are_near_the_state_s(models: list[ShownModel], pictures: 
     symbols = torch.from_numpy(planes[:, 0] + 256 * planes[:, 1].astype(np.float32))
     least, step = (torch.tensor(found[key])[:, None, None] for key in ("least", "step"))
     values = least + step * symbols
-    channels = state.rows.shape[-1]
+    channels = state.modulations.shape[-1]
     assert torch.allclose(values[-1], state.intensity[0].clone(), atol=float(step[-1]))
     coords = torch.rand(1, 5000, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.no_grad():
         exact = model.decoder.query(state, coords)
-        near = model.decoder.query(state._replace(rows=values[:channels].permute(1, 2, 0)[None]), coords)
+        near = model.decoder.query(state._replace(modulations=values[:channels].permute(1, 2, 0)[None]), coords)
     assert (near - exact).abs().max() * 255 / 2 < 1.3 * ERROR  # between the places that were looked at, too
     assert symbols[:channels].amax((1, 2)).median() < 1000  # coarse steps
 

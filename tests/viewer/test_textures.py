@@ -34,7 +34,7 @@ def test_texels_hold_gain_offset_code_and_the_picture(name: str) -> None:
         state = decoder.prepare(model.features(lr), torch.tensor([[[0.1, 0.1]]]))
     found = texels(decoder, state, lr)
     assert found.shape == (layers(decoder), 6, 7, 4)
-    gain, offset, _ = decoder.split_rows(state.rows)
+    gain, offset, _ = decoder.split_modulations(state.modulations)
     depth = decoder.depth
     for layer in (0, depth - 1):
         quads = [torch.stack(list(part[0, 2, 3, layer].split(4))) for part in (gain, offset)]
