@@ -33,33 +33,33 @@ def rendered(model: Model, rgb: np.ndarray, height: int, width: int) -> np.ndarr
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16, np.float32, np.float64, ">u2"])
 def test_arrays_keep_their_type(model: Model, dtype: Any) -> None:
     most = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
-    array = (np.random.default_rng(0).random((9, 7, 3)) * most).astype(dtype)
+    array = (np.random.default_rng(0).random((19, 17, 3)) * most).astype(dtype)
     large = lmf_sr.upscale(array, scale=2.5, model=model)
     assert large.dtype == np.dtype(dtype).newbyteorder("=")
     tolerance = 2e-3 if dtype == np.float16 else 0.51 / most if most > 1 else 1e-5
-    assert np.abs(large / most - rendered(model, array / most, 22, 18)).max() <= tolerance
+    assert np.abs(large / most - rendered(model, array / most, 48, 42)).max() <= tolerance
 
 
-@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 1), (9, 7, 2), (9, 7, 3), (9, 7, 4)])
+@pytest.mark.parametrize("shape", [(19, 17), (19, 17, 1), (19, 17, 2), (19, 17, 3), (19, 17, 4)])
 def test_arrays_keep_their_planes(model: Model, shape: tuple[int, ...]) -> None:
     array = noise(*shape)
     large = lmf_sr.upscale(array, scale=2, model=model)
     assert isinstance(large, np.ndarray)
-    assert large.shape == (18, 14, *shape[2:])
+    assert large.shape == (38, 34, *shape[2:])
     if array.ndim == 2:
-        grey = rendered(model, np.repeat(array[..., None] / 255, 3, 2), 18, 14).mean(2)
+        grey = rendered(model, np.repeat(array[..., None] / 255, 3, 2), 38, 34).mean(2)
         assert np.abs(large / 255 - grey).max() <= 0.51 / 255
 
 
-@pytest.mark.parametrize("shape", [(1, 9, 7), (3, 9, 7), (4, 9, 7), (2, 3, 9, 7)])
+@pytest.mark.parametrize("shape", [(1, 19, 17), (3, 19, 17), (4, 19, 17), (2, 3, 19, 17)])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64])
 def test_tensors_keep_type_and_axes(model: Model, shape: tuple[int, ...], dtype: torch.dtype) -> None:
     tensor = torch.from_numpy(noise(*shape))
     tensor = tensor if dtype == torch.uint8 else (tensor / 255).to(dtype)
     large = lmf_sr.upscale(tensor, scale=2, model=model)
     assert isinstance(large, torch.Tensor)
-    assert (large.shape, large.dtype) == ((*shape[:-2], 18, 14), dtype)
-    if shape == (2, 3, 9, 7):
+    assert (large.shape, large.dtype) == ((*shape[:-2], 38, 34), dtype)
+    if shape == (2, 3, 19, 17):
         for one, small in zip(large, tensor, strict=True):
             assert torch.equal(one, lmf_sr.upscale(small, scale=2, model=model))
 
@@ -79,40 +79,40 @@ def test_tensors_keep_type_and_axes(model: Model, shape: tuple[int, ...], dtype:
 )
 def test_pil_images(model: Model, mode: str, comes_out: str) -> None:
     image = (
-        Image.fromarray(noise(9, 7, dtype=np.uint16))
+        Image.fromarray(noise(19, 17, dtype=np.uint16))
         if mode == "I;16"
-        else Image.fromarray(noise(9, 7, 3)).convert(mode)
+        else Image.fromarray(noise(19, 17, 3)).convert(mode)
     )
     image.info["dpi"] = (300, 300)
-    large = lmf_sr.upscale(image, size=(14, 20), model=model)
+    large = lmf_sr.upscale(image, size=(34, 40), model=model)
     assert isinstance(large, Image.Image)
-    assert (large.mode, large.size, large.info["dpi"]) == (comes_out, (14, 20), (300, 300))
+    assert (large.mode, large.size, large.info["dpi"]) == (comes_out, (34, 40), (300, 300))
     if mode == "RGB":
-        assert np.abs(np.asarray(large) / 255 - rendered(model, np.asarray(image) / 255, 20, 14)).max() <= 0.51 / 255
+        assert np.abs(np.asarray(large) / 255 - rendered(model, np.asarray(image) / 255, 40, 34)).max() <= 0.51 / 255
 
 
 def test_a_file_gives_an_image(model: Model, tmp_path: Path) -> None:
-    Image.fromarray(noise(9, 7, 3)).save(tmp_path / "a.png")
+    Image.fromarray(noise(19, 17, 3)).save(tmp_path / "a.png")
     large = lmf_sr.upscale(tmp_path / "a.png", scale=3.3, model=model)
     assert isinstance(large, Image.Image)
-    assert np.array_equal(np.asarray(large), lmf_sr.upscale(noise(9, 7, 3), scale=3.3, model=model))
+    assert np.array_equal(np.asarray(large), lmf_sr.upscale(noise(19, 17, 3), scale=3.3, model=model))
 
 
 def test_a_file_with_an_output_is_written_as_by_the_command(model: Model, tmp_path: Path) -> None:
-    picture = Picture(torch.rand(3, 9, 7), bit_depth=16, metadata=Metadata(dpi=(300, 300)))
+    picture = Picture(torch.rand(3, 19, 17), bit_depth=16, metadata=Metadata(dpi=(300, 300)))
     write_picture(tmp_path / "a.png", picture)
-    assert lmf_sr.upscale(tmp_path / "a.png", size="x18", output=tmp_path / "b.tif", model=model) == tmp_path / "b.tif"
+    assert lmf_sr.upscale(tmp_path / "a.png", size="x38", output=tmp_path / "b.tif", model=model) == tmp_path / "b.tif"
     written = read_picture(tmp_path / "b.tif")
-    assert (written.bit_depth, written.rgb.shape) == (16, (3, 18, 14))
+    assert (written.bit_depth, written.rgb.shape) == (16, (3, 38, 34))
     assert written.metadata.dpi == pytest.approx((300, 300), abs=0.01)
     with pytest.raises(InputError, match=r"b\.tif is there already: overwrite=True replaces it"):
-        lmf_sr.upscale(tmp_path / "a.png", size="x18", output=tmp_path / "b.tif", model=model)
+        lmf_sr.upscale(tmp_path / "a.png", size="x38", output=tmp_path / "b.tif", model=model)
     lmf_sr.upscale(tmp_path / "a.png", scale=1, output=str(tmp_path / "b.tif"), model=model, overwrite=True)
-    assert read_picture(tmp_path / "b.tif").rgb.shape == (3, 9, 7)
+    assert read_picture(tmp_path / "b.tif").rgb.shape == (3, 19, 17)
 
 
 def test_further_pages_are_not_passed_over_without_a_word(model: Model, tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", noise(3, 9, 7), photometric="minisblack")
+    tifffile.imwrite(tmp_path / "a.tif", noise(3, 19, 17), photometric="minisblack")
     with pytest.warns(InputWarning, match=r"a\.tif has 3 pages; only the first is upscaled"):
         lmf_sr.upscale(tmp_path / "a.tif", scale=2, model=model)
 
@@ -151,5 +151,5 @@ def test_bad_input(model: Model, picture: Any, options: dict[str, Any], told: st
 
 def test_the_model_that_ships_is_the_default(tmp_path: Path) -> None:
     assert np.array_equal(
-        *(lmf_sr.upscale(noise(9, 7, 3), scale=2, **given) for given in ({}, {"model": lmf_sr.load()}))
+        *(lmf_sr.upscale(noise(19, 17, 3), scale=2, **given) for given in ({}, {"model": lmf_sr.load()}))
     )
