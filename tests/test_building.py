@@ -1,9 +1,13 @@
 """Names and options to models."""
 
+import inspect
+from typing import Any
+
 import pytest
+from hydra.utils import get_class
 
 import lmf_sr
-from lmf_sr.building import build, choices
+from lmf_sr.building import build, choices, defaults
 from lmf_sr.errors import InputError
 
 
@@ -26,6 +30,33 @@ def test_the_configuration_builds_the_same_model_again() -> None:
     again = build(**model.config)
     assert [p.shape for p in again.parameters()] == [p.shape for p in model.parameters()]
     assert again.config == model.config
+
+
+def options_in_python(group: str, name: str) -> tuple[str, dict[str, Any]]:
+    """The class of a choice, and its options with the defaults of its signature."""
+    target = defaults(group, name)["_target_"]
+    parameters = inspect.signature(get_class(target)).parameters.values()
+    return target, {parameter.name: parameter.default for parameter in parameters if parameter.name != "in_dim"}
+
+
+@pytest.mark.parametrize(
+    ("group", "name"), [(group, name) for group in ("encoder", "decoder") for name in choices(group)]
+)
+def test_a_yaml_states_every_option_of_its_class(group: str, name: str) -> None:
+    _, options = options_in_python(group, name)
+    assert defaults(group, name).keys() - {"_target_"} == options.keys()
+
+
+@pytest.mark.parametrize("group", ["encoder", "decoder"])
+def test_the_defaults_of_a_class_are_those_of_a_yaml(group: str) -> None:
+    """Of several, as for EDSR and its smaller and larger forms, one of them is the default."""
+    stated: dict[str, list[dict[str, Any]]] = {}
+    for name in choices(group):
+        options = defaults(group, name)
+        stated.setdefault(options.pop("_target_"), []).append(options)
+    for name in choices(group):
+        target, options = options_in_python(group, name)
+        assert options in stated[target], target
 
 
 def test_an_unknown_name_lists_the_choices() -> None:

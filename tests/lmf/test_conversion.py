@@ -7,7 +7,9 @@ from torch import Tensor
 from lmf_sr.building import build
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import relative_cell
-from lmf_sr.lmf.conversion import Conversion
+from lmf_sr.kernels.bindings import why_not_compiled
+from lmf_sr.lmf.conversion import Conversion, LinearFirst, RenderOptions
+from lmf_sr.model import Model
 
 CHANNELS = 4
 
@@ -130,3 +132,39 @@ def test_lm_ciaosr_in_bands_is_lm_ciaosr_at_once(
         at_once = d.prepare(features, cell).modulations
         monkeypatch.setattr("lmf_sr.lmf.lm_ciaosr.POSITIONS_AT_ONCE", 30)
         torch.testing.assert_close(d.prepare(features, cell).modulations, at_once)
+
+
+class MadeUp(LinearFirst):
+    """A conversion that nothing else knows of: its latent MLP reads the features where it is."""
+
+    lr_skip = True
+    sees_cell = False
+
+    def __init__(self, in_dim: int, **options: int) -> None:
+        shared = RenderOptions(**{"depth": 3, "code_dim": 8, **options})
+        super().__init__(latent_dim=in_dim, own_code_dim=in_dim, options=shared)
+
+    def latents(self, features: Tensor, cell: Tensor) -> Tensor:
+        return self.latent_mlp(features.permute(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("width", "form"),
+    [
+        (16, "compiled, from the state on"),
+        (8, "PyTorch: the compiled kernel is for float32 and width 16"),
+    ],
+)
+def test_a_made_up_conversion_gets_the_compiled_renderer_where_its_input_allows(width: int, form: str) -> None:
+    if why_not_compiled() is not None:
+        pytest.skip(f"SKIPPED FOR LACK OF A COMPILER: {why_not_compiled()}")
+    torch.manual_seed(0)
+    encoder = build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": CHANNELS}).encoder
+    image = Model(encoder, MadeUp(CHANNELS, width=width), {}).eval().encode(torch.rand(3, 6, 7))
+    assert image.renderer().form == form
+    torch.testing.assert_close(image.render(17, 23), image.render(17, 23, renderer="direct"), atol=2e-5, rtol=0)
+
+
+def test_options_are_given_by_name() -> None:
+    with pytest.raises(TypeError, match="positional"):
+        type(build(decoder="lm-liif").decoder)(CHANNELS, 8)

@@ -22,7 +22,8 @@ base method's own code, and the latent MLP makes modulations alone).
 A conversion says what its latent MLP reads (`latents`) and what its render MLP is fed (`render_input`); nothing else.
 """
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -54,45 +55,60 @@ class LMFState(NamedTuple):
     cell: Float[Tensor, "B 2"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class RenderOptions:
+    """The options that all conversions share.
+
+    Args:
+        depth: hidden layers L of the render MLP.
+        width: their width D.
+        code_dim: size K of the compressed code; None for no compression.
+        hidden: hidden width of the latent MLP; None for its output size, `2*L*D + K`, as in the paper.
+        modulation: "both", or only "scale" (alpha) or "shift" (beta).
+        ensemble: whether the four corners are combined; else the nearest latent is taken.
+    """
+
+    depth: int
+    width: int = 16
+    code_dim: int | None
+    hidden: int | None = None
+    modulation: str = "both"
+    ensemble: bool = True
+
+    def __post_init__(self) -> None:
+        if self.modulation not in MODULATIONS:
+            raise ValueError(f"there is no modulation {self.modulation!r}; choose one of {', '.join(MODULATIONS)}")
+
+
+class KernelInput(NamedTuple):
+    """What the compiled and the GPU renderer feed a render MLP: rel, or `waves` amplitudes and as many frequencies."""
+
+    waves: int = 0
+
+
+KERNEL_WIDTH = 16  # of a render MLP that the compiled and the GPU renderer know, and of its waves
+
+
 class Conversion(Decoder):
     """The part of an LMF decoder that does not depend on the base method.
 
     Args:
         latent_dim: size of the latent MLP's input.
-        code_dim: size K of the compressed code; None for no compression.
         own_code_dim: size of the code without compression.
         input_dim: size of the render MLP's input.
-        depth: hidden layers L of the render MLP.
-        width: their width D.
-        hidden: hidden width of the latent MLP; its output size, `2*L*D + K`, where None (as in the paper).
-        modulation: "both", or only "scale" (alpha) or "shift" (beta).
-        ensemble: whether the four corners are combined; else the nearest latent is taken.
+        options: what all conversions share.
     """
 
-    original: str | None = None
-    """The name of the base method, with which tables and reports compare the conversion."""
-
-    def __init__(
-        self,
-        latent_dim: int,
-        code_dim: int | None,
-        own_code_dim: int,
-        input_dim: int,
-        depth: int,
-        width: int,
-        hidden: int | None,
-        modulation: str = "both",
-        ensemble: bool = True,
-    ) -> None:
+    def __init__(self, *, latent_dim: int, own_code_dim: int, input_dim: int, options: RenderOptions) -> None:
         super().__init__()
-        if modulation not in MODULATIONS:
-            raise ValueError(f"there is no modulation {modulation!r}; choose one of {', '.join(MODULATIONS)}")
-        self.depth, self.width, self.modulation, self.ensemble = depth, width, modulation, ensemble
-        self.compressed, self.code_dim = code_dim is not None, own_code_dim if code_dim is None else code_dim
-        modulations = len(MODULATIONS[modulation]) * depth * width
-        latent = modulations + (code_dim or 0)
-        self.latent_mlp = MLP(latent_dim, [hidden or latent], latent)
-        self.render_mlp = MLP(input_dim, [width] * depth, 3)
+        self.depth, self.width = options.depth, options.width
+        self.modulation, self.ensemble = options.modulation, options.ensemble
+        self.compressed = options.code_dim is not None
+        self.code_dim = own_code_dim if options.code_dim is None else options.code_dim
+        modulations = len(MODULATIONS[options.modulation]) * options.depth * options.width
+        latent = modulations + (options.code_dim or 0)
+        self.latent_mlp = MLP(latent_dim, [options.hidden or latent], latent)
+        self.render_mlp = MLP(input_dim, [options.width] * options.depth, 3)
         with torch.no_grad():
             for parameter in self.latent_mlp.linears[-1].parameters():
                 parameter[:modulations] *= FRESH_MODULATIONS
@@ -128,6 +144,34 @@ class Conversion(Decoder):
     def render_weights(self) -> list[Float[Tensor, "o i"]]:
         """The matrices applied at HR: W_0 on `input_at_hr`, then W_1 .. W_{L-1}, and the last layer's W_L."""
         return [layer.weight for layer in self.render_mlp.linears]
+
+    # What the compiled and the GPU renderer need to know
+
+    @property
+    def kernel(self) -> KernelInput | None:
+        """What they are to feed the render MLP; None where `input_at_hr` is neither rel nor waves."""
+        return None
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether they know a render MLP of this input and width."""
+        return self.kernel is not None and self.width == KERNEL_WIDTH and self.kernel.waves in (0, KERNEL_WIDTH)
+
+    def phases(self, cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B k"] | None:
+        """The phases of the waves at a relative cell; None where the input is rel."""
+        return None
+
+    @property
+    def latent_waves(self) -> int | None:
+        """The amplitudes that the latent MLP's first convolution makes for waves, 0 where relu follows it.
+
+        None where it does not begin with a `convolution`: then PyTorch computes it.
+        """
+        return None
+
+    def convolution(self, cell: Float[Tensor, "B 2"]) -> tuple[Float[Tensor, "o i"], Float[Tensor, "B o"]]:
+        """Weight and, for each cell, bias of that convolution, as a linear layer on U(F)."""
+        raise NotImplementedError
 
     # The two steps
 
@@ -212,9 +256,14 @@ class LinearFirst(Conversion):
 
     sees_cell: bool
 
-    def __init__(self, latent_dim: int, code_dim: int | None, own_code_dim: int, *options: Any) -> None:
-        code = own_code_dim if code_dim is None else code_dim
-        super().__init__(latent_dim, code_dim, own_code_dim, code + (4 if self.sees_cell else 2), *options)
+    def __init__(self, *, latent_dim: int, own_code_dim: int, options: RenderOptions) -> None:
+        code = own_code_dim if options.code_dim is None else options.code_dim
+        input_dim = code + (4 if self.sees_cell else 2)
+        super().__init__(latent_dim=latent_dim, own_code_dim=own_code_dim, input_dim=input_dim, options=options)
+
+    @property
+    def kernel(self) -> KernelInput:
+        return KernelInput()
 
     def render_input(
         self, code: Float[Tensor, "*N K"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]

@@ -19,7 +19,7 @@ from lmf_sr.decoders.cross_scale import BLOCK, CrossScaleAttention
 from lmf_sr.decoders.layers import MLP, CornerMLP, bands, unfold3x3
 from lmf_sr.geometry import lengths, relative_cell
 from lmf_sr.linear import linear
-from lmf_sr.lmf.conversion import LinearFirst, LMFState
+from lmf_sr.lmf.conversion import LinearFirst, LMFState, RenderOptions
 
 CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 POSITIONS_AT_ONCE = 4096
@@ -35,6 +35,7 @@ class LMCiaoSR(LinearFirst):
     def __init__(
         self,
         in_dim: int,
+        *,
         depth: int = 8,
         width: int = 16,
         code_dim: int | None = 32,
@@ -43,7 +44,10 @@ class LMCiaoSR(LinearFirst):
         modulation: str = "both",
         ensemble: bool = True,
     ) -> None:
-        super().__init__(5 * in_dim, code_dim, 5 * in_dim, depth, width, hidden, modulation, ensemble)
+        options = RenderOptions(
+            depth=depth, width=width, code_dim=code_dim, hidden=hidden, modulation=modulation, ensemble=ensemble
+        )
+        super().__init__(latent_dim=5 * in_dim, own_code_dim=5 * in_dim, options=options)
         self.query_mlp = MLP(9 * in_dim, [attention_width], 4 * in_dim)
         self.key_mlp = CornerMLP(4 * in_dim, [attention_width], 4 * in_dim)
         self.value_mlp = CornerMLP(5 * in_dim, [attention_width], 5 * in_dim)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders.layers import linear_on_unfold, unfold3x3
-from lmf_sr.lmf.conversion import LinearFirst
+from lmf_sr.lmf.conversion import LinearFirst, RenderOptions
 
 
 class LMLIIF(LinearFirst):
@@ -23,6 +23,7 @@ class LMLIIF(LinearFirst):
     def __init__(
         self,
         in_dim: int,
+        *,
         depth: int = 6,
         width: int = 16,
         code_dim: int | None = 16,
@@ -30,10 +31,16 @@ class LMLIIF(LinearFirst):
         modulation: str = "both",
         ensemble: bool = True,
     ) -> None:
-        super().__init__(9 * in_dim + 2, code_dim, 9 * in_dim, depth, width, hidden, modulation, ensemble)
+        options = RenderOptions(
+            depth=depth, width=width, code_dim=code_dim, hidden=hidden, modulation=modulation, ensemble=ensemble
+        )
+        super().__init__(latent_dim=9 * in_dim + 2, own_code_dim=9 * in_dim, options=options)
+
+    @property
+    def latent_waves(self) -> int:
+        return 0
 
     def convolution(self, cell: Float[Tensor, "B 2"]) -> tuple[Float[Tensor, "o i"], Float[Tensor, "B o"]]:
-        """Weight and, for each cell, bias of the convolution (a linear layer on U(F)) that the latent MLP starts with."""
         first = self.latent_mlp.linears[0]
         return first.weight[:, :-2], F.linear(cell, first.weight[:, -2:], first.bias)
 

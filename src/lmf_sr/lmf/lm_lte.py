@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lmf_sr.decoders.lte import fourier, waves
-from lmf_sr.lmf.conversion import Conversion
+from lmf_sr.lmf.conversion import Conversion, KernelInput, RenderOptions
 
 
 class LMLTE(Conversion):
@@ -22,6 +22,7 @@ class LMLTE(Conversion):
     def __init__(
         self,
         in_dim: int,
+        *,
         depth: int = 8,
         width: int = 16,
         code_dim: int | None = 32,
@@ -32,16 +33,28 @@ class LMLTE(Conversion):
     ) -> None:
         own = 2 * fourier_dim
         code = own if code_dim is None else code_dim
-        super().__init__(fourier_dim, code_dim, own, code // 2, depth, width, hidden, modulation, ensemble)
+        options = RenderOptions(
+            depth=depth, width=width, code_dim=code_dim, hidden=hidden, modulation=modulation, ensemble=ensemble
+        )
+        super().__init__(latent_dim=fourier_dim, own_code_dim=own, input_dim=code // 2, options=options)
         self.coef = nn.Conv2d(in_dim, fourier_dim, 3, padding=1)
         self.freq = nn.Conv2d(in_dim, fourier_dim, 3, padding=1)
         self.phase = nn.Linear(2, fourier_dim // 2, bias=False)
         self.render_phase = nn.Linear(2, code // 4, bias=False)
 
+    @property
+    def kernel(self) -> KernelInput:
+        return KernelInput(waves=self.code_dim // 2)
+
+    def phases(self, cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B k"]:
+        return self.render_phase(cell)
+
+    @property
+    def latent_waves(self) -> int:
+        return self.coef.out_channels
+
     def convolution(self, cell: Float[Tensor, "B 2"]) -> tuple[Float[Tensor, "o i"], Float[Tensor, "B o"]]:
-        """Weight and, for each cell, bias of the convolution (a linear layer on U(F)) that makes `[coef, g]`: what the
-        compiled renderer starts with. The frequencies of a pair are only ever added in g, which their convolution can do.
-        """
+        """Makes `[coef, g]`. The frequencies of a pair are only ever added in g, which their convolution can do."""
         (coef, coef_bias), (freq, freq_bias) = (layer.parameters() for layer in (self.coef, self.freq))
         biases = [coef_bias.expand(len(cell), -1), pair_sums(freq_bias) + self.phase(cell)]
         return torch.cat([coef, pair_sums(freq)]).flatten(1), torch.cat(biases, dim=1)

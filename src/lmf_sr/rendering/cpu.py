@@ -7,8 +7,7 @@ from torch import Tensor
 from lmf_sr.decoders import Decoder
 from lmf_sr.kernels import bindings
 from lmf_sr.kernels.bindings import GridAxis, GridPixels, RenderMLP
-from lmf_sr.lmf.conversion import Conversion, LinearFirst
-from lmf_sr.lmf.lm_lte import LMLTE
+from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.rendering.pixel_axes import Axis, PixelMask
 from lmf_sr.rendering.value_range import NORMALISED, ValueRange
 
@@ -17,12 +16,7 @@ WIDTH = bindings.LANES  # of the render MLP: the kernel's vectors
 
 def supports(decoder: Decoder, dtype: torch.dtype) -> bool:
     """Whether `kernels/render.c` covers this decoder's render MLP, given a compiler."""
-    return (
-        isinstance(decoder, LinearFirst | LMLTE)
-        and decoder.width == WIDTH
-        and (decoder.code_dim == 2 * WIDTH or not isinstance(decoder, LMLTE))
-        and dtype == torch.float32
-    )
+    return isinstance(decoder, Conversion) and decoder.has_kernel and dtype == torch.float32
 
 
 class Rendering:
@@ -66,7 +60,7 @@ class Rendering:
             shift: of the first layer's product, if the cell is not the state's (`Conversion.shift_to`).
             values: what to write.
         """
-        phase = self.decoder.render_phase(cell) if isinstance(self.decoder, LMLTE) else None
+        phase = self.decoder.phases(cell)
         bindings.render(
             self.mlp,
             latents,

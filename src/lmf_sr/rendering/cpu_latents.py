@@ -19,15 +19,15 @@ from lmf_sr.kernels import bindings
 from lmf_sr.kernels.bindings import LANES, LatentMLP, Layer
 from lmf_sr.kernels.winograd import transformed
 from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
-from lmf_sr.lmf.lm_liif import LMLIIF
-from lmf_sr.lmf.lm_lte import LMLTE
 from lmf_sr.rendering.scratch import Scratch
 
 
 def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
     """Whether `Latents` can make this decoder's modulations, given a compiler."""
     return (
-        isinstance(decoder, LMLIIF | LMLTE)
+        isinstance(decoder, Conversion)
+        and decoder.latent_waves is not None
+        and decoder.latent_waves % (2 * LANES) == 0
         and decoder.modulation == "both"
         and decoder.compressed
         and features.device.type == "cpu"
@@ -37,7 +37,6 @@ def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
             for layer in decoder.latent_mlp.linears[1:]
             for size in (features.shape[1], layer.in_features, decoder.width, decoder.code_dim)
         )
-        and not (isinstance(decoder, LMLTE) and decoder.coef.out_channels % (2 * LANES))
     )
 
 
@@ -46,7 +45,7 @@ class Latents:
 
     def __init__(
         self,
-        decoder: LMLIIF | LMLTE,
+        decoder: Conversion,
         features: Float[Tensor, "B C h w"],
         cell: Float[Tensor, "B 2"],
         left: int,
@@ -59,11 +58,11 @@ class Latents:
         first, last = decoder.latent_mlp.linears
         weight, biases = folded(last, decoder, cell)
         layers = [Layer(weight.T.contiguous(), biases.contiguous())]
-        if isinstance(decoder, LMLTE):
+        if decoder.latent_waves:
             layers.insert(0, Layer(first.weight.T.contiguous(), first.bias.expand(len(cell), -1).contiguous()))
         self.mlp = LatentMLP(
             convolution=Layer(transformed(kernel.unflatten(1, (-1, 3, 3)), 2), bias.contiguous()),
-            waves=decoder.coef.out_channels if isinstance(decoder, LMLTE) else 0,
+            waves=decoder.latent_waves or 0,
             layers=layers,
             modulations=decoder.depth * decoder.width,
             known=isinstance(decoder, LinearFirst),

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, relative_cell
-from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
-from lmf_sr.lmf.lm_lte import LMLTE
+from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.budget import DEFAULT, Budget
 from lmf_sr.rendering.pixel_axes import Axis, PixelMask
 from lmf_sr.rendering.renderer import Band, Encoded, RenderChosen
@@ -27,7 +26,6 @@ from lmf_sr.rendering.strips import bands_from_states
 from lmf_sr.rendering.tiling import Size
 from lmf_sr.rendering.value_range import ValueRange
 
-WIDTH = 16  # of the render MLP: the kernel's matrices are 16 x 16
 TILES = (16, 32)  # pixels of a block, padded
 STRIP = 4  # blocks that a warp renders one after the other, with the weights in its registers
 LAUNCH = {"num_warps": 1, "num_stages": 1}
@@ -54,10 +52,9 @@ class Triton:
             features.device.type == "cuda"
             and torch.cuda.get_device_capability(features.device) >= (8, 0)
             and triton_version() >= OLDEST_TRITON
-            and isinstance(decoder, LinearFirst | LMLTE)
+            and isinstance(decoder, Conversion)
+            and decoder.has_kernel
             and decoder.ensemble
-            and decoder.width == WIDTH
-            and (decoder.code_dim == 2 * WIDTH or not isinstance(decoder, LMLTE))
             and next(decoder.parameters()).dtype in (torch.float32, torch.bfloat16, torch.float16)
         )
 
@@ -140,7 +137,7 @@ def launch(
             latents.contiguous(),
             lr.contiguous(),
             torch.cat([x.flatten() for x in parameters]),
-            decoder.render_phase(cell) if isinstance(decoder, LMLTE) else None,
+            decoder.phases(cell),
             shift,
             wanted,
             blocks.row_runs,
@@ -155,7 +152,7 @@ def launch(
             *out.stride()[:2],
             *values,
             L=decoder.depth,
-            WAVES=isinstance(decoder, LMLTE),
+            WAVES=bool(decoder.kernel and decoder.kernel.waves),
             SKIP=decoder.lr_skip,
             SPLIT=latents.dtype == torch.float32,
             TILE=blocks.tile,
