@@ -123,14 +123,12 @@ def test_an_unknown_modulation_is_refused() -> None:
         build(decoder={"name": "lm-liif", "modulation": "none"})
 
 
-def test_lm_ciaosr_in_bands_is_lm_ciaosr_at_once(
-    features: Tensor, cell: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lm_ciaosr_in_bands_is_lm_ciaosr_at_once(features: Tensor, cell: Tensor) -> None:
     torch.manual_seed(0)
     d = build({"name": "edsr-baseline", "n_feats": CHANNELS}, "lm-ciaosr").decoder.double()
     with torch.no_grad():
         at_once = d.prepare(features, cell).modulations
-        monkeypatch.setattr("lmf_sr.lmf.lm_ciaosr.POSITIONS_AT_ONCE", 30)
+        d.positions_at_once = 30
         torch.testing.assert_close(d.prepare(features, cell).modulations, at_once)
 
 

@@ -22,7 +22,6 @@ from lmf_sr.linear import linear
 from lmf_sr.lmf.conversion import LinearFirst, LMFState, RenderOptions
 
 CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
-POSITIONS_AT_ONCE = 4096
 
 
 class LMCiaoSR(LinearFirst):
@@ -31,6 +30,7 @@ class LMCiaoSR(LinearFirst):
     sees_cell = False
     receptive_halo = 2 * BLOCK - 1  # the last block of an axis is this long at most
     tile_multiple = BLOCK
+    positions_at_once = 4096  # LR positions whose U(F) and attention are made at once
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class LMCiaoSR(LinearFirst):
         padded = F.pad(features, (1, 1, 1, 1))
         rel = -features.new_tensor(CORNERS) / lengths(lr_size, features)
         made = []
-        for top, bottom in bands(n, B * m, POSITIONS_AT_ONCE):
+        for top, bottom in bands(n, B * m, self.positions_at_once):
             unfolded = unfold3x3(padded[:, :, top : bottom + 2], padding=0)
             z = self.attended(unfolded, nonlocal_[:, top:bottom], rel, cell)
             made.append(self.with_code(self.latent_mlp(z), z))
