@@ -141,7 +141,7 @@ class ContinuousImage:
 
     @torch.inference_mode()
     def prepared(self, height: int, width: int) -> ContinuousImage:
-        """The same picture with its state at hand, for many windows or points of it at one scale.
+        """Prepares a state in advance, for many windows or points of the picture at one scale.
 
         The state is that of a rendering at `height` x `width`. It serves windows and points at that scale, or, beyond scale
         4, at any scale beyond 4 of the same aspect. At other scales it is not used. It takes up to 2 KB per LR position.
@@ -184,7 +184,7 @@ class ContinuousImage:
         return out
 
     def renderer(self, name: str = AUTO) -> Renderer:
-        """What `render` uses for that name: its `name` and, in words, its `form`. Raises InputError as `render` does."""
+        """Chooses the renderer that `render` uses for a name. Raises InputError as `render` does."""
         return choose(name, self.model.decoder, self.encoded.features, self.budget)
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""What a model costs: parameters, multiply-accumulates and latency, of the encoder and of the decoder apart.
+"""Measures what a model costs: parameters, multiply-accumulates and latency, separately for encoder and decoder.
 
 MACs are those of the linear, convolution and matrix products, as the papers count them; activations, corner look-ups and the
 local ensemble are left out. With N = H W output pixels
@@ -71,7 +71,7 @@ def count_parameters(model: Model) -> Parameters:
 
 
 def count_macs(model: Model, lr_size: Size, hr_size: Size) -> Macs:
-    """What one picture of `lr_size`, rendered at `hr_size`, takes."""
+    """Counts the MACs of one picture of `lr_size`, rendered at `hr_size`."""
     return Macs(
         count_encoder_macs(model, lr_size),
         count_decoder_macs(model, lr_size, hr_size, plain=True),
@@ -86,7 +86,7 @@ def count_encoder_macs(model: Model, lr_size: Size) -> int:
 
 
 def count_decoder_macs(model: Model, lr_size: Size, hr_size: Size, plain: bool) -> int:
-    """What one picture of `lr_size`, prepared and rendered at `hr_size`, takes."""
+    """Counts the MACs of the decoder for one picture of `lr_size`, prepared and rendered at `hr_size`."""
     return decoder_macs(model, lr_size, plain).for_pixels(hr_size[0] * hr_size[1])
 
 

@@ -1,4 +1,4 @@
-"""What CMSR renders of a grid: levels, coarse to fine, and for each the grid and the pixels that it needs.
+"""The plan by which CMSR renders a grid: levels, coarse to fine, each with the grid and the pixels that it needs.
 
 Level i at decode scale s_i has a grid of floor(h s_i) x floor(w s_i) pixels over the whole picture; a level at the target
 scale has the target grid itself. There are two ways to make the target of them (`render.py`):
@@ -65,7 +65,7 @@ class Plan(NamedTuple):
         return reduce(Window.joined, (Window.read_by(grid, lr_size) for grid in (*self.grids, self.target)))
 
     def framed(self, window: Window, lr_size: Size) -> Plan:
-        """The same plan where the window is the whole picture."""
+        """The plan in the frame in which the window is the whole picture."""
         target = window.frame(self.target, lr_size)
         grids = (target if grid is self.target else window.frame(grid, lr_size) for grid in self.grids)
         return Plan(self.levels, tuple(grids), target, self.chained)

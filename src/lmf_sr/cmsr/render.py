@@ -120,7 +120,7 @@ def interpolated(all_chosen: Sequence[PixelMask]) -> list[PixelMask]:
 
 
 def with_neighbours(latents: Bool[Tensor, "B h w"]) -> Bool[Tensor, "B h w"]:
-    """Those latents, and the eight around each."""
+    """Marks also the eight latents around each marked one."""
     for axis in (1, 2):
         wide = latents.clone()
         wide.narrow(axis, 1, latents.shape[axis] - 1).logical_or_(latents.narrow(axis, 0, latents.shape[axis] - 1))

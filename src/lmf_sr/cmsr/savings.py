@@ -1,4 +1,4 @@
-"""What CMSR saves on a picture and what it loses, against rendering the same picture in full on the same path.
+"""Measures what CMSR saves on a picture and what it loses, against the full rendering on the same path.
 
     share_x2 ..., share_full          fraction of the LR positions rendered at each level; the last, at the target scale
     full_macs,   cmsr_macs            multiply-accumulates of the decoder as run (`prepare` included), for the pixels wanted

@@ -97,7 +97,7 @@ class Scale2Mod:
         return (*coarser, Level(scale, math.inf))
 
     def plan(self, target: Grid, lr_size: Size) -> Plan:
-        """What to render of a target grid within a picture of `lr_size`."""
+        """Plans the rendering of a target grid within a picture of `lr_size`."""
         return Plan.from_levels(self.levels(scale_of(target, lr_size)), self.chained, target, lr_size)
 
     def bound_to(self, model: Model) -> BoundTable:
@@ -177,7 +177,7 @@ class BoundTable:
         values: ValueRange,
         out: Float[Tensor, "B 3 H W"] | None = None,
     ) -> Iterator[Band]:
-        """As `Renderer.bands`, each place as finely as the table says.
+        """Renders a grid as `Renderer.bands` does, each place as finely as the table says.
 
         A window that reaches over the border is rendered in full, since out there is nothing to interpolate.
 

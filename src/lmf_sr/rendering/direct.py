@@ -71,7 +71,7 @@ class Direct:
     def _query(
         self, state: Any, lr: Float[Tensor, "B 3 h w"], grid: Grid
     ) -> Callable[[Int[Tensor, " n"]], Float[Tensor, "B n 3"]]:
-        """What gives the RGB of some of a grid's pixels, which are counted row by row."""
+        """A function from numbers of pixels, counted row by row, to their RGB."""
         (rows, cols), W = (coordinates_on(p, lr.device) for p in (grid.rows, grid.cols)), len(grid.cols)
 
         def query(pixels: Int[Tensor, " n"]) -> Float[Tensor, "B n 3"]:

@@ -65,7 +65,7 @@ class Axis:
         return replace(self, at=self.at[pixels])
 
     def shifted(self, first: int) -> Axis:
-        """The same axis where the latents are counted from `first`; LR pixels keep their numbers."""
+        """The axis with its latents counted from `first`; LR pixels keep their numbers."""
         return replace(self, first=self.first + first)
 
 

@@ -1,4 +1,4 @@
-"""What a renderer renders (`Encoded`), and what it can do (`Renderer`). `choice.py` lists the renderers."""
+"""The contract of a renderer (`Renderer`), and the encoded picture that it renders (`Encoded`)."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Renderer(Protocol):
 
     @property
     def form(self) -> str:
-        """What it comes down to here, in words."""
+        """A description for people of how it runs here."""
 
     @staticmethod
     def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
@@ -132,7 +132,7 @@ class Renderer(Protocol):
         """
 
     def render_chosen(self, state: Any, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
-        """What renders some pixels only, of any grid and cell, from the state of an LMF conversion."""
+        """A function that renders chosen pixels of any grid and cell from the state of an LMF conversion."""
 
 
 @runtime_checkable
@@ -150,4 +150,4 @@ class MultiScale(Protocol):
         values: ValueRange,
         out: Float[Tensor, "B 3 H W"] | None = None,
     ) -> Iterator[Band]:
-        """As `Renderer.bands`."""
+        """Renders a grid as `Renderer.bands` does."""

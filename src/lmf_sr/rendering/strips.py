@@ -1,4 +1,4 @@
-"""From features to pixels by way of states: a strip of states at a time, and bands of its pixels.
+"""Rendering by way of states, strip by strip, so that states and pixels take little memory.
 
 States may take eight times as much memory as features, and pixels as much again. So a grid is rendered strip by strip, a
 strip being the rows of pixels that read some number of LR positions, and a strip band by band.

@@ -51,7 +51,7 @@ class Window(NamedTuple):
         return self.bottom - self.top, self.right - self.left
 
     def grown(self, halo: int, multiple: int, size: Size) -> Window:
-        """With `halo` more on each side, out to multiples of `multiple`, within a picture of `size`.
+        """Grows the window by `halo` on each side, out to multiples of `multiple`, within a picture of `size`.
 
         A picture narrower than `multiple` is not divided.
         """
@@ -77,11 +77,11 @@ class Window(NamedTuple):
         return x[..., self.top : self.bottom, self.left : self.right]
 
     def within(self, outer: Window) -> Window:
-        """The same window, counted from the corner of another."""
+        """Counts the window from the corner of another."""
         return Window(self.top - outer.top, self.bottom - outer.top, self.left - outer.left, self.right - outer.left)
 
     def frame(self, grid: Grid, size: Size) -> Grid:
-        """The same pixels where the window, of a picture of `size`, is the whole picture."""
+        """Moves a grid's pixels into the frame in which the window of a picture of `size` is the whole picture."""
         (h, w), (n, m) = size, self.size
         return Grid(
             _moved(grid.rows, h, self.top, n),

@@ -40,7 +40,7 @@ class Rendering:
         chosen: PixelMask | None = None,
         values: ValueRange = NORMALISED,
     ) -> None:
-        """As `cpu.Rendering.render`, but for a state of that cell."""
+        """Renders as `cpu.Rendering.render` does, but from a state of that cell."""
         decides, pixels = (None, None) if chosen is None else (chosen.latents_that_decide(), chosen.pixels())
         for image in range(len(out)):
             for row_runs in runs(rows.corners.at, decides and decides[0]):

@@ -214,6 +214,6 @@ def runs(at: Int[Tensor, "n 2"], most: int) -> Int[Tensor, "4 R"]:
 
 
 def pixel_table(axis: Axis) -> Float[Tensor, "6 n"]:
-    """What the kernel reads of a pixel along one axis: rel and weight of both corners, and its place in the LR image."""
+    """For each pixel along one axis, rel and weight of both corners and its place in the LR image."""
     rel, weight = axis.corners.rel.T, axis.corners.weight.T
     return torch.stack([*rel, *weight, axis.lr.low, axis.lr.share]).float()

@@ -84,7 +84,7 @@ class Cmsr(Callback):
 
 
 def _of_all_processes(found: Mapping[float, Sequence[Metrics]]) -> dict[float, list[Metrics]]:
-    """What all processes of the run have found together: each validates some of the images."""
+    """Joins the metrics of all processes of the run, because each validates some of the images."""
     parts: list[Mapping[float, Sequence[Metrics]]] = [found]
     if distributed.is_available() and distributed.is_initialized():
         parts *= distributed.get_world_size()
