@@ -1,6 +1,9 @@
 """Shared fixtures. Shapes and types of every annotated function are checked at run time while the tests run."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +14,12 @@ from jaxtyping import install_import_hook
 install_import_hook("lmf_sr", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SOFTWARE_GL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+QUIET = (
+    *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +60,28 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "small.safetensors"
     export(build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}, "lm-liif"), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("SKIPPED FOR LACK OF A BROWSER: install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Any) -> Iterator[Any]:
+    """Chromium with software GL."""
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *SOFTWARE_GL])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser_without_gl(playwright: Any) -> Iterator[Any]:
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, "--disable-gpu", "--disable-3d-apis"])
+    yield browser
+    browser.close()

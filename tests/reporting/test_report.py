@@ -1,8 +1,8 @@
 """The report on disk and in a browser: complete, the same for the same records, and in need of nothing else."""
 
 import re
-import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from study_of import record, records
@@ -10,7 +10,6 @@ from study_of import record, records
 from lmf_sr.reporting.report import write_report
 from lmf_sr.results.records import read_record, write_record
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SECTIONS = ("T1", "T2", "T3", "T4", "T5", "quality", "efficiency", "pareto", "cmsr", "crops")
 CROPS = '<?xml version="1.0"?><svg width="9pt" height="9pt" viewBox="0 0 9 9"><text>astronaut</text></svg>'
 
@@ -75,42 +74,35 @@ def test_what_has_no_data_takes_one_line(jobs: Path, tmp_path: Path) -> None:
     assert "<svg></svg>" not in text
 
 
-def test_the_page_in_a_browser(jobs: Path, tmp_path: Path) -> None:
-    if CHROMIUM is None:
-        pytest.skip("SKIPPED FOR LACK OF A BROWSER: install chromium")
-    from playwright.sync_api import sync_playwright
-
+def test_the_page_in_a_browser(jobs: Path, tmp_path: Path, browser: Any) -> None:
     study = write_report(jobs, tmp_path, "A title")
     address = (tmp_path / "report.html").as_uri()
-    with sync_playwright() as browsers:
-        browser = browsers.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        paper = {}
-        for scheme in ("light", "dark"):
-            page = browser.new_page(color_scheme=scheme, viewport={"width": 400, "height": 800})  # type: ignore[arg-type]
-            asked_for, complaints = [], []
-            page.on("request", lambda request, to=asked_for: to.append(request.url))
-            page.on("console", lambda message, to=complaints: to.append(message.text))
-            page.goto(address)
-            assert asked_for == [address]
-            assert complaints == []
-            for section in SECTIONS:
-                assert page.locator(f"#{section} h2").is_visible()
-            for section in SECTIONS[:5]:
-                assert page.locator(f"#{section} table tbody tr").count() > 0
-            for section in SECTIONS[5:]:
-                box = page.locator(f"#{section} figure svg").bounding_box()
-                assert box is not None
-                assert 0 < box["width"] <= 400
-            assert page.get_by_text("34.60 ± 0.14").count() == 2
-            assert page.locator("h1").inner_text() == "A title"
-            assert page.evaluate("document.documentElement.scrollWidth") <= 400  # tables scroll by themselves
-            colours = "(e => { const s = getComputedStyle(e); return [s.backgroundColor, s.color, s.fill]; })"
-            paper[scheme], ink, _ = page.evaluate(f"{colours}(document.body)")
-            _, _, text = page.evaluate(f"{colours}(document.querySelector('#pareto svg text'))")
-            assert text == ink
-            assert brightness(paper[scheme]) > 230 if scheme == "light" else brightness(paper[scheme]) < 40
-            page.close()
-        browser.close()
+    paper = {}
+    for scheme in ("light", "dark"):
+        page = browser.new_page(color_scheme=scheme, viewport={"width": 400, "height": 800})  # type: ignore[arg-type]
+        asked_for, complaints = [], []
+        page.on("request", lambda request, to=asked_for: to.append(request.url))
+        page.on("console", lambda message, to=complaints: to.append(message.text))
+        page.goto(address)
+        assert asked_for == [address]
+        assert complaints == []
+        for section in SECTIONS:
+            assert page.locator(f"#{section} h2").is_visible()
+        for section in SECTIONS[:5]:
+            assert page.locator(f"#{section} table tbody tr").count() > 0
+        for section in SECTIONS[5:]:
+            box = page.locator(f"#{section} figure svg").bounding_box()
+            assert box is not None
+            assert 0 < box["width"] <= 400
+        assert page.get_by_text("34.60 ± 0.14").count() == 2
+        assert page.locator("h1").inner_text() == "A title"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400  # tables scroll by themselves
+        colours = "(e => { const s = getComputedStyle(e); return [s.backgroundColor, s.color, s.fill]; })"
+        paper[scheme], ink, _ = page.evaluate(f"{colours}(document.body)")
+        _, _, text = page.evaluate(f"{colours}(document.querySelector('#pareto svg text'))")
+        assert text == ink
+        assert brightness(paper[scheme]) > 230 if scheme == "light" else brightness(paper[scheme]) < 40
+        page.close()
     assert len(study.main) == 3
 
 

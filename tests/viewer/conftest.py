@@ -1,11 +1,9 @@
-"""A server with small pictures and models, and a browser to look at its page with."""
+"""A server with small pictures and models."""
 
-import shutil
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,12 +14,6 @@ from lmf_sr.images import Picture, embedded_photographs, imresize, write_picture
 from lmf_sr.viewer.pictures import ShownModel, Studio
 from lmf_sr.viewer.server import Server
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SOFTWARE_GL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-QUIET = (
-    *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-)
 MODELS = ("edsr-tiny-lm-liif", "edsr-tiny-lm-lte", "edsr-tiny-lte")
 
 
@@ -60,28 +52,3 @@ def server(studio: Studio) -> Iterator[Server]:
     server.stop()
     thread.join()
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="session")
-def playwright() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("SKIPPED FOR LACK OF A BROWSER: install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def browser(playwright: Any) -> Iterator[Any]:
-    """Chromium with software GL."""
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *SOFTWARE_GL])
-    yield browser
-    browser.close()
-
-
-@pytest.fixture(scope="session")
-def browser_without_gl(playwright: Any) -> Iterator[Any]:
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, "--disable-gpu", "--disable-3d-apis"])
-    yield browser
-    browser.close()

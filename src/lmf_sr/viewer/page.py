@@ -8,27 +8,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 ASSETS = Path(__file__).with_name("assets")
-SCRIPTS = ("shaders.js", "painting.js", "sources.js", "layers.js", "viewer.js")
+SCRIPTS = ("shaders.js", "painting.js", "sources.js", "layers.js")  # and viewer.js, which starts
 
 
-def page(title: str, setup: dict[str, Any]) -> str:
+def page(title: str, setup: dict[str, Any], source: str = "") -> str:
     """The page as HTML.
 
     Args:
         title: of the window.
         setup: where pictures come from, `{"kind": "server"}` or `{"kind": "file", ...}` (`standalone.py`).
+        source: a script that adds a kind of source to those of `assets/sources.js`.
     """
     templates = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined)
-    return templates.get_template("page.html").render(
-        title=title, setup=setup, style=_text("style.css"), script=_script()
-    )
+    script = Markup("\n").join([*map(_text, SCRIPTS), Markup(source), _text("viewer.js")])
+    return templates.get_template("page.html").render(title=title, setup=setup, style=_text("style.css"), script=script)
 
 
 @cache
 def _text(name: str) -> Markup:
     return Markup((ASSETS / name).read_text(encoding="utf-8"))
-
-
-@cache
-def _script() -> Markup:
-    return Markup("\n").join(_text(name) for name in SCRIPTS)

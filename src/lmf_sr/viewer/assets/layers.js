@@ -186,7 +186,7 @@ class Layer {
   // Who renders, and in what time.
   get status() {
     if (this.made === "plain") return this.told || `${this.kind}`;
-    const by = this.byShader() && this.viewer.states.mayFit(this) ? this.viewer.painter.name : this.viewer.isFile ? this.viewer.painter.name : "server";
+    const by = this.byShader() && this.viewer.states.mayFit(this) ? this.viewer.painter.name : this.viewer.serves ? "server" : this.viewer.painter.name;
     const approximate = this.viewer.isFile && this.viewer.view.scale < CLIPPED && this.model !== null ? ", ≈ below ×4" : "";
     return `${by} ${this.told}${approximate}`;
   }
@@ -200,11 +200,11 @@ function clippedTo(at, pixels, n, scale) {
 }
 
 // Tiles, those in the middle last, which is where `pop` begins.
-function tilesOf({ width, height }) {
+function tilesOf({ width, height }, side = TILE) {
   const tiles = [];
-  for (let top = 0; top < height; top += TILE)
-    for (let left = 0; left < width; left += TILE)
-      tiles.push({ left, top, width: Math.min(TILE, width - left), height: Math.min(TILE, height - top) });
+  for (let top = 0; top < height; top += side)
+    for (let left = 0; left < width; left += side)
+      tiles.push({ left, top, width: Math.min(side, width - left), height: Math.min(side, height - top) });
   const away = (tile) => Math.hypot(tile.left + tile.width / 2 - width / 2, tile.top + tile.height / 2 - height / 2);
   return tiles.sort((a, b) => away(b) - away(a));
 }
@@ -228,7 +228,7 @@ class States {
   }
 
   get most() {
-    return 2 ** 17;
+    return this.viewer.source.most ?? 2 ** 17;
   }
 
   windowOf(place) {

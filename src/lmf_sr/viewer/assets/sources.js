@@ -68,6 +68,8 @@ class FileSource {
   }
 }
 
+const SOURCES = { server: ServerSource, file: FileSource };
+
 function bitmapOf(blob) {
   return createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
 }

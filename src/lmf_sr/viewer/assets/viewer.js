@@ -4,13 +4,15 @@ const LARGEST_SCALE = 1e5;
 const SLACK = 1e-6; // as in cmsr/table.py
 const LEVEL_RAMP = [[68, 60, 140], [40, 130, 190], [60, 190, 110], [245, 200, 40], [215, 50, 40]]; // coarse to fine
 const INTENSITY_RAMP = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
+const SAVED_AT_ONCE = 1024; // pixels a side of what a page saves by itself in one piece
 const MOST_SAVED = 2 ** 26; // pixels that a page saves by itself
 const byId = (id) => document.getElementById(id);
 
 class Viewer {
   constructor(setup) {
-    this.isFile = setup.kind === "file";
-    this.source = this.isFile ? new FileSource(setup) : new ServerSource();
+    this.isFile = setup.kind === "file"; // one picture, with one state
+    this.serves = setup.kind === "server"; // there is a server that renders, too
+    this.source = new SOURCES[setup.kind](setup);
     this.name = `page ${Math.random().toString(36).slice(2)}`;
     this.canvas = byId("canvas");
     this.painter = GlPainter.on(this.canvas) ?? new PlainPainter(this.canvas);
@@ -72,7 +74,7 @@ class Viewer {
   // The kinds of layers that there are for the picture.
   kinds() {
     const kinds = this.models.map((model, number) => [String(number), model.name]);
-    if (!this.isFile) this.models.forEach((model, number) => model.tables.length && kinds.push([`${number}+`, `${model.name}, CMSR`]));
+    if (this.serves) this.models.forEach((model, number) => model.tables.length && kinds.push([`${number}+`, `${model.name}, CMSR`]));
     kinds.push(["bicubic", "bicubic"], ["nearest", "nearest"]);
     if (this.picture.reference) kinds.push(["reference", "reference"]);
     return kinds;
@@ -344,7 +346,7 @@ class Viewer {
   // Has the server time the view in full and by CMSR, once one rests.
   async time() {
     const { levels, overlayModel: model } = this;
-    const wanted = !this.isFile && levels && this.view.scale > CLIPPED && !byId("cmsr").hidden;
+    const wanted = this.serves && levels && this.view.scale > CLIPPED && !byId("cmsr").hidden;
     if (!wanted) return;
     const layer = this.layers[0];
     const place = layer.place(this.rectOf(layer), this.viewOf(layer));
@@ -409,7 +411,7 @@ class Viewer {
     this.tell("Saving …");
     try {
       const place = whole ? { x: 0, y: 0, scale: width / this.picture.width, width, height } : this.placeToSave;
-      const saved = this.isFile ? await this.saveHere(place, width, height) : await this.source.save(this.toSave(layer, whole, width, height));
+      const saved = this.serves ? await this.source.save(this.toSave(layer, whole, width, height)) : await this.saveHere(place, width, height);
       const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(saved.blob), download: saved.name });
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 10000);
@@ -425,7 +427,7 @@ class Viewer {
     return { ...rest, ...place, width, height, wish: `${this.name} save` };
   }
 
-  // Renders what is saved from a page by itself, by tiles.
+  // Renders what is saved where no server does, in parts; of each part a state is made, where the page does not hold all of it.
   async saveHere(place, width, height) {
     if (width * height > MOST_SAVED || Math.max(width, height) > 2 ** 14)
       throw new Error(`${width}×${height} pixels are more than a page can save: at most ${MOST_SAVED}, and ${2 ** 14} a side.`);
@@ -433,17 +435,21 @@ class Viewer {
     if (number === undefined) throw new Error("Only a model's pixels can be saved: show one.");
     const { mlp } = this.models[number];
     const scale = (place.scale * width) / place.width;
-    const state = this.states.get(number, { ...place, scale, width, height }, true);
-    if (!state) throw new Error("The state is still being unpacked: try again.");
+    const held = this.isFile && this.states.get(number, { ...place, scale, width, height }, true);
+    if (this.isFile && !held) throw new Error("The state is still being unpacked: try again.");
     const canvas = Object.assign(document.createElement("canvas"), { width, height });
     const context = canvas.getContext("2d");
-    for (const tile of tilesOf({ width, height })) {
-      const at = { x: place.x + tile.left / scale, y: place.y + tile.top / scale, scale };
-      const image = this.painter.emptyImage(tile.width, tile.height, at);
-      const all = { left: 0, top: 0, width: tile.width, height: tile.height };
-      this.painter.render(mlp, state, image, all, [this.picture.width, this.picture.height], this.layers[0].cellOf(at));
-      context.putImageData(new ImageData(this.painter.pixels(image), tile.width), tile.left, tile.top);
+    const { id, width: w, height: h } = this.picture;
+    for (const part of tilesOf({ width, height }, SAVED_AT_ONCE)) {
+      const at = { x: place.x + part.left / scale, y: place.y + part.top / scale, scale, width: part.width, height: part.height };
+      const clipped = Math.min(scale, CLIPPED);
+      const made = held ? null : await this.source.state(id, number, this.states.windowOf(at), clipped);
+      const state = held || this.painter.stateOf(mlp, made);
+      const image = this.painter.emptyImage(part.width, part.height, at);
+      for (const tile of tilesOf(part)) this.painter.render(mlp, state, image, tile, [w, h], this.layers[0].cellOf(at));
+      context.putImageData(new ImageData(this.painter.pixels(image), part.width), part.left, part.top);
       this.painter.release(image);
+      if (!held) this.painter.release(state);
     }
     const blob = await new Promise((made) => canvas.toBlob(made, "image/png"));
     return { blob, name: `${this.picture.name.replace(/\.[^.]*$/, "")}_${width}x${height}.png` };
