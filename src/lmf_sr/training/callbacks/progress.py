@@ -3,17 +3,20 @@
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.callbacks import Timer, TQDMProgressBar
 
 
 class Progress(TQDMProgressBar):
-    """Counts the steps of the whole run, also where it is resumed; Lightning's own counts batches of an epoch, of which
-    a run has but one."""
+    """Counts the steps of the whole run, also where it is resumed; a run that ends by time has no known number of them.
+
+    Lightning's own bar counts the batches of an epoch, of which a run has but one.
+    """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
         batches_per_step = trainer.accumulate_grad_batches
-        self.train_progress_bar.reset(total=trainer.max_steps * batches_per_step)
+        timed = any(isinstance(other, Timer) for other in trainer.callbacks)  # type: ignore[attr-defined]
+        self.train_progress_bar.reset(total=None if timed else trainer.max_steps * batches_per_step)
         self.train_progress_bar.initial = trainer.global_step * batches_per_step
         self.train_progress_bar.set_description("training")
 
