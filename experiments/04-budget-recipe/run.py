@@ -23,10 +23,11 @@ from omegaconf import DictConfig
 from torch import nn
 
 from lmf_sr.atomic import replacing
-from lmf_sr.building import CONF, build
+from lmf_sr.building import build
 from lmf_sr.checkpoints import export
 from lmf_sr.jobs.settings import as_dict
 from lmf_sr.model import Model
+from lmf_sr.paths import CONF
 from lmf_sr.results.records import FILE, Record, read_record
 from lmf_sr.results.table import Table
 

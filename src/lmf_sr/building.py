@@ -5,7 +5,6 @@ options. A method is added by adding its file and its YAML; there is no other li
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from hydra.utils import get_class
@@ -13,9 +12,7 @@ from omegaconf import OmegaConf
 
 from lmf_sr.errors import InputError
 from lmf_sr.model import Model
-
-_PACKAGE = Path(__file__).parent
-CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parents[1] / "conf"  # in a wheel, in a checkout
+from lmf_sr.paths import CONF
 
 Choice = str | Mapping[str, Any]
 """A name, or `{"name": ..., **options}`."""

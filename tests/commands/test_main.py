@@ -71,8 +71,12 @@ def test_the_program_s_exit_status_is_main_s(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_help_does_not_wait_for_torch() -> None:
-    script = "import sys; from lmf_sr.commands.main import main; main(['--help']); print('torch' in sys.modules)"
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["evaluate", "--help"], ["train", "lr=1"]])
+def test_help_and_hints_do_not_wait_for_torch(arguments: list[str]) -> None:
+    script = (
+        "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules)); "
+        f"from lmf_sr.commands.main import main; main({arguments})"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
 

@@ -9,11 +9,11 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image
 
-from lmf_sr.building import CONF
 from lmf_sr.data import Benchmark, Embedded, Folder, Pictures, Store
 from lmf_sr.data.store import write_store
 from lmf_sr.errors import InputError
 from lmf_sr.images import HELD_OUT, TRAIN, read_rgb8
+from lmf_sr.paths import CONF
 
 
 def fill(folder: Path, *names: str) -> None:

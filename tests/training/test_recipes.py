@@ -11,8 +11,9 @@ from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from lmf_sr.building import CONF, build, choices
+from lmf_sr.building import build, choices
 from lmf_sr.jobs.settings import as_dict
+from lmf_sr.paths import CONF
 
 
 def configured(*overrides: str) -> DictConfig:

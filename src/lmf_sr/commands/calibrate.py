@@ -1,6 +1,5 @@
 """`lmf-sr calibrate`: which modulation intensity each decode scale is good for (CMSR), found on training images."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import rich
@@ -16,16 +15,10 @@ from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.data import PairedImages, Source
 from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
-from lmf_sr.jobs import app
 from lmf_sr.jobs.job import Outcome, job_folder
 from lmf_sr.jobs.settings import calibration_of, checkpoint_named, name_of, scales, trained_model
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.results.records import Result
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Runs the verb."""
-    app.run("calibrate", job, arguments)
 
 
 def job(cfg: DictConfig) -> Outcome:

@@ -20,7 +20,6 @@ from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.costs import profile
 from lmf_sr.evaluation.detailed_windows import detailed_crops
 from lmf_sr.evaluation.quality import Upscaler, evaluate
-from lmf_sr.jobs import app
 from lmf_sr.jobs.job import Outcome, job_folder, overrides
 from lmf_sr.jobs.settings import name_of, protocol_named, scales, size
 from lmf_sr.jobs.wandb_runs import to_wandb
@@ -32,11 +31,6 @@ from lmf_sr.results.rows import joined, table
 from lmf_sr.text import printable
 
 DETAILS = IN_FILES_ONLY | {"ssim", "encoder_parameters", "decoder_macs_as_run"}  # in table.csv and the records only
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Runs the verb."""
-    app.run("compare", job, arguments)
 
 
 def job(cfg: DictConfig) -> Outcome:

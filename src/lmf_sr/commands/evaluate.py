@@ -1,6 +1,5 @@
 """`lmf-sr evaluate`: PSNR and SSIM of a model on sets of images; a table on the terminal, a record in the job's folder."""
 
-from collections.abc import Sequence
 from functools import partial
 
 import rich
@@ -14,7 +13,6 @@ from lmf_sr.data import Source
 from lmf_sr.devices import device_named
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.quality import Upscaler, evaluate
-from lmf_sr.jobs import app
 from lmf_sr.jobs.job import Outcome
 from lmf_sr.jobs.settings import (
     checkpoint_named,
@@ -27,11 +25,6 @@ from lmf_sr.jobs.settings import (
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.results.records import Results
 from lmf_sr.results.rows import joined, table
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Runs the verb."""
-    app.run("evaluate", job, arguments)
 
 
 def job(cfg: DictConfig) -> Outcome:

@@ -1,7 +1,8 @@
 """`lmf-sr VERB ...`: finds the verb, and turns what the user can mend into one sentence on stderr.
 
-Exit status: 0 done; 2 bad input; 130 interrupted; 141 its output was closed. A verb is a module of this package with
-`main(arguments)`, imported only when asked for, so that no verb waits for what another needs.
+Exit status: 0 done; 2 bad input; 130 interrupted; 141 its output was closed. A verb is a module of this
+package with `main(arguments)` or, if it takes `KEY=VALUE`, with `job(configuration)`. It is imported only when it is needed, so
+that no verb waits for what another needs, and `--help` waits for nothing.
 """
 
 import os
@@ -19,19 +20,26 @@ from lmf_sr.text import make_tolerant
 class Verb(NamedTuple):
     module: str
     does: str
+    configured: bool = False  # whether it takes KEY=VALUE, as `conf/<verb>.yaml` has them
 
 
 VERBS = {
     "prepare": Verb("prepare", "photographs and archives (DIV2K, benchmark sets) to one file to train from"),
-    "train": Verb("train", "train a model; Ctrl-C keeps a checkpoint, and training resumes from it exactly"),
-    "evaluate": Verb("evaluate", "PSNR and SSIM of a model on benchmark sets or folders, at any scales"),
-    "compare": Verb("compare", "several models on the same images: table, figures and crops"),
-    "profile": Verb("profile", "parameters, multiply-accumulates and latency of a model, without data"),
+    "train": Verb(
+        "train", "train a model; Ctrl-C keeps a checkpoint; training resumes from it exactly", configured=True
+    ),
+    "evaluate": Verb(
+        "evaluate", "PSNR and SSIM of a model on benchmark sets or folders, at any scales", configured=True
+    ),
+    "compare": Verb("compare", "several models on the same images: table, figures and crops", configured=True),
+    "profile": Verb(
+        "profile", "parameters, multiply-accumulates and latency of a model, without data", configured=True
+    ),
     "collect": Verb("collect", "one table of any number of runs: CSV, Parquet or on the terminal"),
     "upscale": Verb("upscale", "make pictures larger, by any factor or to any size"),
     "view": Verb("view", "look at pictures in a browser: zoom to any factor, compare models"),
     "export": Verb("export", "a page in which a picture can be zoomed without end; or a model as ONNX"),
-    "calibrate": Verb("calibrate", "find what CMSR may render coarsely, for any error allowed"),
+    "calibrate": Verb("calibrate", "find what CMSR may render coarsely, for any error allowed", configured=True),
     "inspect": Verb("inspect", "draw what CMSR goes by: a picture's modulation intensity and levels"),
     "reproduce": Verb("reproduce", "the paper's tables and figures, from training to report"),
     "report": Verb("report", "the paper's tables and figures from the records of any jobs, on one page"),
@@ -90,7 +98,11 @@ def _run(arguments: Sequence[str]) -> int:
         if verb not in VERBS:
             raise InputError(f"there is no verb {verb!r}; choose one of {', '.join(VERBS)}")
         _show_input_warnings()
-        import_module(f"lmf_sr.commands.{VERBS[verb].module}").main(rest)
+        module = f"lmf_sr.commands.{VERBS[verb].module}"
+        if VERBS[verb].configured:
+            import_module("lmf_sr.jobs.app").run(verb, module, rest)
+        else:
+            import_module(module).main(rest)
     except InputError as error:
         print(f"lmf-sr: error: {error}", file=sys.stderr)
         return 2

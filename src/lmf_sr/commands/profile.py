@@ -1,7 +1,5 @@
 """`lmf-sr profile`: parameters, MACs and latency of a model per scale; a table and a record in the job's folder."""
 
-from collections.abc import Sequence
-
 import rich
 from omegaconf import DictConfig
 from rich.console import Console
@@ -9,17 +7,11 @@ from rich.progress import track
 
 from lmf_sr.devices import device_named
 from lmf_sr.evaluation.costs import profile
-from lmf_sr.jobs import app
 from lmf_sr.jobs.job import Outcome
 from lmf_sr.jobs.settings import configured_model, name_of, scales, size
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.results.records import Results
 from lmf_sr.results.rows import joined, table
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Runs the verb."""
-    app.run("profile", job, arguments)
 
 
 def job(cfg: DictConfig) -> Outcome:

@@ -9,7 +9,6 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lmf_sr.building import CONF, choices, original_of
+from lmf_sr.building import choices, original_of
 from lmf_sr.checkpoints import load
 from lmf_sr.commands.arguments import parser_for
 from lmf_sr.errors import InputError
@@ -27,8 +26,10 @@ from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.detailed_windows import detailed_crops
 from lmf_sr.evaluation.quality import Upscaler
 from lmf_sr.images import IMAGE_SUFFIXES
+from lmf_sr.jobs import app
 from lmf_sr.jobs.errors import explained
 from lmf_sr.jobs.job import CHECKPOINT
+from lmf_sr.paths import CONF
 from lmf_sr.reporting.report import CROPS, write_report
 from lmf_sr.results.plots import side_by_side
 from lmf_sr.results.records import FILE, Record, read_record
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str]) -> None:
 def _done(verb: str, sweep: Sequence[str]) -> bool:
     """Runs a sweep; says what failed."""
     try:
-        import_module(f"lmf_sr.commands.{verb}").main(sweep)
+        app.run(verb, f"lmf_sr.commands.{verb}", sweep)
     except InputError as error:
         print(f"lmf-sr: {error}", file=sys.stderr)
         return False

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from lmf_sr.data.datamodule import SuperResolutionData
 from lmf_sr.evaluation.costs import profile
 from lmf_sr.evaluation.metrics import PROTOCOLS
 from lmf_sr.evaluation.quality import evaluate
-from lmf_sr.jobs import app
 from lmf_sr.jobs.job import CHECKPOINT, Outcome, job_folder
 from lmf_sr.jobs.settings import as_dict, flat, name_of, scales, size
 from lmf_sr.jobs.wandb_runs import loggers
@@ -27,11 +26,6 @@ from lmf_sr.model import Model
 from lmf_sr.training.checkpoint_io import CheckpointFiles
 from lmf_sr.training.ddp_cleanup import ended_with_the_run
 from lmf_sr.training.learner import SuperResolution
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Runs the verb."""
-    app.run("train", job, arguments)
 
 
 def job(cfg: DictConfig) -> Outcome:

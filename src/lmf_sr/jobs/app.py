@@ -4,10 +4,13 @@ Hydra's errors become `InputError`s of one sentence. In a sweep the jobs after a
 command fails at the end; the same command again does what is not done yet.
 """
 
-import functools
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +23,44 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
 
-from lmf_sr.building import CONF
 from lmf_sr.errors import InputError
 from lmf_sr.glibc import keep_freed
 from lmf_sr.jobs import folders
 from lmf_sr.jobs.arguments import typeable
 from lmf_sr.jobs.errors import explained, warn
-from lmf_sr.jobs.job import Job, job_folder, overrides, perform, unfinished, written
-from lmf_sr.jobs.wandb_runs import end_run
+from lmf_sr.paths import CONF
+
+# What loads PyTorch is imported where it is needed: `--help` and errors need not wait for it.
 
 
-class Sweep(Callback):
-    """The sweep that this process runs; Hydra makes it (`conf/job.yaml`) and tells it."""
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep that has begun: its folder, and when the records in it were written."""
 
-    folder: Path | None = None
-    earlier: Mapping[Path, int]  # the records in it, and when they were written
+    folder: Path
+    earlier: Mapping[Path, int]
+
+
+_sweep: ContextVar[Sweep | None] = ContextVar("the sweep that this process runs", default=None)
+
+
+class SweepCallback(Callback):
+    """Learns of the sweep as it begins; Hydra makes it (`conf/job.yaml`)."""
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
-        Sweep.folder = Path(config.hydra.sweep.dir)
-        Sweep.earlier = written(Sweep.folder)
+        from lmf_sr.jobs.job import written
+
+        folder = Path(config.hydra.sweep.dir)
+        _sweep.set(Sweep(folder, written(folder)))
 
 
-def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
+def run(verb: str, module: str, arguments: Sequence[str]) -> None:
     """Runs the job, or a sweep of jobs, that the arguments describe, on `conf/<verb>.yaml`.
+
+    Args:
+        verb: names the configuration, and the folders of jobs.
+        module: has a function `job`, imported when the first job begins.
+        arguments: Hydra's options and `KEY=VALUE` settings.
 
     Raises:
         InputError: from the job, or for arguments that describe none.
@@ -53,29 +71,36 @@ def run(verb: str, job: Job, arguments: Sequence[str]) -> None:
     settings = get_args_parser().parse_known_intermixed_args([*arguments])[0].overrides
     options = [argument for argument in arguments if argument not in settings]
     settings = [typeable(setting) for setting in settings]
-    given = sys.argv
-    Sweep.folder = None
+    before = _sweep.set(None)
     try:
         described = OverridesParser.create().parse_overrides(settings)
         register_resolvers(folders.sweep_name(described))
-        # Where Hydra looks for them, in this order.
-        sys.argv = [f"lmf-sr {verb}", *options, *settings, _shared(described)]
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(
-            _performing(verb, job, failures, program=given[0])
-        )()
-    except Exception as error:
-        mendable = explained(error, verb)
-        if Sweep.folder is not None and [*unfinished(Sweep.folder, Sweep.earlier)]:
-            _conclude(Sweep.folder, Sweep.earlier, mendable or error)
-        if mendable is None:
-            raise
-        raise mendable from error
-    finally:
-        sys.argv = given
-    if Sweep.folder is not None:
-        _conclude(Sweep.folder, Sweep.earlier)
+        task = _performing(verb, module, failures, program=sys.argv[0])
+        with _command_line(f"lmf-sr {verb}", *options, *settings, _shared(described)):
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(task)()
+        error: Exception | None = None
+    except Exception as raised:
+        error = raised
+    sweep = _sweep.get()
+    _sweep.reset(before)
+    mendable = explained(error, verb) if error else None
+    if sweep is not None:
+        _conclude(sweep, mendable or error)
+    if error:
+        raise mendable or error from error
     if failures:
         raise InputError(failures[0])
+
+
+@contextmanager
+def _command_line(*arguments: str) -> Iterator[None]:
+    """The command line that Hydra reads, and from which Lightning starts the other processes of a run."""
+    given = sys.argv
+    sys.argv = [*arguments]
+    try:
+        yield
+    finally:
+        sys.argv = given
 
 
 def register_resolvers(sweep: str = "") -> None:
@@ -102,9 +127,11 @@ def _shared(given: Sequence[Override]) -> str:
     return f"hydra.job.config.override_dirname.exclude_keys=[{shared}]"
 
 
-def _conclude(sweep: Path, earlier: Mapping[Path, int], error: Exception | None = None) -> None:
-    """Says how the sweep ended; `error` is what kept some jobs from beginning. Raises InputError if jobs of it failed."""
-    failed = [*unfinished(sweep, earlier)]
+def _conclude(sweep: Sweep, error: Exception | None) -> None:
+    """Says how the sweep ended; `error` kept some jobs from beginning. Raises InputError if jobs of it failed."""
+    from lmf_sr.jobs.job import unfinished
+
+    failed = [*unfinished(sweep.folder, sweep.earlier)]
     for name, reason in failed:
         print(f"lmf-sr: {name}: {reason}", file=sys.stderr)
     if failed:
@@ -112,38 +139,43 @@ def _conclude(sweep: Path, earlier: Mapping[Path, int], error: Exception | None 
         raise InputError(
             f"{len(failed)} of the sweep's jobs failed, named above, and the same command runs these again{rest}"
         ) from error
-    print(f"the sweep is done; one table of it all: lmf-sr collect {sweep}")
+    if error is None:
+        print(f"the sweep is done; one table of it all: lmf-sr collect {sweep.folder}")
 
 
-def _performing(verb: str, job: Job, failures: list[str], program: str) -> TaskFunction:
-    """The job as Hydra calls it; what failed is in `failures` or, in a sweep, in the records.
+def _performing(verb: str, module: str, failures: list[str], program: str) -> TaskFunction:
+    """The job as Hydra calls it. What failed is added to `failures` or, in a sweep, stands in the records."""
 
-    Within the job, `sys.argv` is the command line of it alone, and `hydra.run.dir` its folder: Lightning starts the other
-    processes of a run by them.
-    """
-
-    @functools.wraps(job)
     def performing(cfg: DictConfig) -> None:
-        sys.argv = [program, verb, *overrides(), "hydra.mode=RUN"]
-        config: Any = HydraConfig.get()
-        with read_write(config):
-            config.run.dir = str(job_folder())
-        if config.job.chdir:
-            warn("hydra.job.chdir changes nothing here: paths are as seen from the folder the command was given in")
-            os.chdir(config.runtime.cwd)
-        keep_freed()
-        failure: str | None = "it did not end"
-        try:
-            failure = perform(verb, job, cfg)
-        except InputError as refused:
-            if config.mode == RunMode.MULTIRUN:  # Hydra hands on the first of them only
-                print(f"lmf-sr: {job_folder().name}: not begun: {refused}", file=sys.stderr)
-            raise
-        finally:
-            end_run(failed=failure is not None)
-        if failure is not None and config.mode == RunMode.RUN:
-            failures.append(failure)
-        elif failure is not None:
-            print(f"{job_folder().name}: failed: {failure}; the sweep goes on", flush=True)
+        _perform(verb, module, failures, program, cfg)
 
+    performing.__module__ = module  # Hydra takes the job's name from it
     return performing
+
+
+def _perform(verb: str, module: str, failures: list[str], program: str, cfg: DictConfig) -> None:
+    """One job. Within it, the command line is the job's alone, and `hydra.run.dir` its folder."""
+    from lmf_sr.jobs.job import job_folder, overrides, perform
+    from lmf_sr.jobs.wandb_runs import end_run
+
+    config: Any = HydraConfig.get()
+    with read_write(config):
+        config.run.dir = str(job_folder())
+    if config.job.chdir:
+        warn("hydra.job.chdir changes nothing here: paths are as seen from the folder the command was given in")
+        os.chdir(config.runtime.cwd)
+    keep_freed()
+    failure: str | None = "it did not end"
+    try:
+        with _command_line(program, verb, *overrides(), "hydra.mode=RUN"):
+            failure = perform(verb, import_module(module).job, cfg)
+    except InputError as refused:
+        if config.mode == RunMode.MULTIRUN:  # Hydra hands on the first of them only
+            print(f"lmf-sr: {job_folder().name}: not begun: {refused}", file=sys.stderr)
+        raise
+    finally:
+        end_run(failed=failure is not None)
+    if failure is not None and config.mode == RunMode.RUN:
+        failures.append(failure)
+    elif failure is not None:
+        print(f"{job_folder().name}: failed: {failure}; the sweep goes on", flush=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from lmf_sr.building import CONF
+from lmf_sr.paths import CONF
 
 SYNONYMS = {"checkpoint": "ckpt", "model": "ckpt", "learning_rate": "optimizer.lr", "steps": "trainer.max_steps"}
 

@@ -1,0 +1,6 @@
+"""Where the configuration lies."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parents[1] / "conf"  # in a wheel, in a checkout

@@ -1,0 +1,65 @@
+"""Private APIs of other projects that this one uses: each is named here, and fails here first where a version drops it.
+
+hydra._internal.utils.get_args_parser                        jobs/app.py: which arguments are settings
+lightning ... launchers._SubprocessScriptLauncher            training/ddp_cleanup.py: the other processes of a run
+torch.ops.mkldnn._linear_pointwise                           linear.py: linear layers by oneDNN
+wandb_workspaces ... Workspace._to_model                     commands/workspace.py: what is sent to W&B
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+import lmf_sr
+
+SOURCES = {path: path.read_text() for path in Path(lmf_sr.__file__).parent.rglob("*.py")}
+FOREIGN = (
+    r"hydra\._internal[\w.]*",
+    r"lightning[\w.]*\._\w+|import _[A-Z]\w+",
+    r"torch\.ops\.mkldnn\.\w+",
+    r"\._to_model\b",
+)
+KNOWN = {
+    "hydra._internal.utils": "jobs/app.py",
+    "import _SubprocessScriptLauncher": "training/ddp_cleanup.py",
+    "torch.ops.mkldnn._linear_pointwise": "linear.py",
+    "._to_model": "commands/workspace.py",
+}
+
+
+def test_no_others_are_used() -> None:
+    found = {
+        (match, path.relative_to(Path(lmf_sr.__file__).parent).as_posix())
+        for path, source in SOURCES.items()
+        for match in re.findall("|".join(FOREIGN), source)
+    }
+    assert found <= {*KNOWN.items()}
+
+
+def test_hydra_tells_settings_from_options() -> None:
+    from hydra._internal.utils import get_args_parser
+
+    arguments = ["--cfg", "job", "scale=2", "-m", "~logger"]
+    assert get_args_parser().parse_known_intermixed_args(arguments)[0].overrides == ["scale=2", "~logger"]
+
+
+def test_lightning_s_launcher_has_the_list_of_its_processes() -> None:
+    from lightning.fabric.plugins import LightningEnvironment
+    from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+
+    launcher = _SubprocessScriptLauncher(LightningEnvironment(), num_processes=2, num_nodes=1)
+    assert launcher.procs == []
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
+def test_torch_has_the_linear_layer_of_onednn() -> None:
+    x, weight, bias = torch.rand(3, 5), torch.rand(4, 5), torch.rand(4)
+    found = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    torch.testing.assert_close(found, torch.nn.functional.linear(x, weight, bias))
+
+
+def test_a_workspace_has_the_model_that_is_sent() -> None:
+    workspaces = pytest.importorskip("wandb_workspaces.workspaces")
+    assert callable(workspaces.Workspace._to_model)
