@@ -46,7 +46,7 @@ def test_hydra_tells_settings_from_options() -> None:
 
 
 def test_lightning_s_launcher_has_the_list_of_its_processes() -> None:
-    from lightning.fabric.plugins import LightningEnvironment
+    from lightning.fabric.plugins.environments import LightningEnvironment
     from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
     launcher = _SubprocessScriptLauncher(LightningEnvironment(), num_processes=2, num_nodes=1)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lmf_sr.building import build
     from lmf_sr.checkpoints import load
     from lmf_sr.cmsr.table import Scale2Mod
+    from lmf_sr.evaluating import evaluate
     from lmf_sr.model import ContinuousImage, Model
     from lmf_sr.upscaling.api import upscale
 
@@ -27,6 +28,7 @@ __all__ = [
     "Scale2Mod",
     "__version__",
     "build",
+    "evaluate",
     "load",
     "upscale",
 ]
@@ -36,6 +38,7 @@ _HOMES = {
     "Model": "model",
     "Scale2Mod": "cmsr.table",
     "build": "building",
+    "evaluate": "evaluating",
     "load": "checkpoints",
     "upscale": "upscaling.api",
 }

@@ -1,5 +1,6 @@
 """`lmf-sr evaluate`: PSNR and SSIM of a model on sets of images; a table on the terminal, a record in the job's folder."""
 
+from collections.abc import Callable
 from functools import partial
 
 import rich
@@ -11,8 +12,9 @@ from rich.progress import Progress
 from lmf_sr.cmsr.savings import SavingsMeter
 from lmf_sr.data import Source
 from lmf_sr.devices import device_named
+from lmf_sr.evaluating import evaluate_source
 from lmf_sr.evaluation.baseline import Bicubic
-from lmf_sr.evaluation.quality import Upscaler, evaluate
+from lmf_sr.evaluation.quality import Upscaler
 from lmf_sr.jobs.job import Outcome
 from lmf_sr.jobs.settings import (
     checkpoint_named,
@@ -33,12 +35,13 @@ def job(cfg: DictConfig) -> Outcome:
     name, model, saving = _upscaler(cfg)
     source: Source = instantiate(cfg.data)
     protocol = protocol_named(cfg.protocol or source.protocol)
-    sets = source.evaluation()
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("evaluating", total=len(wanted) * sum(map(len, sets)))
-        after_image = partial(progress.advance, task)
-        found = [evaluate(model, images, scale, protocol, after_image, saving) for images in sets for scale in wanted]
+
+        def begin(images: int) -> Callable[[], None]:
+            return partial(progress.advance, progress.add_task("evaluating", total=images))
+
+        found = evaluate_source(model, source, wanted, protocol.name, saving, begin)
     results: Results = {name: found}
     shown = table(joined([results]), f"protocol {protocol.name}")
     return Outcome(

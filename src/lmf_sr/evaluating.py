@@ -1,0 +1,74 @@
+"""`lmf_sr.evaluate`: how good a model is on pictures, from Python; `lmf-sr evaluate` is the same with a record."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lmf_sr.checkpoints import DEFAULT_MODEL, load
+from lmf_sr.cmsr.savings import SavingsMeter
+from lmf_sr.data import Embedded, Folder, Source
+from lmf_sr.devices import device_named
+from lmf_sr.errors import InputError
+from lmf_sr.evaluation.baseline import Bicubic
+from lmf_sr.evaluation.metrics import PROTOCOLS
+from lmf_sr.evaluation.quality import Upscaler
+from lmf_sr.evaluation.quality import evaluate as evaluate_set
+from lmf_sr.model import Model
+from lmf_sr.results.records import Result
+
+
+def evaluate(
+    model: str | Path | Model = DEFAULT_MODEL,
+    images: str | os.PathLike[str] | Source | None = None,
+    scale: float | Sequence[float] = (2, 3, 4),
+    *,
+    protocol: str | None = None,
+    device: str = "auto",
+) -> list[Result]:
+    """PSNR and SSIM of a model on sets of pictures, at any scales.
+
+    Args:
+        model: a shipped model's name, a checkpoint file, or a model; or "bicubic", the baseline.
+        images: a folder as `data=folder` reads it, or a source of `lmf_sr.data`; None for the embedded photographs.
+        scale: how much larger the HR pictures are than the LR pictures: one, or several.
+        protocol: one of `evaluation.metrics.PROTOCOLS`; None for what is customary with the pictures.
+        device: auto, cpu, cuda, cuda:1; a `Model` stays where it is.
+
+    Returns:
+        A result for each set and scale: `result.metrics` has the means, `result.images` those of each picture in dB, and
+        `result.failures` says why a picture could not be measured.
+
+    Raises:
+        InputError: a model, folder, scale, protocol or device that is of no use, saying why.
+    """
+    scales = [float(scale)] if isinstance(scale, int | float) else [float(one) for one in scale]
+    if not scales or not all(1 <= one < float("inf") for one in scales):
+        raise InputError(f"scale {scale} makes no picture larger: a scale is a number of at least 1")
+    if protocol is not None and protocol not in PROTOCOLS:
+        raise InputError(f"there is no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
+    upscaler: Upscaler
+    if isinstance(model, Model):
+        upscaler = model
+    else:
+        upscaler = Bicubic() if model == "bicubic" else load(model).to(device_named(device))
+    if isinstance(images, str | os.PathLike):
+        images = Folder(Path(images))
+    return evaluate_source(upscaler, images or Embedded(), scales, protocol)
+
+
+def evaluate_source(
+    model: Upscaler,
+    source: Source,
+    scales: Sequence[float],
+    protocol: str | None,
+    saving: SavingsMeter | None = None,
+    begin: Callable[[int], Callable[[], None]] = lambda images: lambda: None,
+) -> list[Result]:
+    """A result for each set of a source and each scale.
+
+    `begin` is told how many pictures there are to measure; what it gives back is called after each of them.
+    """
+    sets = source.evaluation()
+    after_image = begin(len(scales) * sum(map(len, sets)))
+    compared = PROTOCOLS[protocol or source.protocol]
+    return [evaluate_set(model, images, scale, compared, after_image, saving) for images in sets for scale in scales]
