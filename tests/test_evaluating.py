@@ -17,7 +17,7 @@ from lmf_sr.results.records import read_record
 def test_a_folder_at_several_scales(run: Run, tmp_path: Path, checkpoint: Path) -> None:
     for name in ("a", "b"):
         write_picture(tmp_path / "photos" / f"{name}.png", Picture(torch.rand(3, 48, 60)))
-    settings = ("data=folder", "data.root=photos", "scale=[2,2.7]", "device=cpu", "hydra.run.dir=mine")
+    settings = ("data=pictures", "data.root=photos", "scale=[2,2.7]", "device=cpu", "hydra.run.dir=mine")
     assert run("evaluate", f"ckpt={checkpoint}", *settings).status == 0
     (expected,) = read_record(tmp_path / "mine" / "result.json").results.values()
     assert lmf_sr.evaluate(checkpoint, "photos", [2, 2.7], device="cpu") == expected

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
 from lmf_sr.cmsr.savings import SavingsMeter
-from lmf_sr.data import Embedded, Folder, Source
+from lmf_sr.data import Embedded, Pictures, Source
 from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.baseline import Bicubic
@@ -29,7 +29,7 @@ def evaluate(
 
     Args:
         model: a shipped model's name, a checkpoint file, or a model; or "bicubic", the baseline.
-        images: a folder as `data=folder` reads it, or a source of `lmf_sr.data`; None for the embedded photographs.
+        images: a folder, of which all pictures are taken, or a source of `lmf_sr.data`; None for the embedded photographs.
         scale: how much larger the HR pictures are than the LR pictures: one, or several.
         protocol: one of `evaluation.metrics.PROTOCOLS`; None for what is customary with the pictures.
         device: auto, cpu, cuda, cuda:1; a `Model` stays where it is.
@@ -52,7 +52,7 @@ def evaluate(
     else:
         upscaler = Bicubic() if model == "bicubic" else load(model).to(device_named(device))
     if isinstance(images, str | os.PathLike):
-        images = Folder(Path(images))
+        images = Pictures(Path(images))
     return evaluate_source(upscaler, images or Embedded(), scales, protocol)
 
 

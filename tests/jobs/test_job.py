@@ -288,7 +288,7 @@ def test_a_shipped_model_is_an_input_by_its_name(run: Run, tmp_path: Path) -> No
 
 def test_only_paths_in_the_job_s_folder_are_shortened(run: Run, tmp_path: Path, photos: Path) -> None:
     photos.rename(tmp_path / "mine_photos")
-    data = ("data=folder", f"data.root={tmp_path / 'mine_photos'}")
+    data = ("data=folder", "data.held_out=1", f"data.root={tmp_path / 'mine_photos'}")
     assert run("evaluate", "ckpt=bicubic", *data, "data.held_out=1", "scale=2", "hydra.run.dir=mine").status == 0
     assert read_record(tmp_path / "mine" / "result.json").settings["data.root"] == str(tmp_path / "mine_photos")
     assert run("train", *TINY, *data, "trainer.max_steps=2", "hydra.run.dir=mine2").status == 0

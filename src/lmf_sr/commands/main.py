@@ -1,8 +1,9 @@
 """`lmf-sr VERB ...`: finds the verb, and turns what the user can mend into one sentence on stderr.
 
-Exit status: 0 done; 2 bad input; 130 interrupted; 141 its output was closed. A verb is a module of this
-package with `main(arguments)` or, if it takes `KEY=VALUE`, with `job(configuration)`. It is imported only when it is needed, so
-that no verb waits for what another needs, and `--help` waits for nothing.
+Exit status: 0 done; 2 bad input; 130 interrupted; 141 its output was closed.
+
+A verb is a module of this package with `main(arguments)` or, if it takes `KEY=VALUE`, with `job(configuration)`. It is
+imported only when it is needed, so that no verb waits for what another needs, and `--help` waits for nothing.
 """
 
 import os
