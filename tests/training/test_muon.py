@@ -26,7 +26,7 @@ def stepped(value: Tensor, gradients: list[Tensor], lr: float = 1e-2) -> Tensor:
 def test_singular_values_come_near_one_and_singular_vectors_stay(shape: tuple[int, int]) -> None:
     u, s, vt = torch.linalg.svd(torch.randn(shape, generator=torch.manual_seed(0)), full_matrices=False)
     s = torch.linspace(0.05, 1.0, len(s))
-    found = u.T @ orthogonal(u @ torch.diag(s) @ vt) @ vt.T
+    found = u.T @ orthogonal((u @ torch.diag(s) @ vt)[None])[0] @ vt.T
     assert found.diag().min() > 0.6
     assert found.diag().max() < 1.3
     torch.testing.assert_close(found, torch.diag(found.diag()), atol=1e-4, rtol=0)
@@ -50,7 +50,7 @@ def test_a_convolution_is_the_matrix_of_its_output_channels() -> None:
 def test_momentum_is_nesterov_s() -> None:
     first, second = torch.randn(2, 6, 6, generator=torch.manual_seed(3))
     momentum = MOMENTUM * first + second
-    expected = -1e-2 * 0.2 * 6**0.5 * orthogonal(second + MOMENTUM * momentum)
+    expected = -1e-2 * 0.2 * 6**0.5 * orthogonal((second + MOMENTUM * momentum)[None])[0]
     one = stepped(torch.zeros(6, 6), [first])
     torch.testing.assert_close(stepped(torch.zeros(6, 6), [first, second]) - one, expected)
 
@@ -63,6 +63,22 @@ def test_vectors_are_adam_s() -> None:
         parameter.grad = gradient.clone()
         adam.step()
     torch.testing.assert_close(stepped(value, gradients), parameter.detach())
+
+
+def test_parameters_together_go_the_way_each_goes_alone() -> None:
+    shapes = [(8, 4, 3, 3), (8, 36), (5,), (8, 4, 3, 3), (6, 6), (7,), (40, 8)]
+    values = [torch.randn(shape, generator=torch.manual_seed(i)) for i, shape in enumerate(shapes)]
+    values[3] = values[3].to(memory_format=torch.channels_last)
+    gradients = [[torch.randn_like(value) for value in values] for _ in range(3)]
+    together = [Parameter(value.clone()) for value in values]
+    optimizer = Muon(together, 1e-2)
+    for i, gradient in enumerate(gradients):
+        for parameter, g in zip(together, gradient, strict=True):
+            parameter.grad = g.clone() if i or parameter.ndim > 1 else None  # vectors begin a step later
+        optimizer.step()
+    for i, (value, parameter) in enumerate(zip(values, together, strict=True)):
+        alone = stepped(value, [gradient[i] for gradient in gradients[value.ndim == 1 :]])
+        torch.testing.assert_close(parameter.detach(), alone)
 
 
 def test_it_goes_on_from_its_saved_state() -> None:

@@ -5,9 +5,13 @@
 so that every direction of a weight learns at the same pace, whatever its share of the gradient. The factor (Liu et al. 2025,
 "Muon is scalable for LLM training", eq. 4) gives an update the size of one of Adam's: both take the same learning rate. A
 convolution of k x k is the matrix (out, in * k * k). Biases and other vectors are left to Adam.
+
+Matrices of one shape are made orthogonal together, and all else is done for all parameters at once, so that a GPU has few
+kernels to start and never to wait.
 """
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -40,45 +44,63 @@ class Muon(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    rule = muon if parameter.ndim >= 2 else adam
-                    parameter.sub_(rule(parameter.grad, self.state[parameter]), alpha=group["lr"])
+            trained = [parameter for parameter in group["params"] if parameter.grad is not None]
+            for rule, parameters in (
+                (muon, [parameter for parameter in trained if parameter.ndim >= 2]),
+                (adam, [parameter for parameter in trained if parameter.ndim < 2]),
+            ):
+                if parameters:
+                    gradients = [parameter.grad for parameter in parameters]
+                    updates = rule(gradients, [self.state[parameter] for parameter in parameters])
+                    torch._foreach_add_(parameters, updates, alpha=-group["lr"])
         return loss
 
 
-def muon(gradient: Tensor, state: dict[str, Any]) -> Tensor:
-    """What Muon takes off a weight at learning rate 1, of the gradient's shape."""
-    momentum = state.setdefault("momentum", torch.zeros_like(gradient))
-    momentum.mul_(MOMENTUM).add_(gradient)
-    update = gradient.add(momentum, alpha=MOMENTUM).flatten(1)
-    return orthogonal(update).mul_(0.2 * max(update.shape) ** 0.5).view_as(gradient)
+def muon(gradients: Sequence[Tensor], states: Sequence[dict[str, Any]]) -> list[Tensor]:
+    """What Muon takes off each weight at learning rate 1, of the gradients' shapes."""
+    momenta = [state.setdefault("momentum", torch.zeros_like(g)) for g, state in zip(gradients, states, strict=True)]
+    torch._foreach_mul_(momenta, MOMENTUM)
+    torch._foreach_add_(momenta, gradients)
+    updates = list(torch._foreach_add(gradients, momenta, alpha=MOMENTUM))
+    of_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for i, update in enumerate(updates):
+        of_shape[update.flatten(1).shape].append(i)
+    for shape, places in of_shape.items():
+        matrices = orthogonal(torch.stack([updates[i].flatten(1) for i in places])).mul_(0.2 * max(shape) ** 0.5)
+        for i, matrix in zip(places, matrices, strict=True):
+            updates[i] = matrix.view(updates[i].shape)
+    return updates
 
 
-def orthogonal(matrix: Float[Tensor, "m n"]) -> Float[Tensor, "m n"]:
-    """Nearly U V^T of the singular value decomposition U S V^T.
+def orthogonal(matrices: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
+    """Nearly U V^T of each matrix's singular value decomposition U S V^T.
 
     Each of the steps applies x -> a x + b x^3 + c x^5 to the singular values, with coefficients that bring those between
     about 0.01 and 1 to between 0.7 and 1.2 fastest; nearer to 1 is not better.
     """
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     a, b, c = QUINTIC
     for _ in range(STEPS):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if tall else x
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT.contiguous() if tall else x
 
 
-def adam(gradient: Tensor, state: dict[str, Any]) -> Tensor:
-    """What Adam (Kingma & Ba 2015, algorithm 1) takes off a vector at learning rate 1."""
-    mean = state.setdefault("mean", torch.zeros_like(gradient))
-    square = state.setdefault("square", torch.zeros_like(gradient))
-    state["step"] = state.get("step", 0) + 1
-    mean.lerp_(gradient, 1 - BETAS[0])
-    square.lerp_(gradient.square(), 1 - BETAS[1])
+def adam(gradients: Sequence[Tensor], states: Sequence[dict[str, Any]]) -> Sequence[Tensor]:
+    """What Adam (Kingma & Ba 2015, algorithm 1) takes off each vector at learning rate 1."""
+    for gradient, state in zip(gradients, states, strict=True):
+        state.setdefault("mean", torch.zeros_like(gradient))
+        state.setdefault("square", torch.zeros_like(gradient))
+        state["step"] = state.get("step", 0) + 1
+    means, squares = ([state[moment] for state in states] for moment in ("mean", "square"))
+    torch._foreach_lerp_(means, gradients, 1 - BETAS[0])
+    torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - BETAS[1])
     corrected, scale = (
-        moment / (1 - beta ** state["step"]) for moment, beta in zip((mean, square), BETAS, strict=True)
+        torch._foreach_div(moments, [1 - beta ** state["step"] for state in states])
+        for moments, beta in zip((means, squares), BETAS, strict=True)
     )
-    return corrected / (scale.sqrt() + 1e-8)
+    torch._foreach_sqrt_(scale)
+    torch._foreach_add_(scale, 1e-8)
+    return torch._foreach_div(corrected, scale)
