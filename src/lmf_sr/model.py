@@ -110,11 +110,12 @@ class Model(nn.Module):
     def features(self, lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B C h w"]:
         """The encoder's output: compiled where that can be (`encoders/compiled.py`).
 
-        In training on a CPU, convolutions run channels-last: up to 1.3x faster, rounded coarser.
+        In training on a CPU, and anywhere in half precision, convolutions run channels-last: up to 1.3x faster, rounded
+        coarser.
         """
         if compiled.supports(self.encoder, lr):
             return compiled.encode(self.encoder, lr)
-        if self.training and lr.device.type == "cpu":
+        if self.training and (lr.device.type == "cpu" or torch.is_autocast_enabled(lr.device.type)):
             lr = lr.contiguous(memory_format=torch.channels_last)
         return self.encoder(lr)
 

@@ -137,6 +137,18 @@ def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_last_good_checkp
     assert all(parameter.isfinite().all() for parameter in load(tmp_path / "run" / "last.ckpt").parameters())
 
 
+@pytest.mark.parametrize(("interval", "kept"), [(2, 4), (100, None)])
+def test_a_loss_looked_at_now_and_then_is_found_before_any_file_holds_its_weights(
+    trainer: MakeTrainer, tmp_path: Path, interval: int, kept: int | None
+) -> None:
+    with pytest.raises(InputError, match="the loss became nan at step 5"):
+        run = trainer(8, "run", Spoil(5, after=False), val_check_interval=interval)
+        run.fit(learner(checked_every=50), tiny_data())
+    assert run.global_step > 5
+    file = tmp_path / "run" / "last.ckpt"
+    assert (torch.load(file, **WEIGHTS_ONLY)["global_step"] if file.exists() else None) == kept
+
+
 def test_weights_that_are_not_finite_are_not_kept(trainer: MakeTrainer, tmp_path: Path) -> None:
     best = ModelCheckpoint(tmp_path / "run", "best", monitor="psnr/mean", mode="max")
     with pytest.raises(InputError, match="weights became infinite or not a number at step 4"):

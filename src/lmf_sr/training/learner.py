@@ -6,6 +6,7 @@ Everything a step depends on besides the weights is a function of the step: its 
 numbers (SwinIR drops paths at random). A resumed run therefore repeats an uninterrupted one bit for bit.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from lmf_sr.errors import InputError
 from lmf_sr.model import Model
 from lmf_sr.training.resuming import Settings, changes, check_optimizer, kept_settings, replace_rates, shaping
 from lmf_sr.training.schedules import ByTime
+from lmf_sr.training.watch import LossWatch
 
 OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], Optimizer]
 ScheduleFactory = Callable[[Optimizer], LRScheduler]
@@ -45,6 +47,7 @@ class SuperResolution(lightning.LightningModule):
         loss: compares a prediction with what it should be.
         seed: seeds the random numbers that training steps draw.
         settings: the settings by dotted keys; a checkpoint keeps those that shape the weights (`resuming.py`).
+        checked_every: steps between two looks at whether losses are finite; None for what suits the device (`watch.py`).
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class SuperResolution(lightning.LightningModule):
         loss: Loss = F.l1_loss,
         seed: int = 0,
         settings: Settings | None = None,
+        checked_every: int | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -62,6 +66,7 @@ class SuperResolution(lightning.LightningModule):
         self.loss = loss
         self.settings = shaping(settings or {})
         self.resumed_step: int | None = None  # the step of the checkpoint that the run went on from
+        self.watch = LossWatch(checked_every)
         self.save_hyperparameters({"model": model.config})
 
     def configure_optimizers(self) -> Any:
@@ -108,6 +113,8 @@ class SuperResolution(lightning.LightningModule):
         return float(self.trainer.strategy.broadcast(elapsed / (elapsed + remaining)))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Raises InputError, so that no file is written, if a loss was not finite."""
+        self._check_losses()
         checkpoint["settings"] = self.settings
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -151,13 +158,30 @@ class SuperResolution(lightning.LightningModule):
         torch.manual_seed(self.seed + self.global_step * self.trainer.world_size + self.global_rank)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Float[Tensor, ""]:
-        """The loss. Raises InputError, before it can spoil the weights, if it is not finite on any process."""
+        """The loss. Raises InputError if it is not finite on any process: on a CPU before it can spoil the weights, on a GPU
+        before a checkpoint can hold them (`watch.py`)."""
         loss = self.loss(self.model(batch.lr, batch.coords, batch.cell), batch.rgb)
-        if not self.trainer.strategy.reduce_boolean_decision(bool(loss.isfinite())):
-            raise diverged(f"the loss became {loss.item():g}", self.global_step)
+        if self.watch.see(loss, self.global_step):
+            self._check_losses()
         self.log("loss", loss, prog_bar=True)
-        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        # A tensor, because Lightning would send a number to the device and wait for it.
+        self.log("lr", torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"]))
         return loss
+
+    def _check_losses(self) -> None:
+        found = self.watch.found()
+        if not self.trainer.strategy.reduce_boolean_decision(found is None):
+            step, loss = found or (self.global_step, math.nan)  # of another process
+            raise diverged(f"the loss became {loss:g}", step)
+
+    def on_validation_start(self) -> None:
+        self._check_losses()
+
+    def on_fit_start(self) -> None:
+        self.watch = LossWatch(self.watch.every)
+        if self.device.type == "cuda" and str(self.trainer.precision).endswith("mixed"):
+            # The order in which half-precision convolutions read their weights, and features theirs.
+            self.model.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def on_train_batch_end(self, outputs: Any, batch: Sample, batch_idx: int) -> None:
         # Whatever the validation interval, a run ends with a validation, and so with a checkpoint.

@@ -27,9 +27,8 @@ class LossWatch:
         """Takes the loss of a step; whether it is time to look."""
         value = loss.detach().float()
         here = torch.stack([torch.full_like(value, step), value])
-        none = torch.cat([torch.full_like(here[:1], -1), here[1:]])
         if self.first is None:
-            self.first = none
+            self.first = torch.full_like(here, -1)
         self.first = torch.where((self.first[0] < 0) & ~value.isfinite(), here, self.first)
         every = self.every or (1 if loss.device.type == "cpu" else STEPS_BETWEEN)
         return step % every == 0
