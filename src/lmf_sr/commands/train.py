@@ -41,6 +41,8 @@ def job(cfg: DictConfig) -> Outcome:
     seed_everything(cfg.seed, verbose=False)
     settings, wanted = as_dict(cfg), scales(cfg.scale)
     model = _initial(settings)
+    if cfg.compile:
+        model.compile(dynamic=False)  # all batches have one shape
     optimizer, schedule, loss = (instantiate(cfg[part]) for part in ("optimizer", "schedule", "loss"))
     learner = SuperResolution(model, optimizer, schedule, loss, cfg.seed, flat(settings))
     source: Source = instantiate(cfg.data)

@@ -290,5 +290,6 @@ class LinearFirst(Conversion):
 
     @property
     def render_weights(self) -> list[Float[Tensor, "o i"]]:
-        first, *others = super().render_weights
+        # Not by `super()`, whose properties torch.compile cannot read.
+        first, *others = (layer.weight for layer in self.render_mlp.linears)
         return [first[:, self.code_dim : self.code_dim + 2], *others]
