@@ -141,8 +141,8 @@ def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_last_good_checkp
 def test_a_loss_looked_at_now_and_then_is_found_before_any_file_holds_its_weights(
     trainer: MakeTrainer, tmp_path: Path, interval: int, kept: int | None
 ) -> None:
+    run = trainer(8, "run", Spoil(5, after=False), val_check_interval=interval)
     with pytest.raises(InputError, match="the loss became nan at step 5"):
-        run = trainer(8, "run", Spoil(5, after=False), val_check_interval=interval)
         run.fit(learner(checked_every=50), tiny_data())
     assert run.global_step > 5
     file = tmp_path / "run" / "last.ckpt"

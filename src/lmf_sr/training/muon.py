@@ -11,7 +11,7 @@ kernels to start and never to wait.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -56,7 +56,7 @@ class Muon(Optimizer):
         return loss
 
 
-def muon(gradients: Sequence[Tensor], states: Sequence[dict[str, Any]]) -> list[Tensor]:
+def muon(gradients: list[Tensor], states: list[dict[str, Any]]) -> list[Tensor]:
     """What Muon takes off each weight at learning rate 1, of the gradients' shapes."""
     momenta = [state.setdefault("momentum", torch.zeros_like(g)) for g, state in zip(gradients, states, strict=True)]
     torch._foreach_mul_(momenta, MOMENTUM)
@@ -88,7 +88,7 @@ def orthogonal(matrices: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
     return x.mT.contiguous() if tall else x
 
 
-def adam(gradients: Sequence[Tensor], states: Sequence[dict[str, Any]]) -> Sequence[Tensor]:
+def adam(gradients: list[Tensor], states: list[dict[str, Any]]) -> list[Tensor]:
     """What Adam (Kingma & Ba 2015, algorithm 1) takes off each vector at learning rate 1."""
     for gradient, state in zip(gradients, states, strict=True):
         state.setdefault("mean", torch.zeros_like(gradient))
@@ -103,4 +103,4 @@ def adam(gradients: Sequence[Tensor], states: Sequence[dict[str, Any]]) -> Seque
     )
     torch._foreach_sqrt_(scale)
     torch._foreach_add_(scale, 1e-8)
-    return torch._foreach_div(corrected, scale)
+    return list(torch._foreach_div(corrected, scale))
