@@ -56,10 +56,10 @@ def test_patches_of_almost_no_norm_are_not_blown_up() -> None:
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3))
 @settings(deadline=None)
 def test_sums_along_diagonals(H: int, W: int, h: int, w: int) -> None:
-    x = torch.randn(H, W, h, w, dtype=torch.float64)
+    x = torch.randn(2, H, W, h, w, dtype=torch.float64)
     padded = F.pad(x, 8 * [1])
     near = [(a, b) for a in (0, 1, 2) for b in (0, 1, 2)]
-    expected = sum(padded[a : a + H, b : b + W, a : a + h, b : b + w] for a, b in near)
+    expected = sum(padded[:, a : a + H, b : b + W, a : a + h, b : b + w] for a, b in near)
     torch.testing.assert_close(along_diagonals(x), expected)
 
 

@@ -14,7 +14,8 @@ No patch is ever made (`plain.py` does). Patches overlap, and what is common to 
 The product of two 3x3 patches is the M+ of M[p, j] = <m[p], r[j]>; and a patch of 6x6 is 3x3 cells of 2x2, so that the cell
 at p of the overlapping sum is sum_j A+[p, j] e[j], e[j] the cell at j. The products are a ninth of those of patches.
 
-Larger images are attended in blocks of 48 x 48, one after the other, and blocks in bands of rows.
+Larger images are attended in blocks of 48 x 48, one after the other. Small images of a batch are attended together, large
+ones in bands of rows.
 """
 
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from lmf_sr.linear import linear
 
 BLOCK = 48
 BAND = 2**21  # pairs of positions attended at once: what they take is then kept by malloc, and in part by the cache
+BAND_OF_GPU = 2**27  # 0.5 GB in float32, so that a batch of training patches is attended at once
 
 
 class CrossScaleAttention(nn.Module):
@@ -48,43 +50,52 @@ class CrossScaleAttention(nn.Module):
         features = pad_to_even(features)
         match, reference = self.match(features), self.reference(F.avg_pool2d(features, 2))
         cells = F.pixel_unshuffle(self.embed(features), 2)
-        enlarged = torch.stack([weighted(*image) for image in zip(match, reference, cells, strict=True)])
+        pairs = match[0, 0].numel() * reference[0, 0].numel()
+        band = BAND if features.device.type == "cpu" else BAND_OF_GPU
+        groups = bands(len(match), pairs, band)
+        enlarged = torch.cat([weighted(match[i:j], reference[i:j], cells[i:j], band) for i, j in groups])
         return self.down(F.pixel_shuffle(enlarged, 2))[..., :h, :w] / 6
 
 
 def weighted(
-    match: Float[Tensor, "k H W"], reference: Float[Tensor, "k h w"], cells: Float[Tensor, "c h w"]
-) -> Float[Tensor, "c H W"]:
-    """The cells of the overlapping sum, band by band."""
-    (H, W), (h, w) = match.shape[1:], reference.shape[1:]
-    norms = patch_norms(reference)
-    largest = norms.max()  # which keeps products within float16
-    keys, factors, cells = (reference / largest).flatten(1).T, 10 * largest / norms, cells.flatten(1)
+    match: Float[Tensor, "B k H W"], reference: Float[Tensor, "B k h w"], cells: Float[Tensor, "B c h w"], band: int = BAND
+) -> Float[Tensor, "B c H W"]:
+    """The cells of the overlapping sum, in bands of rows of about `band` pairs of positions."""
+    (B, _, H, W), (h, w) = match.shape, reference.shape[2:]
+    norms = patch_norms(reference)[:, None, None]
+    largest = norms.amax((3, 4), keepdim=True)  # which keeps products within float16
+    keys = (reference / largest[:, 0]).flatten(2).mT
+    factors, cells = 10 * largest / norms, cells.flatten(2)
     made = []
-    for top, bottom in bands(H, W * h * w, BAND):
+    for top, bottom in bands(H, B * W * h * w, band):
         # Of each sum along diagonals the rows at the ends miss a neighbour, unless the image ends there.
         first, last = max(top - 2, 0), min(bottom + 2, H)
         start, stop = max(top - 1, 0), min(bottom + 1, H)
-        products = linear(match[:, first:last].flatten(1).T, keys).to(factors).view(-1, W, h, w)
-        logits = along_diagonals(products)[start - first : stop - first] * factors
-        attention = softmax(logits.flatten(2), dim=-1).view_as(logits)
-        weights = along_diagonals(attention)[top - start : bottom - start].to(cells)
-        made.append(linear(cells, weights.reshape(-1, h * w)))
-    return torch.cat(made, dim=1).unflatten(1, (H, W))
+        products = products_of_rows(match[:, :, first:last].flatten(2).mT, keys).to(factors).view(B, -1, W, h, w)
+        logits = along_diagonals(products)[:, start - first : stop - first] * factors
+        attention = softmax(logits.flatten(3), dim=-1).view_as(logits)
+        weights = along_diagonals(attention)[:, top - start : bottom - start].to(cells)
+        made.append(products_of_rows(cells, weights.reshape(B, -1, h * w)))
+    return torch.cat(made, dim=2).unflatten(2, (H, W))
 
 
-def patch_norms(x: Float[Tensor, "k h w"]) -> Float[Tensor, "h w"]:
+def products_of_rows(a: Float[Tensor, "B n k"], b: Float[Tensor, "B m k"]) -> Float[Tensor, "B n m"]:
+    """All products of a row of a with a row of b, image by image; of a single image by what is fastest on a CPU."""
+    return linear(a[0], b[0])[None] if len(a) == 1 else a @ b.mT
+
+
+def patch_norms(x: Float[Tensor, "B k h w"]) -> Float[Tensor, "B h w"]:
     """The norm of each 3x3 patch, 1e-4 at least; in float32 at least."""
-    squares = x.to(torch.promote_types(x.dtype, torch.float32)).square().sum(0, keepdim=True)
-    return (9 * F.avg_pool2d(squares, 3, stride=1, padding=1)[0]).clamp(min=1e-8).sqrt()
+    squares = x.to(torch.promote_types(x.dtype, torch.float32)).square().sum(1, keepdim=True)
+    return (9 * F.avg_pool2d(squares, 3, stride=1, padding=1)[:, 0]).clamp(min=1e-8).sqrt()
 
 
-def along_diagonals(x: Float[Tensor, "H W h w"]) -> Float[Tensor, "H W h w"]:
-    """The sum of `x[p + d, j + d]` over d in {-1, 0, 1}^2: axis by axis."""
-    for p, j in ((0, 2), (1, 3)):
+def along_diagonals(x: Float[Tensor, "B H W h w"]) -> Float[Tensor, "B H W h w"]:
+    """The sum of `x[:, p + d, j + d]` over d in {-1, 0, 1}^2: axis by axis."""
+    for p, j in ((1, 3), (2, 4)):
         n, m = x.shape[p] - 1, x.shape[j] - 1
         if torch.compiler.is_compiling():  # an exported graph gets writing to a part of a tensor wrong
-            border = [int(axis in (p, j)) for axis in (3, 3, 2, 2, 1, 1, 0, 0)]
+            border = [int(axis in (p, j)) for axis in (4, 4, 3, 3, 2, 2, 1, 1)]
             wide = F.pad(x, border)
             x = x + wide.narrow(p, 0, n + 1).narrow(j, 0, m + 1) + wide.narrow(p, 2, n + 1).narrow(j, 2, m + 1)
             continue
