@@ -58,7 +58,10 @@ class CrossScaleAttention(nn.Module):
 
 
 def weighted(
-    match: Float[Tensor, "B k H W"], reference: Float[Tensor, "B k h w"], cells: Float[Tensor, "B c h w"], band: int = BAND
+    match: Float[Tensor, "B k H W"],
+    reference: Float[Tensor, "B k h w"],
+    cells: Float[Tensor, "B c h w"],
+    band: int = BAND,
 ) -> Float[Tensor, "B c H W"]:
     """The cells of the overlapping sum, in bands of rows of about `band` pairs of positions."""
     (B, _, H, W), (h, w) = match.shape, reference.shape[2:]
