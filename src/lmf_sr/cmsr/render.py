@@ -18,7 +18,7 @@ rendered on the target grid itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
+from itertools import compress, cycle
 
 import torch
 from jaxtyping import Bool, Float
@@ -96,9 +96,10 @@ def _by_themselves(
     out: Float[Tensor, "B 3 H W"],
     values: ValueRange,
 ) -> None:
-    for chosen, cell in zip(all_chosen, cells, strict=True):
-        if not chosen.latents.any():
-            continue
+    used = torch.stack(
+        [chosen.latents.any() for chosen in all_chosen]
+    ).tolist()  # a GPU is waited for once, not per level
+    for chosen, cell in compress(zip(all_chosen, cells, strict=True), used):
         if chosen.grid is target:
             render(cell, chosen, out, values)
         else:

@@ -35,19 +35,10 @@ def upsample(
     if picture.device.type == "cpu" and picture.dtype == torch.float32 and why_not_compiled() is None:
         pixels = grid_pixels(*((rows, cols) if needed is None else needed.axes), needed)
         bindings.upsample(picture, grid_axis(rows), grid_axis(cols), pixels, out, written=values)
-    elif needed is None:
-        lines = _along(picture, rows.lr, axis=-2)
-        out.copy_(values.apply_(_along(lines, cols.lr, axis=-1)))
     else:
-        image, row, col = needed.pixels().nonzero(as_tuple=True)
-        (top, bottom, down), (left, right, across) = (
-            (axis.low.to(at.device)[at], axis.high.to(at.device)[at], axis.share.to(picture)[at][:, None])
-            for axis, at in ((rows.lr, row), (cols.lr, col))
-        )
-        low, high = (
-            torch.lerp(picture[image, :, top, side], picture[image, :, bottom, side], down) for side in (left, right)
-        )
-        out[image, :, row, col] = values.apply_(low.lerp_(high, across)).to(out.dtype)
+        rgb = values.apply_(_along(_along(picture, rows.lr, axis=-2), cols.lr, axis=-1))
+        # All pixels, since counting the needed ones would make a GPU wait.
+        out.copy_(rgb if needed is None else torch.where(needed.pixels()[:, None], rgb, out))
 
 
 def _along(picture: Float[Tensor, "B C h w"], at: LerpAxis, axis: int) -> Float[Tensor, "B C H W"]:
