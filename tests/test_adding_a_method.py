@@ -47,8 +47,8 @@ def test_both_train_a_step_and_render(checkout: Path) -> None:
 
 def test_the_factored_conversion_is_its_plain_form(checkout: Path) -> None:
     """What the page promises of any conversion; under the shape checks of the tests."""
-    shutil.copy(ROOT / "tests" / "test_plain.py", checkout / "test_plain.py")
-    shutil.copy(ROOT / "tests" / "conftest.py", checkout / "conftest.py")
+    for name in ("test_plain.py", "conftest.py", "command_line.py"):
+        shutil.copy(ROOT / "tests" / name, checkout / name)
     methods = 'METHODS = ["poly", "lm-poly"]'
     test = re.sub(r"^METHODS = .*$", methods, (checkout / "test_plain.py").read_text(), flags=re.MULTILINE)
     (checkout / "test_plain.py").write_text(test)

@@ -11,6 +11,7 @@ from lmf_sr.checkpoints import DEFAULT_MODEL, load
 from lmf_sr.images import Picture, read_picture, write_picture
 from lmf_sr.results.records import read_record
 
+SMALL = "edsr-baseline-lm-liif n_resblocks=1 n_feats=8"  # how tables name the model that stands in for what ships
 PHOTOS = ("data=folder", "data.root=photos", "data.held_out=1", "device=cpu")
 
 
@@ -39,15 +40,19 @@ def test_upscale(run: Run, tmp_path: Path, named: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("named", [(), (f"ckpt={DEFAULT_MODEL}",)])
-def test_calibrate_writes_beside_it_what_evaluate_and_inspect_find(
-    run: Run, weights: Path, named: tuple[str, ...]
+def test_calibrate_leaves_what_ships_and_says_how_to_use_what_it_wrote(
+    run: Run, tmp_path: Path, weights: Path, named: tuple[str, ...]
 ) -> None:
     assert "levels" not in run("inspect", "photos/a.png", "--scale", "8").out
-    assert run("calibrate", *named, *PHOTOS, "targets=[8]", "decode_scales=[1,4]").status == 0
-    assert (weights / f"{DEFAULT_MODEL}.cmsr.json").is_file()
-    evaluated = run("evaluate", *named, *PHOTOS, "cmsr=mse1e-4", "scale=8", "protocol=benchmark-rgb")
+    calibrated = run("calibrate", *named, *PHOTOS, "targets=[8]", "decode_scales=[1,4]")
+    assert calibrated.status == 0, calibrated.err
+    assert not list(weights.glob("*.json"))
+    (table,) = tmp_path.glob(f"outputs/calibrate/*/{DEFAULT_MODEL}.cmsr.json")
+    assert f"cmsr.table={table.relative_to(tmp_path)}" in calibrated.out.replace("\n", "")
+    options = (f"cmsr.table={table}", "cmsr.mse_threshold=1e-4", "scale=8", "protocol=benchmark-rgb")
+    evaluated = run("evaluate", *named, *PHOTOS, *options)
     assert evaluated.status == 0, evaluated.err
-    assert "levels" in run("inspect", "photos/a.png", "--scale", "8").out
+    assert "levels" in run("inspect", "photos/a.png", "--scale", "8", "--table", str(table)).out
 
 
 @pytest.mark.parametrize("verb", ["evaluate", "profile"])
@@ -61,7 +66,7 @@ def test_options_that_contradict_it_are_refused(run: Run, verb: str) -> None:
 def test_profile(run: Run, tmp_path: Path) -> None:
     assert run("profile", f"ckpt={DEFAULT_MODEL}", "scale=2", "lr_size=[8,8]", "latency=false").status == 0
     (record,) = tmp_path.glob("outputs/profile/*/result.json")
-    assert list(read_record(record).results) == [DEFAULT_MODEL]
+    assert list(read_record(record).results) == [SMALL]
 
 
 def test_compare_with_a_checkpoint_of_the_same_kind(run: Run, tmp_path: Path, checkpoint: Path) -> None:
@@ -70,7 +75,7 @@ def test_compare_with_a_checkpoint_of_the_same_kind(run: Run, tmp_path: Path, ch
     outcome = run("compare", models, *PHOTOS, "scale=2", "lr_size=[8,8]", "crop.images=0", "protocol=benchmark-rgb")
     assert outcome.status == 0, outcome.err
     (record,) = tmp_path.glob("outputs/compare/*/result.json")
-    assert list(read_record(record).results) == [f"{DEFAULT_MODEL} (1 {DEFAULT_MODEL})", f"{DEFAULT_MODEL} (2 mine)"]
+    assert list(read_record(record).results) == [f"{SMALL} (1 {DEFAULT_MODEL})", f"{SMALL} (2 mine)"]
 
 
 @pytest.mark.parametrize(

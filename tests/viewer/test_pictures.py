@@ -101,7 +101,8 @@ def test_saving_the_whole_and_a_view(studio: Studio, pictures: Path) -> None:
     image = load("edsr-tiny-lm-liif").encode(read_picture(pictures / "small.png").rgb)
     assert abs(whole.astype(int) - bytes_of(image.render(144, 192)[0])).max() <= 1  # bands are rounded otherwise
     view = np.array(Image.open(studio.save("0", "0", PLACE, 180, 240, None)))
-    assert (view == studio.view("0", "0", Place(7.25, 11.5, 11, 180, 240))).all()
+    shown = studio.view("0", "0", Place(7.25, 11.5, 11, 180, 240))
+    assert abs(view.astype(int) - shown.astype(int)).max() <= 1  # rendered in other windows, hence rounded otherwise
     assert np.array(Image.open(studio.save("0", "nearest", None, 96, 128, None))).shape == (96, 128, 3)
 
 
