@@ -48,7 +48,7 @@ def test_calibrate_leaves_what_ships_and_says_how_to_use_what_it_wrote(
     assert calibrated.status == 0, calibrated.err
     assert not list(weights.glob("*.json"))
     (table,) = tmp_path.glob(f"outputs/calibrate/*/{DEFAULT_MODEL}.cmsr.json")
-    assert f"cmsr.table={table.relative_to(tmp_path)}" in calibrated.out.replace("\n", "")
+    assert f"cmsr.table={table}" in calibrated.out.replace("\n", "")
     options = (f"cmsr.table={table}", "cmsr.mse_threshold=1e-4", "scale=8", "protocol=benchmark-rgb")
     evaluated = run("evaluate", *named, *PHOTOS, *options)
     assert evaluated.status == 0, evaluated.err

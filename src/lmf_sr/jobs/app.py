@@ -76,7 +76,8 @@ def run(verb: str, module: str, arguments: Sequence[str]) -> None:
         described = OverridesParser.create().parse_overrides(settings)
         register_resolvers(folders.sweep_name(described))
         task = _performing(verb, module, failures, program=sys.argv[0])
-        with _command_line(f"lmf-sr {verb}", *options, *settings, _shared(described)):
+        name = f"hydra.job.name={verb}"  # which names the folders of jobs; what the user gives after it counts
+        with _command_line(f"lmf-sr {verb}", *options, name, *settings, _shared(described)):
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(task)()
         error: Exception | None = None
     except Exception as raised:
@@ -149,7 +150,6 @@ def _performing(verb: str, module: str, failures: list[str], program: str) -> Ta
     def performing(cfg: DictConfig) -> None:
         _perform(verb, module, failures, program, cfg)
 
-    performing.__module__ = module  # Hydra takes the job's name from it
     return performing
 
 
