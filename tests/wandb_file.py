@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ class OfflineRun:
 
     def __init__(self, path: Path) -> None:
         self.records = [Record.FromString(record) for record in _whole(path.read_bytes())]
-        (run,) = self._of_kind("run")
+        (run,) = self._of_kind("run") or [Record().run]
         self.group, self.name = run.run_group, run.display_name
         self.closed = len(self._of_kind("exit")) == 1
 
@@ -53,6 +54,18 @@ class OfflineRun:
         content = json.loads(files[f"{name}.table.json"].read_text())
         data = [[files[cell["path"]] if isinstance(cell, dict) else cell for cell in row] for row in content["data"]]
         return content["columns"], data
+
+
+def the_run_in(folder: Path) -> OfflineRun:
+    """The one offline run in a job's folder; W&B's service may write it a moment after the job has ended."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if logs := [*folder.glob("wandb/offline-run-*/run-*.wandb")]:
+            (log,) = logs
+            if (run := OfflineRun(log)).closed:
+                return run
+        time.sleep(0.2)
+    raise AssertionError(f"no W&B run in {folder} has ended")
 
 
 def _items(items: Iterable[Any]) -> dict[str, Any]:
