@@ -81,13 +81,13 @@ def test_shipped_models_are_loaded_by_name_from_anywhere(
     model: Model, shipped: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert shipped_models() == [DEFAULT_MODEL, "edsr-tiny-lm-liif"]
+    assert shipped_models() == ["edsr-tiny-lm-liif", DEFAULT_MODEL]
     assert same_weights(lmf_sr.load("edsr-tiny-lm-liif"), load(shipped / "edsr-tiny-lm-liif.safetensors"))
     assert same_weights(lmf_sr.load(), lmf_sr.load(DEFAULT_MODEL))
 
 
 def test_an_unknown_name_lists_what_ships(shipped: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"no shipped model of that name .shipped: {DEFAULT_MODEL}, edsr-tiny-lm-liif"):
+    with pytest.raises(InputError, match=f"no shipped model of that name .shipped: edsr-tiny-lm-liif, {DEFAULT_MODEL}"):
         load("edsr-tiny-liif")
     monkeypatch.setattr("lmf_sr.checkpoints.WEIGHTS", tmp_path / "nothing")
     with pytest.raises(InputError, match=f"'{DEFAULT_MODEL}' and no shipped model of that name .shipped: none"):

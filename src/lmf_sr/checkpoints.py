@@ -31,7 +31,7 @@ from lmf_sr.unpickling import unpickle
 
 FORMAT = "lmf-sr/1"
 WEIGHTS = Path(__file__).parent / "weights"  # the shipped models: NAME.safetensors, its calibration and model card
-DEFAULT_MODEL = "edsr-baseline-lm-liif"
+DEFAULT_MODEL = "rlfn-lm-liif"
 
 
 def load(source: str | Path = DEFAULT_MODEL) -> Model:

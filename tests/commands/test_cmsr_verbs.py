@@ -9,7 +9,7 @@ import torch
 from command_line import Run
 
 from lmf_sr.building import build
-from lmf_sr.checkpoints import export, load
+from lmf_sr.checkpoints import DEFAULT_MODEL, export, load
 from lmf_sr.cmsr.calibration import Calibration
 from lmf_sr.cmsr.table import Scale2Mod, fingerprint
 from lmf_sr.images import Picture, read_picture, write_picture
@@ -103,8 +103,8 @@ def test_a_shipped_model_keeps_its_calibration(
 ) -> None:
     shipped = tmp_path / "weights"
     shipped.mkdir()
-    ckpt.rename(shipped / "edsr-baseline-lm-liif.safetensors")
-    beside = shipped / "edsr-baseline-lm-liif.cmsr.json"
+    ckpt.rename(shipped / f"{DEFAULT_MODEL}.safetensors")
+    beside = shipped / f"{DEFAULT_MODEL}.cmsr.json"
     beside.write_text("shipped")
     monkeypatch.setattr("lmf_sr.checkpoints.WEIGHTS", shipped)
     outcome = run("calibrate", *SMALL, "hydra.run.dir=own")
