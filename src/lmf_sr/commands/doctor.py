@@ -20,9 +20,9 @@ renderer draws the pixels. Models whose options differ from the defaults may tak
 A wheel for x86-64 Linux brings compiled kernels. Elsewhere a C compiler is needed once: install one, or name it by CC.
 
 examples:
-  lmf-sr doctor
-  CC=clang lmf-sr doctor
-  OMP_NUM_THREADS=4 lmf-sr doctor
+  lmf-sr doctor                           what runs here
+  CC=clang lmf-sr doctor                  with another compiler
+  OMP_NUM_THREADS=4 lmf-sr doctor         with four threads
 """
 
 

@@ -67,7 +67,7 @@ def weighted(
     (B, _, H, W), (h, w) = match.shape, reference.shape[2:]
     norms = patch_norms(reference)[:, None, None]
     largest = norms.amax((3, 4), keepdim=True)  # which keeps products within float16
-    keys = (reference / largest[:, 0]).flatten(2).mT
+    keys = (reference / largest[:, 0]).to(match).flatten(2).mT
     factors, cells = 10 * largest / norms, cells.flatten(2)
     made = []
     for top, bottom in bands(H, B * W * h * w, band):
