@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def sources() -> dict[str, str]:
-    """What the pictures are made from, by name, each with its SHA-256."""
+    """Names the files that the pictures are made from, each with its SHA-256."""
     files = {"model": checkpoint_file(DEFAULT_MODEL), "speed": SPEED, "command": Path(__file__)}
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
 

@@ -13,7 +13,7 @@ class InputError(ValueError):
 
 
 class InputWarning(UserWarning):
-    """What a user should know about an input that is used all the same, as one clear sentence.
+    """A sentence that the user should read about an input that is used all the same.
 
     The command line prints it on stderr.
     """

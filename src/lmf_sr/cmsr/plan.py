@@ -27,7 +27,7 @@ from lmf_sr.rendering.tiling import Size, Window
 
 
 class Level(NamedTuple):
-    """One decode scale, and the largest intensity rendered at it (infinite: any)."""
+    """A decode scale and the largest intensity that is rendered at it, which is infinite where any is."""
 
     scale: float
     up_to: float

@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> None:
 def _without_esa(
     config: dict[str, Any], weights: dict[str, Tensor], path: Path
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The same encoder without its attention, whose mean over the embedded photographs is folded into the weights."""
+    """Leaves the attention out of an encoder and folds its mean over the embedded photographs into the weights."""
     if "decoder" in config or not config["encoder"].get("esa"):
         raise InputError(f"{path} holds no encoder alone with attention, so --without-esa has nothing to leave out")
     encoder = build(config["encoder"]).encoder

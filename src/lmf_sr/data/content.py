@@ -1,4 +1,4 @@
-"""What a model is trained on beside photographs: drawn patterns, and pictures of other kinds (text, screenshots, charts).
+"""Training content beside photographs: drawn patterns, and pictures of other kinds (text, screenshots, charts).
 
 A model that has seen photographs alone spoils single pixels, thin stripes and dithers, because their tones come out wrong.
 Sample number i is a pattern, another picture or a photograph by the shares asked for; which, depends on (seed, i) alone.

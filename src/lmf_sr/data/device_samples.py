@@ -145,7 +145,7 @@ def bytes_of(patches: Patches) -> int:
 
 
 def _pictures(patches: Patches) -> list[UInt8[Tensor, "3 _ _"]]:
-    """By their places."""
+    """The pictures by their places."""
     return [*patches.photographs.values(), *patches.others.values()]
 
 

@@ -43,7 +43,7 @@ class Patches(Dataset[Sample]):
         self.sizes = [(image.shape[1], image.shape[2]) for image in images.values()]
 
     def choose(self, number: int) -> tuple[int | UInt8[Tensor, "3 p p"], Cut]:
-        """What sample `number` is made of: a picture, by its place for `picture`, or a drawn pattern; and the cut of it."""
+        """Draws what sample `number` is made of: the place of a picture (see `picture`) or a pattern, and the cut of it."""
         other = self.content.choose(self.others, self.sampling, _rng(self.seed, _CONTENT, number))
         if other is not None:
             picture, cut = other

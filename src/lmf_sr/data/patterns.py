@@ -20,7 +20,7 @@ LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 
 
 def draw_pattern(side: int, rng: np.random.Generator) -> UInt8[Tensor, "3 side side"]:
-    """One pattern, or two beside each other, in colours."""
+    """Draws one pattern, or two beside each other, in colours."""
     picture = _coloured(side, rng)
     if rng.random() < 0.3:
         other, (top, left) = _coloured(side, rng), rng.integers(side, size=2)

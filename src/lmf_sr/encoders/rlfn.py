@@ -60,7 +60,7 @@ SMALLEST_FOR_ESA = 15  # pixels a side: a convolution of stride 2 leaves 7, whic
 
 
 class LocalFeatureBlock(nn.Module):
-    """One residual local feature block (RLFB)."""
+    """A residual local feature block (RLFB)."""
 
     def __init__(self, n_feats: int, esa: bool) -> None:
         super().__init__()
