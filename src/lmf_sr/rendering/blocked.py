@@ -9,7 +9,6 @@ The compiled form needs no whole state: from features, it makes the latents band
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -24,12 +23,12 @@ from lmf_sr.rendering.budget import DEFAULT, PIXEL, Budget
 from lmf_sr.rendering.pixel_axes import Axis, PixelMask
 from lmf_sr.rendering.renderer import Band, Encoded, RenderChosen
 from lmf_sr.rendering.scratch import Scratch
-from lmf_sr.rendering.strips import bands_from_states
+from lmf_sr.rendering.strips import FromStates
 from lmf_sr.rendering.tiling import Size
 from lmf_sr.rendering.value_range import ValueRange
 
 
-class Blocked:
+class Blocked(FromStates):
     """Blocks of pixels between four latents, on a CPU (see `Renderer`)."""
 
     name = "blocked"
@@ -42,11 +41,12 @@ class Blocked:
         use_compiled: bool = True,
     ) -> None:
         """`use_compiled` False takes PyTorch even where there is a compiled kernel."""
-        self.decoder: Any = decoder
+        super().__init__(decoder, features, budget)
         self.is_covered = cpu.supports(decoder, features.dtype)
         self.is_compiled = use_compiled and self.is_covered and why_not_compiled() is None
         self.from_features = self.is_compiled and cpu_latents.supports(decoder, features)
-        self.budget, self.states_at_once = budget, budget.reused if self.from_features else budget.states
+        if self.from_features:
+            self.states_at_once = budget.reused
 
     @staticmethod
     def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
@@ -64,7 +64,7 @@ class Blocked:
         self, encoded: Encoded, grid: Grid, values: ValueRange, out: Float[Tensor, "B 3 H W"] | None = None
     ) -> Iterator[Band]:
         if not self.from_features or encoded.prepared_state(encoded.cell(grid)) is not None:
-            yield from bands_from_states(self, encoded, grid, values, out)
+            yield from super().bands(encoded, grid, values, out)
             return
         lr, window = encoded.lr, encoded.window
         B, _, h, w = lr.shape
@@ -87,7 +87,7 @@ class Blocked:
         self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Scratch
     ) -> LMFState:
         if not self.from_features:
-            return self.decoder.prepare_window(features, cell, lr_size)
+            return super().prepare(features, cell, lr_size, scratch)
         relative = relative_cell(cell[:, 0], lr_size)
         return cpu_latents.Latents(self.decoder, features, relative, 0, features.shape[-1]).state(relative, scratch)
 

@@ -7,7 +7,7 @@
 Only the direct path renders without the local ensemble. `auto` takes the best there is. Training and single points have no
 grid to exploit and always take the direct path.
 
-A new renderer is a class with the methods of `renderer.Renderer`, listed here.
+A new renderer is a class with the methods of `renderer.Renderer`, listed here; `strips.FromStates` has two of them.
 """
 
 from jaxtyping import Float

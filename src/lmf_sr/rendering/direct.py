@@ -1,6 +1,6 @@
 """The direct renderer: every pixel of a grid is a query, in chunks, for any decoder. The reference for all faster paths."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,23 +10,16 @@ from torch import Tensor
 from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, coordinates_on, sample_bilinear
 from lmf_sr.lmf.conversion import LMFState
-from lmf_sr.rendering.budget import DEFAULT, Budget
 from lmf_sr.rendering.pixel_axes import PixelMask
-from lmf_sr.rendering.renderer import Band, Encoded, RenderChosen
-from lmf_sr.rendering.scratch import Scratch
-from lmf_sr.rendering.strips import bands_from_states
-from lmf_sr.rendering.tiling import Size
+from lmf_sr.rendering.renderer import RenderChosen
+from lmf_sr.rendering.strips import FromStates
 from lmf_sr.rendering.value_range import ValueRange
 
 
-class Direct:
+class Direct(FromStates):
     """One query per pixel (see `Renderer`)."""
 
     name = "direct"
-
-    def __init__(self, decoder: Decoder, features: Float[Tensor, "B C h w"], budget: Budget = DEFAULT) -> None:
-        self.decoder: Any = decoder
-        self.budget, self.states_at_once = budget, budget.states
 
     @staticmethod
     def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
@@ -35,16 +28,6 @@ class Direct:
     @property
     def form(self) -> str:
         return "one query per pixel"
-
-    def bands(
-        self, encoded: Encoded, grid: Grid, values: ValueRange, out: Float[Tensor, "B 3 H W"] | None = None
-    ) -> Iterator[Band]:
-        return bands_from_states(self, encoded, grid, values, out)
-
-    def prepare(
-        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Scratch
-    ) -> Any:
-        return self.decoder.prepare_window(features, cell, lr_size)
 
     def render(
         self, state: Any, lr: Float[Tensor, "B 3 h w"], grid: Grid, out: Float[Tensor, "B 3 H W"], values: ValueRange

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
+from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid
-from lmf_sr.rendering.budget import PIXEL, STATE
+from lmf_sr.rendering.budget import DEFAULT, PIXEL, STATE, Budget
 from lmf_sr.rendering.renderer import Band, Encoded, Renderer
 from lmf_sr.rendering.scratch import Scratch
 from lmf_sr.rendering.tiling import Size, Window, strips
@@ -50,14 +51,25 @@ def bands_of_rows(rows: slice, grid: Grid, renderer: Renderer, images: int) -> I
         yield slice(start, min(start + count, rows.stop))
 
 
-def bands_from_states(
-    renderer: Renderer, encoded: Encoded, grid: Grid, values: ValueRange, out: Float[Tensor, "B 3 H W"] | None
-) -> Iterator[Band]:
-    """`Renderer.bands` for a renderer that needs a state."""
-    lr = encoded.lr
-    for strip in state_strips(encoded, grid, renderer):
-        for rows in bands_of_rows(strip.rows, grid, renderer, len(lr)):
-            band = strip.window.frame(grid.band(rows.start, rows.stop), encoded.size)
-            rgb = lr.new_empty(len(lr), 3, *band.size) if out is None else out[:, :, rows]
-            renderer.render(strip.state, strip.window.crop(lr), band, rgb, values)
-            yield rows, rgb
+class FromStates:
+    """The part of a renderer that makes states by its decoder and renders all its pixels from states (see `Renderer`)."""
+
+    def __init__(self, decoder: Decoder, features: Float[Tensor, "B C h w"], budget: Budget = DEFAULT) -> None:
+        self.decoder: Any = decoder
+        self.budget, self.states_at_once = budget, budget.states
+
+    def bands(
+        self: Renderer, encoded: Encoded, grid: Grid, values: ValueRange, out: Float[Tensor, "B 3 H W"] | None = None
+    ) -> Iterator[Band]:
+        lr = encoded.lr
+        for strip in state_strips(encoded, grid, self):
+            for rows in bands_of_rows(strip.rows, grid, self, len(lr)):
+                band = strip.window.frame(grid.band(rows.start, rows.stop), encoded.size)
+                rgb = lr.new_empty(len(lr), 3, *band.size) if out is None else out[:, :, rows]
+                self.render(strip.state, strip.window.crop(lr), band, rgb, values)
+                yield rows, rgb
+
+    def prepare(
+        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Scratch
+    ) -> Any:
+        return self.decoder.prepare_window(features, cell, lr_size)

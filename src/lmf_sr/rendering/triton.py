@@ -5,11 +5,10 @@ the plane into blocks, a run of rows by a run of columns. Long runs are cut so t
 Runs and pixels are described once per row and column, in float64; the descriptions serve the next picture of that size too.
 """
 
-from collections.abc import Iterator
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from math import ceil
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,12 +17,9 @@ from torch import Tensor
 from lmf_sr.decoders import Decoder
 from lmf_sr.geometry import Grid, relative_cell
 from lmf_sr.lmf.conversion import Conversion, LMFState
-from lmf_sr.rendering.budget import DEFAULT, Budget
 from lmf_sr.rendering.pixel_axes import Axis, PixelMask
-from lmf_sr.rendering.renderer import Band, Encoded, RenderChosen
-from lmf_sr.rendering.scratch import Scratch
-from lmf_sr.rendering.strips import bands_from_states
-from lmf_sr.rendering.tiling import Size
+from lmf_sr.rendering.renderer import RenderChosen
+from lmf_sr.rendering.strips import FromStates
 from lmf_sr.rendering.value_range import ValueRange
 
 TILES = (16, 32)  # pixels of a block, padded
@@ -32,7 +28,7 @@ LAUNCH = {"num_warps": 1, "num_stages": 1}
 OLDEST_TRITON = (3, 3)  # the first with tuples
 
 
-class Triton:
+class Triton(FromStates):
     """A whole grid in one GPU kernel (see `Renderer`). Not differentiable.
 
     The precision is the state's. With float32 latents it equals the direct path within 2e-5. With latents of 16 bits it
@@ -41,10 +37,6 @@ class Triton:
     """
 
     name = "triton"
-
-    def __init__(self, decoder: Decoder, features: Float[Tensor, "B C h w"], budget: Budget = DEFAULT) -> None:
-        self.decoder: Any = decoder
-        self.budget, self.states_at_once = budget, budget.states
 
     @staticmethod
     def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
@@ -61,16 +53,6 @@ class Triton:
     @property
     def form(self) -> str:
         return "one fused kernel"
-
-    def bands(
-        self, encoded: Encoded, grid: Grid, values: ValueRange, out: Float[Tensor, "B 3 H W"] | None = None
-    ) -> Iterator[Band]:
-        return bands_from_states(self, encoded, grid, values, out)
-
-    def prepare(
-        self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 1 2"], lr_size: Size, scratch: Scratch
-    ) -> LMFState:
-        return self.decoder.prepare_window(features, cell, lr_size)
 
     def render(
         self,
