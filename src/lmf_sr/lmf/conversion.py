@@ -80,12 +80,6 @@ class RenderOptions:
             raise ValueError(f"there is no modulation {self.modulation!r}; choose one of {', '.join(MODULATIONS)}")
 
 
-class KernelInput(NamedTuple):
-    """What the compiled and the GPU renderer feed a render MLP: rel, or `waves` amplitudes and as many frequencies."""
-
-    waves: int = 0
-
-
 KERNEL_WIDTH = 16  # of a render MLP that the compiled and the GPU renderer know, and of its waves
 
 
@@ -145,17 +139,20 @@ class Conversion(Decoder):
         """The matrices applied at HR: W_0 on `input_at_hr`, then W_1 .. W_{L-1}, and the last layer's W_L."""
         return [layer.weight for layer in self.render_mlp.linears]
 
-    # What the compiled and the GPU renderer need to know
+    # The properties that the compiled and the GPU renderer read
 
     @property
-    def kernel(self) -> KernelInput | None:
-        """What they are to feed the render MLP; None where `input_at_hr` is neither rel nor waves."""
+    def kernel_waves(self) -> int | None:
+        """The waves, so many amplitudes and as many frequencies, that they feed the render MLP; 0 where they feed it rel.
+
+        None where `input_at_hr` is neither.
+        """
         return None
 
     @property
     def has_kernel(self) -> bool:
         """Whether they know a render MLP of this input and width."""
-        return self.kernel is not None and self.width == KERNEL_WIDTH and self.kernel.waves in (0, KERNEL_WIDTH)
+        return self.width == KERNEL_WIDTH and self.kernel_waves in (0, KERNEL_WIDTH)
 
     def phases(self, cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B k"] | None:
         """The phases of the waves at a relative cell; None where the input is rel."""
@@ -262,8 +259,8 @@ class LinearFirst(Conversion):
         super().__init__(latent_dim=latent_dim, own_code_dim=own_code_dim, input_dim=input_dim, options=options)
 
     @property
-    def kernel(self) -> KernelInput:
-        return KernelInput()
+    def kernel_waves(self) -> int:
+        return 0
 
     def render_input(
         self, code: Float[Tensor, "*N K"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]

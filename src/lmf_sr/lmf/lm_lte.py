@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lmf_sr.decoders.lte import fourier, waves
-from lmf_sr.lmf.conversion import Conversion, KernelInput, RenderOptions
+from lmf_sr.lmf.conversion import Conversion, RenderOptions
 
 
 class LMLTE(Conversion):
@@ -43,8 +43,8 @@ class LMLTE(Conversion):
         self.render_phase = nn.Linear(2, code // 4, bias=False)
 
     @property
-    def kernel(self) -> KernelInput:
-        return KernelInput(waves=self.code_dim // 2)
+    def kernel_waves(self) -> int:
+        return self.code_dim // 2
 
     def phases(self, cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B k"]:
         return self.render_phase(cell)

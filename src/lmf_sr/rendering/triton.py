@@ -134,7 +134,7 @@ def launch(
             *out.stride()[:2],
             *values,
             L=decoder.depth,
-            WAVES=bool(decoder.kernel and decoder.kernel.waves),
+            WAVES=bool(decoder.kernel_waves),
             SKIP=decoder.lr_skip,
             SPLIT=latents.dtype == torch.float32,
             TILE=blocks.tile,
