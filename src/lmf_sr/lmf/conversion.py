@@ -139,6 +139,11 @@ class Conversion(Decoder):
         """The matrices applied at HR: W_0 on `input_at_hr`, then W_1 .. W_{L-1}, and the last layer's W_L."""
         return [layer.weight for layer in self.render_mlp.linears]
 
+    @property
+    def hidden_bias(self) -> Float[Tensor, " M"]:
+        """The biases of the render MLP's hidden layers, one after the other."""
+        return torch.cat([layer.bias for layer in self.render_mlp.linears[:-1]])
+
     # The properties that the compiled and the GPU renderer read
 
     @property
@@ -180,7 +185,7 @@ class Conversion(Decoder):
     def fold(self, latents: Float[Tensor, "B h w O"], cell: Float[Tensor, "B 2"]) -> LMFState:
         """The state, into whose modulations everything is folded that does not vary within a latent's reach."""
         alpha, beta, code = self.parts(latents)
-        bias = torch.cat([layer.bias for layer in self.render_mlp.linears[:-1]])
+        bias = self.hidden_bias
         known, code = self.input_at_lr(code, cell)
         if known is not None:
             bias = torch.cat([known + bias[: self.width], bias[self.width :].expand(*known.shape[:3], -1)], dim=-1)

@@ -66,7 +66,7 @@ class Latents:
             layers=layers,
             modulations=decoder.depth * decoder.width,
             known=isinstance(decoder, LinearFirst),
-            bias=_hidden_bias(decoder),
+            bias=decoder.hidden_bias,
         )
         self.latent_size = len(weight)
         self.made = 0, features.new_empty(len(features), 0, self.width, self.latent_size)
@@ -108,7 +108,7 @@ def folded(
     modulations = decoder.depth * decoder.width
     sizes = [modulations, modulations, decoder.code_dim]
     (W_alpha, W_beta, W_code), (b_alpha, b_beta, b_code) = last.weight.split(sizes), last.bias.split(sizes)
-    bias = _hidden_bias(decoder)
+    bias = decoder.hidden_bias
     b_code = b_code.expand(len(cell), -1)
     if isinstance(decoder, LinearFirst):
         first = decoder.render_mlp.linears[0].weight
@@ -119,7 +119,3 @@ def folded(
     weight = torch.cat([W_alpha, W_beta + bias[:, None] * W_alpha, W_code])
     biases = torch.cat([1 + b_alpha, b_beta + bias * (1 + b_alpha)]).expand(len(cell), -1)
     return weight, torch.cat([biases, b_code], dim=1)
-
-
-def _hidden_bias(decoder: Conversion) -> Float[Tensor, " m"]:
-    return torch.cat([layer.bias for layer in decoder.render_mlp.linears[:-1]])
