@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lmf_sr.encoders import Encoder
 from lmf_sr.encoders.edsr import EDSR
-from lmf_sr.encoders.rlfn import RLFN, SLOPE, LocalFeatureBlock
+from lmf_sr.encoders.rlfn import RLFN, SLOPE, blocks_of
 from lmf_sr.kernels.bindings import LANES, Layer, convolve, why_not_compiled
 from lmf_sr.kernels.winograd import transformed
 
@@ -28,7 +28,7 @@ WIDEST = 128  # channels; the weights of more take longer to transform than smal
 def covers(encoder: Encoder) -> TypeGuard[EDSR | RLFN]:
     """Whether `encode` knows this encoder."""
     return (
-        (type(encoder) is EDSR or (type(encoder) is RLFN and all(block.esa is None for block in _blocks(encoder))))
+        (type(encoder) is EDSR or (type(encoder) is RLFN and all(block.esa is None for block in blocks_of(encoder))))
         and encoder.out_dim in range(LANES, WIDEST + 1, LANES)
         and not any(module._forward_hooks or module._forward_pre_hooks for module in encoder.modules())
     )
@@ -71,7 +71,7 @@ def _edsr(encoder: EDSR, first: Float[Tensor, "B h w C"]) -> Float[Tensor, "B h 
 def _rlfn(encoder: RLFN, first: Float[Tensor, "B h w C"]) -> Float[Tensor, "B h w C"]:
     x, one, two = (torch.empty_like(first) for _ in range(3))
     block_input = first
-    for block in _blocks(encoder):
+    for block in blocks_of(encoder):
         convolve(block_input, _layer(block.c1, 4), one, slope=SLOPE)
         convolve(one, _layer(block.c2, 4), two, slope=SLOPE)
         assert block.c5.bias is not None
@@ -80,10 +80,6 @@ def _rlfn(encoder: RLFN, first: Float[Tensor, "B h w C"]) -> Float[Tensor, "B h 
         block_input = x
     convolve(block_input, _layer(encoder.tail, 4), one, residual=first)
     return one
-
-
-def _blocks(encoder: RLFN) -> list[LocalFeatureBlock]:
-    return [block for block in encoder.blocks if isinstance(block, LocalFeatureBlock)]
 
 
 def _layer(convolution: nn.Conv2d, m: int) -> Layer:

@@ -25,6 +25,7 @@ from lmf_sr.encoders import Encoder
 from lmf_sr.encoders.edsr import conv3x3
 
 SLOPE = 0.05
+SMALLEST_FOR_ESA = 15  # pixels a side: a convolution of stride 2 leaves 7, which the pooling needs
 
 
 class ESA(nn.Module):
@@ -54,9 +55,6 @@ class ESA(nn.Module):
 
     def forward(self, z: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
         return z * self.mask(z)
-
-
-SMALLEST_FOR_ESA = 15  # pixels a side: a convolution of stride 2 leaves 7, which the pooling needs
 
 
 class LocalFeatureBlock(nn.Module):
@@ -110,17 +108,18 @@ def without_esa(encoder: RLFN, photographs: list[Float[Tensor, "3 _ _"]]) -> RLF
     sums = torch.zeros(len(encoder.blocks), encoder.out_dim)
     for photograph in photographs:
         x = encoder.head(photograph[None])
-        for sum_of_masks, block in zip(sums, _blocks_of(encoder), strict=True):
+        for sum_of_masks, block in zip(sums, blocks_of(encoder), strict=True):
             assert block.esa is not None
             z = block.before_attention(x)
             mask = block.esa.mask(z)
             sum_of_masks += mask.mean((0, 2, 3))
             x = z * mask
-    for block, mean in zip(_blocks_of(plain), sums / len(photographs), strict=True):
+    for block, mean in zip(blocks_of(plain), sums / len(photographs), strict=True):
         block.c5.weight *= mean[:, None, None, None]
         block.c5.bias *= mean
     return plain
 
 
-def _blocks_of(encoder: RLFN) -> list[LocalFeatureBlock]:
+def blocks_of(encoder: RLFN) -> list[LocalFeatureBlock]:
+    """The blocks, typed."""
     return [block for block in encoder.blocks if isinstance(block, LocalFeatureBlock)]
