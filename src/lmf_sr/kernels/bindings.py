@@ -54,12 +54,15 @@ class GridPixels(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What is written for a pixel x: min(max(gain x + offset, low), high)."""
+    """The value written for a pixel x: min(max(gain x + offset, low), high)."""
 
     gain: float = 1.0
     offset: float = 0.0
     low: float = -inf
     high: float = inf
+
+
+UNCHANGED = Written()
 
 
 class Layer(NamedTuple):
@@ -187,7 +190,7 @@ def render(
     lr: Float[Tensor, "B 3 h w"] | None = None,
     phases: Float[Tensor, "B 16"] | None = None,
     shift: Float[Tensor, "B 16"] | None = None,
-    written: tuple[float, float, float, float] = Written(),
+    written: Written = UNCHANGED,
 ) -> None:
     """Renders pixels of a grid into `out`, and leaves the others as they are.
 
@@ -229,7 +232,7 @@ def upsample(
     pixels: GridPixels,
     out: Float[Tensor, "B C H W"],
     *,
-    written: tuple[float, float, float, float] = Written(),
+    written: Written = UNCHANGED,
 ) -> None:
     """Reads a picture bilinearly at pixels of a grid, into `out`, and leaves the others as they are.
 

@@ -7,17 +7,15 @@ picture takes up to a tenth of its rendering.
 """
 
 from math import inf
-from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
 
+from lmf_sr.kernels.bindings import Written
 
-class ValueRange(NamedTuple):
-    gain: float = 1.0
-    offset: float = 0.0
-    low: float = -inf
-    high: float = inf
+
+class ValueRange(Written):
+    """The four numbers, which the kernels take as they are, for tensors too."""
 
     def apply_(self, rgb: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
         """Maps normalised RGB, in place."""
