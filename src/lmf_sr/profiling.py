@@ -102,8 +102,9 @@ def decoder_macs(model: Model, lr_size: Size, plain: bool) -> DecoderMacs:
             return _traced_macs(_Step(decoder, partial(decoder.query, state)), features.new_zeros(1, points, 2))
 
         few = 64
-        per_point = (query(2 * few) - query(few)) // few
-        per_call = query(few) - per_point * few
+        of_few = query(few)
+        per_point = (query(2 * few) - of_few) // few
+        per_call = of_few - per_point * few
         prepare = _traced_macs(_Step(decoder, decoder.prepare), features, cell)
     return DecoderMacs(prepare + per_call, per_point)
 

@@ -65,7 +65,7 @@ class SavingsMeter:
         if lr_size not in self._macs:
             self._macs[lr_size] = (
                 decoder_macs(self.model, lr_size, plain=False),
-                decoder_macs(self.model, lr_size, True),
+                decoder_macs(self.model, lr_size, plain=True),
             )
         return self._macs[lr_size]
 
