@@ -30,6 +30,17 @@ def rlfn(n_blocks: int = 1, n_feats: int = 48, esa: bool = False) -> RLFN:
     return RLFN(n_blocks, n_feats, esa).eval()
 
 
+def check_features(model: EDSR | RLFN, size: tuple[int, int], images: int, transposed: bool) -> None:
+    """The compiled features of random pictures, in either layout, are those of PyTorch in float64."""
+    lr = torch.rand(images, 3, *size, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    lr = lr.mT if transposed else lr
+    with torch.inference_mode():
+        assert compiled.supports(model, lr)
+        features = compiled.encode(model, lr)
+        expected = model.double()(lr.double()).float()
+    torch.testing.assert_close(features, expected, atol=5e-6, rtol=0)
+
+
 @needs_compiler
 @settings(deadline=None)
 @given(
@@ -40,14 +51,7 @@ def rlfn(n_blocks: int = 1, n_feats: int = 48, esa: bool = False) -> RLFN:
     transposed=st.booleans(),
 )
 def test_any_picture(size: tuple[int, int], images: int, n_feats: int, res_scale: float, transposed: bool) -> None:
-    model = encoder(2, n_feats, res_scale)
-    lr = torch.rand(images, 3, *size, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    lr = lr.mT if transposed else lr
-    with torch.inference_mode():
-        assert compiled.supports(model, lr)
-        found = compiled.encode(model, lr)
-        expected = model.double()(lr.double()).float()
-    torch.testing.assert_close(found, expected, atol=5e-6, rtol=0)
+    check_features(encoder(2, n_feats, res_scale), size, images, transposed)
 
 
 @needs_compiler
@@ -60,14 +64,7 @@ def test_any_picture(size: tuple[int, int], images: int, n_feats: int, res_scale
     transposed=st.booleans(),
 )
 def test_rlfn_of_any_picture(size: tuple[int, int], images: int, n_feats: int, n_blocks: int, transposed: bool) -> None:
-    model = rlfn(n_blocks, n_feats)
-    lr = torch.rand(images, 3, *size, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    lr = lr.mT if transposed else lr
-    with torch.inference_mode():
-        assert compiled.supports(model, lr)
-        features = compiled.encode(model, lr)
-        expected = model.double()(lr.double()).float()
-    torch.testing.assert_close(features, expected, atol=5e-6, rtol=0)
+    check_features(rlfn(n_blocks, n_feats), size, images, transposed)
 
 
 @needs_compiler
@@ -120,10 +117,8 @@ class OtherEDSR(EDSR):
 
 @needs_compiler
 def test_it_can_be_traced() -> None:
-    model, (one, other) = (
-        lmf_sr.build({"name": "edsr-baseline", "n_resblocks": 1}, "lm-liif"),
-        torch.rand(2, 1, 3, 5, 6),
-    )
+    model = lmf_sr.build({"name": "edsr-baseline", "n_resblocks": 1}, "lm-liif")
+    one, other = torch.rand(2, 1, 3, 5, 6)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.requires_grad_(False)
