@@ -5,8 +5,8 @@ Encoding is compiled (`encoders/compiled.py`) or by PyTorch.
     rate    the products that the definition has, a second, over those of large matrix products. Winograd saves 5 in 9 of
             them with tiles of 2 x 2 (EDSR), so that 225 % is the most, and 3 in 4 with tiles of 4 x 4 (RLFN), 400 %
 
-From picture to pixels is a whole model, features included, against the plain way: the encoder in PyTorch and the decoder as
-the authors compute it (`plain.py`; `benchmarks/rendering.py` says how).
+From picture to pixels, a whole model, features included, runs against the plain way: the encoder in PyTorch and the decoder
+as the authors compute it (`plain.py`; `benchmarks/rendering.py` says how).
 """
 
 import sys
@@ -101,6 +101,7 @@ def pictures() -> Iterator[dict[str, Any]]:
 
 
 def report(record: dict[str, Any]) -> str:
+    """The results as Markdown."""
     hardware, gemm = record["environment"]["hardware"], record["gemm_macs_per_s"]
     encoding = [
         [
@@ -151,8 +152,9 @@ def main() -> None:
             "encodings": list(encodings()),
             "pictures": list(pictures()),
         }
-    write(record, report(record), RESULTS / "encoding")
-    sys.stdout.write(report(record))
+    text = report(record)
+    write(record, text, RESULTS / "encoding")
+    sys.stdout.write(text)
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def gemm_rate() -> float:
 
 
 def with_peak_memory(run: Callable[[], Tensor]) -> tuple[Tensor, int]:
-    """What it returns, and the bytes resident at most while it runs beyond those before. (Of Linux; 0 elsewhere.)"""
+    """Runs it; returns its result and the most bytes resident meanwhile beyond those before (0 where not on Linux)."""
     reset = Path("/proc/self/clear_refs")
     if not reset.exists():
         return run(), 0

@@ -94,7 +94,7 @@ def test_float32_finds_a_latent_that_a_pixel_is_centred_on(n: int, scale: int) -
 
 
 def test_the_area_form_of_liif_is_the_separable_form() -> None:
-    """Where it is defined: the weight of a corner is the area of the rectangle to the opposite corner."""
+    """Where the area form is defined, the weight of a corner is the area of the rectangle to the opposite corner."""
     corners = four_corners(points(0, 1, 500) * 0.9, (10, 12))
     area = corners.rel.prod(-1).abs() + 1e-9
     assert torch.allclose(corners.weight, area.flip(-1) / area.sum(-1, keepdim=True), atol=1e-6)

@@ -129,7 +129,7 @@ def test_sample_names_a_batch_that_does_not_fit(model: Model, picture: torch.Ten
 
 @pytest.mark.parametrize("decoder", ["liif", "lte", "ciaosr", "lm-liif", "lm-lte"])
 def test_sampling_in_chunks_does_not_show(decoder: str, picture: torch.Tensor) -> None:
-    """With a cell for all queries, for each image, or for each query."""
+    """The cell is one for all queries, one for each image, or one for each query."""
     torch.manual_seed(0)
     model = lmf_sr.build(TINY, decoder).eval()
     image, in_chunks = model.encode(picture), model.encode(picture, Budget(queries_on_cpu=14 * QUERY))

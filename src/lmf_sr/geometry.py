@@ -120,7 +120,7 @@ def _nearest(p: Float[Tensor, "*N"], n: int | Tensor) -> Float[Tensor, "*N"]:
 
 
 def _position(p: Float[Tensor, "*N"], n: int | Tensor) -> Float[Tensor, "*N"]:
-    """Where points lie among `n` latents, in numbers of latents."""
+    """The positions of points among `n` latents, counted in latents."""
     return ((p + 1) * n - 1) / 2
 
 

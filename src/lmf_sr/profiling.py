@@ -144,7 +144,7 @@ def median_ms(run: Callable[[], Any], device: torch.device, warmup: int, repeats
 
 
 class _Step(nn.Module):
-    """One of a decoder's two steps as the module that fvcore wants."""
+    """A step of a decoder as the module that fvcore wants."""
 
     def __init__(self, decoder: nn.Module, step: Callable[..., Any]) -> None:
         super().__init__()

@@ -84,7 +84,7 @@ errors = st.lists(st.lists(st.sampled_from([0.0, 1.0, 5.0]), min_size=4, max_siz
 
 @given(errors=errors)
 def test_minimum_is_the_smallest_limit_of_the_pictures(errors: list[list[float]]) -> None:
-    """Where each picture holds every bin, so that all are seen in each."""
+    """Here each picture holds every bin, so that all are seen in each."""
     together, limits = Statistics.empty([1.0]), []
     values = bins(b0=2, b1=2, b2=2, b3=2)
     for error in errors:
@@ -198,7 +198,7 @@ def test_measure_counts_every_value_and_its_error(model: Model, images: PairedIm
 
 
 def test_the_threshold_is_honoured(model: Model, images: PairedImages) -> None:
-    """By a threshold that lets a coarse scale do for all pictures, they are rendered so, and with the error found."""
+    """With a threshold at which a coarse scale does for all pictures, they are rendered at it, and with the error found."""
     calibration = Calibration.empty(model, "tiny", [8.0], [2.0])
     for name in images.names():
         calibration.take(model, images, name)

@@ -1,4 +1,4 @@
-"""What a plan renders: the levels, their grids, and the pixels of each."""
+"""A plan: the levels, their grids, and the pixels of each."""
 
 import math
 from dataclasses import replace
@@ -12,7 +12,7 @@ from lmf_sr.geometry import Grid
 
 
 def test_the_chosen_pixels_of_each_level() -> None:
-    """By themselves, levels read one pixel of their grid beyond their latents' pixels, but for the target's."""
+    """Levels that stand by themselves read one pixel of their grid beyond their latents' pixels, but for the target's."""
     table = Scale2Mod.from_limits({8: {1: 0.2, 4: 0.4}})
     intensity = torch.zeros(1, 7, 11)
     intensity[0, 0, :4] = 0.3

@@ -206,7 +206,7 @@ def test_what_is_not_interpolated_is_not_missed(seed: int, scale: float) -> None
 @settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 1000), scale=st.floats(1.0, 2.4), sides=st.tuples(st.integers(1, 9), st.integers(1, 12)))
 def test_what_is_not_rendered_is_not_read(seed: int, scale: float, sides: tuple[int, int]) -> None:
-    """Where levels stand by themselves: whatever stands in a level's picture beside what is rendered."""
+    """Levels that stand by themselves do not read what stands in their picture beside the rendered pixels."""
 
     class Spoiling(Scratch):
         def tensor(self, *shape: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What CMSR saves: shares, counts, error, ratios."""
+"""The savings of CMSR: shares, counts, error, ratios."""
 
 import pytest
 import torch

@@ -131,7 +131,7 @@ def test_large_images_are_attended_in_blocks_with_a_margin_of_one(h: int, w: int
 
 
 def test_a_side_under_48_is_attended_whole() -> None:
-    """Where the authors' code leaves zeros."""
+    """The authors' code leaves zeros there."""
     net, features = attention(2), torch.randn(1, 2, 20, 130, dtype=torch.float64)
     found = net(features)
     torch.testing.assert_close(found[..., :48], net.attend(features[..., :49])[..., :48])
@@ -159,7 +159,7 @@ print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
     ],
 )
 def test_memory(h: int, w: int, every: int, gib: float) -> None:
-    """Of a process that computes N(F) once; PyTorch itself takes some 0.2 GiB.
+    """A process computes N(F) once; PyTorch itself takes some 0.2 GiB.
 
     The peak is that of its address space, VmHWM: `getrusage` would include what the parent held when it forked.
     """

@@ -90,7 +90,7 @@ def test_without_it(cache: Path, monkeypatch: pytest.MonkeyPatch, name: str, val
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the build of a wheel puts into `kernels/built`."""
+    """The folder that the build of a wheel makes `kernels/built`."""
     if platform.machine() != "x86_64":
         pytest.skip("SKIPPED: the variants are for x86-64")
     folder = tmp_path_factory.mktemp("built")

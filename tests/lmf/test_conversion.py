@@ -1,4 +1,4 @@
-"""What the three conversions share: the state of an image at one cell, and the render MLP that reads it."""
+"""The part that the three conversions share: the state of an image at one cell, and the render MLP that reads it."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def cell() -> Tensor:
 
 
 def test_fresh_modulations_are_small_but_vary(conversion: Conversion, features: Tensor, cell: Tensor) -> None:
-    """So that the render MLP begins nearly as an MLP of its own."""
+    """The render MLP thereby begins nearly as an MLP of its own."""
     alpha, beta, code = conversion.parts(conversion.latents(features, relative_cell(cell[:, 0], (5, 7))))
     for modulation in (alpha, beta):
         assert 0 < modulation.std() < 0.1

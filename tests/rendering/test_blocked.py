@@ -31,7 +31,7 @@ FORMS = ("compiled", "PyTorch", "from features")
 needs_compiler = pytest.mark.skipif(bool(why_not_compiled()), reason=f"FOR LACK OF A COMPILER: {why_not_compiled()}")
 
 Rendered = tuple[Tensor, Tensor]
-"""What a form renders, and what it should."""
+"""The pixels that a form renders, and those expected of it."""
 
 
 @cache
@@ -158,7 +158,7 @@ def test_widths_that_are_not_compiled(decoder: str, options: dict[str, int]) -> 
 
 @pytest.mark.parametrize("options", [{"hidden": 50}, {"code_dim": 20}])
 def test_latent_mlps_that_are_not_compiled(options: dict[str, int]) -> None:
-    """Those whose layers do not fill the kernel's vectors. The render MLP may be."""
+    """These have layers that do not fill the kernel's vectors. Their render MLP may be compiled."""
     assert not Blocked(fresh("lm-liif", **options).decoder, torch.zeros(1, 64, 5, 5)).from_features
 
 

@@ -54,7 +54,7 @@ def scene(decoder: str, size: tuple[int, int], grid: Grid) -> tuple[Conversion, 
 
 
 def pixels_of(chosen: PixelMask) -> torch.Tensor:
-    """Of each image, which pixels: by the definition."""
+    """The chosen pixels of each image, by the definition."""
     (h, w), grid = chosen.latents.shape[1:], chosen.grid
     coords = torch.stack([grid.rows[:, None].expand(grid.size), grid.cols.expand(grid.size)], dim=-1) + 1e-6
     pixels = chosen.latents.flatten(1)[:, nearest(coords, (h, w))]

@@ -32,7 +32,7 @@ SMALL = Budget(  # with which every picture is a large one
 
 
 def model(decoder: str) -> Model:
-    """With modulations as vivid as trained ones."""
+    """A model whose modulations are as vivid as trained ones."""
     torch.manual_seed(0)
     n_feats = 16 if decoder.startswith("lm-") else 8  # of 16 there are compiled ways; base methods take long with them
     model = lmf_sr.build(TINY | {"n_feats": n_feats}, decoder).eval()
@@ -60,7 +60,7 @@ def close(found: Tensor, expected: Tensor) -> None:
 def test_a_large_picture_is_rendered_as_a_small_one(
     decoder: str, renderer: str, lr_size: tuple[int, int], hr_size: tuple[int, int]
 ) -> None:
-    """In strips; a window of it; and streamed, never encoding it whole."""
+    """It is rendered in strips; so is a window of it; and it is streamed, never encoded whole."""
     (h, w), (H, W) = lr_size, hr_size
     m, lr = model(decoder), picture(h, w)
     whole = m.encode(lr).render(H, W, clamp=False, renderer="direct")
@@ -77,7 +77,7 @@ def test_a_large_picture_is_rendered_as_a_small_one(
 @pytest.mark.parametrize("decoder", ["lm-liif", "lm-lte", "lm-ciaosr"])
 @pytest.mark.parametrize("chained", [True, False])
 def test_a_large_picture_with_cmsr(decoder: str, chained: bool) -> None:
-    """In strips, and streamed."""
+    """It is rendered in strips, and streamed."""
     m, lr, (H, W) = model(decoder), picture(197, 13), (1003, 79)
     image = m.encode(lr)
     ranked = image.intensity(H, W).flatten().sort().values
@@ -107,7 +107,7 @@ def test_pictures_of_a_batch() -> None:
 
 
 def test_near_ties_between_latents() -> None:
-    """On an axis of thousands of latents, at a scale that comes close to ties without meeting them."""
+    """An axis of thousands of latents, at a scale that comes close to ties without meeting them, keeps its corners."""
     size, grid = (4000, 3), Grid.over(12345, 3)
     expected = axis_corners(grid.rows, 4000)
     for rows, read in strips(grid, size, 600):

@@ -126,7 +126,7 @@ def test_16_bit_latents(conversion: type[Conversion], dtype: torch.dtype, device
 def test_chosen_pixels_alone(
     conversion: type[Conversion], values: ValueRange, around: bool, device: torch.device
 ) -> None:
-    """As CMSR asks for them: with another cell than the state's, within something larger, the others left as they are."""
+    """CMSR asks for them so: with another cell than the state's, within a larger tensor, the others left as they are."""
     decoder, state, lr = drawn(conversion, (2, 2, 5), device)
     cell = torch.tensor([[0.2, 0.3], [0.1, 0.25]], device=device)
     some = torch.zeros(2, 2, 5, dtype=torch.bool, device=device)

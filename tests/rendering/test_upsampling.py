@@ -62,7 +62,7 @@ def test_a_window_of_the_target(data: st.DataObject, h: int, w: int, height: int
 
 
 def test_a_window_of_the_source() -> None:
-    """Where it holds all that is read, the rest is not missed."""
+    """A window that holds all pixels that are read gives what the whole source gives."""
     source, target = Grid.over(8, 10), Grid.over(24, 30)
     window = replace(target, rows=target.rows[9:14], cols=target.cols[6:8])
     part = replace(source, rows=source.rows[2:6], cols=source.cols[1:4])

@@ -1,4 +1,4 @@
-"""What is written of normalised RGB, by whatever renders it."""
+"""The values written for normalised RGB, whichever renderer writes them."""
 
 import math
 
@@ -24,7 +24,7 @@ def test_the_values_of_normalised_rgb() -> None:
 
 
 def middle(image: lmf_sr.ContinuousImage) -> float:
-    """Of the intensities."""
+    """The median of the intensities."""
     return image.intensity(54, 66).nanmedian().item()
 
 
@@ -32,7 +32,7 @@ def middle(image: lmf_sr.ContinuousImage) -> float:
 @pytest.mark.parametrize("renderer", ["direct", "auto"])
 @pytest.mark.parametrize("cmsr", [False, True])
 def test_pixels_are_clamped_to_between_0_and_1(decoder: str, renderer: str, cmsr: bool) -> None:
-    """With such a bias some are not; and one picture is not a number."""
+    """With this bias some pixels are not between 0 and 1; and a part of one picture is not a number."""
     if cmsr and decoder == "liif":
         pytest.skip("CMSR is of the conversions")
     torch.manual_seed(0)

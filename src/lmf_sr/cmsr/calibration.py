@@ -256,7 +256,7 @@ def measure(
     scale: float,
     decode_scales: Sequence[float],
 ) -> tuple[Float[Tensor, " b"], Float[Tensor, "s b"]]:
-    """ValueRange and squared errors per bin, of one picture at one target scale."""
+    """How many values each bin holds, and their squared errors: of one picture at one target scale."""
     image = model.encode(images.pair(name, scale).lr / 255)
     height, width = (round(side * scale) for side in image.size)
     bins = _bin_of_pixels(image, height, width)

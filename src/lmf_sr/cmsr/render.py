@@ -96,9 +96,8 @@ def _by_themselves(
     out: Float[Tensor, "B 3 H W"],
     values: ValueRange,
 ) -> None:
-    used = torch.stack(
-        [chosen.latents.any() for chosen in all_chosen]
-    ).tolist()  # a GPU is waited for once, not per level
+    # All levels in one list, so that a GPU is waited for once.
+    used = torch.stack([chosen.latents.any() for chosen in all_chosen]).tolist()
     for chosen, cell in compress(zip(all_chosen, cells, strict=True), used):
         if chosen.grid is target:
             render(cell, chosen, out, values)

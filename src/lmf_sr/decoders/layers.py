@@ -1,4 +1,4 @@
-"""What the decoders are made of: MLPs, and a linear layer on 3x3 neighbourhoods, which is a convolution."""
+"""The parts of the decoders: MLPs, and a linear layer on 3x3 neighbourhoods, which is a convolution."""
 
 from collections.abc import Sequence
 

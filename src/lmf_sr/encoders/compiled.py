@@ -49,7 +49,7 @@ def supports(encoder: Encoder, lr: Float[Tensor, "B 3 h w"]) -> TypeGuard[EDSR |
 
 
 def encode(encoder: EDSR | RLFN, lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B C h w"]:
-    """What the encoder gives, for one that this module `supports`."""
+    """Encodes by an encoder that this module `supports`."""
     head = encoder.head(lr.contiguous(memory_format=torch.channels_last))
     first = head.permute(0, 2, 3, 1).contiguous()
     features = _edsr(encoder, first) if isinstance(encoder, EDSR) else _rlfn(encoder, first)

@@ -49,7 +49,7 @@ class EDSR(Encoder):
     ) -> None:
         super().__init__()
         self.out_dim, self.res_scale = n_feats, res_scale
-        self.receptive_halo = 2 * n_resblocks + 2  # one LR pixel a convolution
+        self.receptive_halo = 2 * n_resblocks + 2  # one LR pixel for each convolution
         self.activation_bytes = 4 * 6 * n_feats  # in PyTorch; compiled, half of it
         self.head = FirstConv2d(n_feats, centre)
         blocks = [ResidualBlock(n_feats, res_scale) for _ in range(n_resblocks)]

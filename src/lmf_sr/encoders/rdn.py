@@ -40,9 +40,8 @@ class RDN(Encoder):
         super().__init__()
         self.out_dim = n_feats
         self.receptive_halo = 2 + n_blocks * n_layers + 1  # 3x3 convolutions: SFENet1 and 2, dense layers, GFF
-        self.activation_bytes = (
-            4 * 2 * (n_blocks * n_feats + n_feats + n_layers * growth)
-        )  # what is concatenated, and was
+        concatenated = n_blocks * n_feats + n_feats + n_layers * growth
+        self.activation_bytes = 4 * 2 * concatenated  # twice: while parts are joined, both they and the whole are there
         self.SFENet1 = FirstConv2d(n_feats, centre)
         self.SFENet2 = nn.Conv2d(n_feats, n_feats, 3, padding=1)
         self.RDBs = nn.ModuleList(ResidualDenseBlock(n_feats, n_layers, growth) for _ in range(n_blocks))

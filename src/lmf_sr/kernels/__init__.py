@@ -1,1 +1,1 @@
-"""What is compiled for CPUs, in C, and the library made of it."""
+"""The C code for CPUs, the library that is made of it, and the functions that call it."""

@@ -447,7 +447,7 @@ Layout = dict[tuple[str, str], tuple[int, int]]
 
 
 def layout_in_c(library: ctypes.CDLL) -> Layout:
-    """What `layout.c` says."""
+    """The layout that `layout.c` states."""
     library.lmf_layout.restype = ctypes.POINTER(_CLayoutEntry)
     entry, layout = library.lmf_layout(), {}
     for i in range(10_000):
@@ -458,7 +458,7 @@ def layout_in_c(library: ctypes.CDLL) -> Layout:
 
 
 def layout_in_python() -> Layout:
-    """What the `_C...` classes say, and LANES."""
+    """The layout of the `_C...` classes, and LANES."""
     layout: Layout = {("LANES", ""): (0, LANES)}
     for name, structure in STRUCTURES.items():
         layout[name, ""] = 0, ctypes.sizeof(structure)

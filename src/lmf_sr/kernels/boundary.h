@@ -20,7 +20,7 @@ typedef struct {
     int64_t height, width;
 } lmf_picture;
 
-/* A linear layer, or a convolution in Winograd's form with a matrix for each of 16 points: a weight has a line of `out`
+/* A linear layer, or a convolution in Winograd's form with a matrix for each of its points: a weight has a line of `out`
    floats for each input, a bias has one for each image or one for all. `in` and `out` are multiples of LANES. */
 typedef struct {
     const float *weight, *bias;
@@ -42,7 +42,7 @@ typedef struct {
     int64_t around;
 } lmf_chosen;
 
-/* What is written for a pixel x: min(max(gain x + offset, low), high). NaN stays NaN. */
+/* The value written for a pixel x: min(max(gain x + offset, low), high). NaN stays NaN. */
 typedef struct {
     float gain, offset, low, high;
 } lmf_values;

@@ -80,7 +80,7 @@ def compiler_command() -> list[str]:
 
 
 def run(command: list[str]) -> bytes:
-    """What the compiler printed. Raises Unavailable if there is none or it fails."""
+    """Runs the compiler and returns what it printed. Raises Unavailable if there is none or it fails."""
     try:
         return subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S).stdout
     except FileNotFoundError:

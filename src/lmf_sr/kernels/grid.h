@@ -1,4 +1,4 @@
-/* What follows from a grid of pixels, in double precision: the C copy of `geometry.py` and `rendering/pixel_axes.py`.
+/* The geometry of a grid of pixels, in double precision: the C copy of `geometry.py` and `rendering/pixel_axes.py`.
    `tests/kernels/test_bindings.py` holds the copy to the original. */
 
 #pragma once
@@ -14,7 +14,7 @@ typedef struct {
     float *share_of_high;
 } between;
 
-/* Where chosen pixels are: the line of latents nearest to each row; the first column of pixels nearest to each column
+/* The places of chosen pixels: the line of latents nearest to each row; the first column of pixels nearest to each column
    of latents or a later one. */
 typedef struct {
     int32_t *line, *first_pixel;
@@ -54,7 +54,7 @@ static inline int64_t longest(const lmf_chosen *pixels)
     return 1 + (most > pixels->cols.latents ? most : pixels->cols.latents);
 }
 
-/* Where a pixel lies among the latents, in numbers of latents. */
+/* The position of a pixel among the latents, counted in latents. */
 static inline double position(const lmf_axis *a, int64_t pixel) { return ((a->at[pixel] + 1) * a->latents - 1) / 2; }
 
 static inline double clamp(double x, int64_t n) { return x < 0 ? 0 : x > n - 1 ? n - 1 : x; }

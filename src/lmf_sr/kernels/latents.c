@@ -35,7 +35,7 @@ INLINE float intensity_of(const float *row, int64_t modulations, const float *bi
     return sum / modulations;
 }
 
-/* One task: two lines of positions, from (2 * pair, left) of the window on. */
+/* A task: two lines of positions, from (2 * pair, left) of the window on. */
 static void latents_of_stretch(const lmf_latents_job *d, int64_t image, int64_t pair, int64_t left, conv_scratch at,
                                float *y)
 {

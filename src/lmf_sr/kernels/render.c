@@ -38,7 +38,7 @@ typedef struct {
     float *rel, *weight;
 } taps;
 
-/* What follows from the grid. */
+/* The geometry that follows from the grid. */
 typedef struct {
     taps rows[2], cols[2]; /* on the lower side, and on the higher */
     between lr_rows, lr_cols;

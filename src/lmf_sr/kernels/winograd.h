@@ -31,7 +31,7 @@ enum { SPARE = LINE_GROUP - 1 }; /* lines that a product reads beyond the last, 
 #define A1 0.75f
 #define A2 1.5f
 
-/* What follows a layer: x, max(x, 0) or x < 0 ? slope x : x, for a slope of 1, of 0 and any other. */
+/* The activation after a layer: x, max(x, 0) or x < 0 ? slope x : x, for a slope of 1, of 0 and any other. */
 INLINE vector activated(vector x, float slope)
 {
     if (slope == 1) return x;
@@ -83,7 +83,7 @@ INLINE int next_panel(int64_t left)
     return left == 1 ? 1 : left == 2 || left == 4 ? 2 : 3;
 }
 
-/* As panel_product, for any of the widths of next_panel. `a` is read up to a multiple of LINE_GROUP lines. */
+/* panel_product for any of the widths of next_panel. `a` is read up to a multiple of LINE_GROUP lines. */
 INLINE void product(int v, const float *a, int64_t a_line, int lines, const float *b, int64_t in, int64_t b_line,
                     const float *bias, float slope, float *c, int64_t c_line)
 {
@@ -221,7 +221,7 @@ INLINE void transform_back(int m, const float *M, int tiles, int v, const float 
         }
 }
 
-/* Where a stretch keeps what its stages hand on. */
+/* The memory in which a stretch keeps what its stages hand on. */
 typedef struct {
     float *columns, *points, *M, *x;
 } conv_scratch;

@@ -1,4 +1,4 @@
-"""LMF: Latent Modulated Function (He & Jin, CVPR 2024): what the three conversions share.
+"""LMF: Latent Modulated Function (He & Jin, CVPR 2024): the part that the three conversions share.
 
 A *latent MLP* runs once per LR position and outputs `[alpha (L*D), beta (L*D), code (K)]`. The *render MLP* is small, has L
 hidden layers of width D = 16, and is modulated by the latent at each corner t of a query:
@@ -107,7 +107,7 @@ class Conversion(Decoder):
             for parameter in self.latent_mlp.linears[-1].parameters():
                 parameter[:modulations] *= FRESH_MODULATIONS
 
-    # What a conversion defines
+    # The methods that a conversion defines
 
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
         """`[alpha, beta, code]` at every LR position, for the relative cell of each image: the latent MLP's output, followed
@@ -120,7 +120,7 @@ class Conversion(Decoder):
         """The render MLP's input y_0, per corner of a query."""
         raise NotImplementedError
 
-    # What it may define: a part of W_0 y_0 that is known at LR (`LinearFirst`)
+    # The methods that it may define, to make a part of W_0 y_0 at LR (`LinearFirst`)
 
     def input_at_lr(
         self, code: Float[Tensor, "B h w K"], cell: Float[Tensor, "B 2"]
@@ -131,7 +131,7 @@ class Conversion(Decoder):
     def input_at_hr(
         self, code: Float[Tensor, "*N k"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]
     ) -> Float[Tensor, "*N i"]:
-        """What `render_weights[0]` multiplies, per corner of a query."""
+        """The input that `render_weights[0]` multiplies, per corner of a query."""
         return self.render_input(code, rel, cell)
 
     @property
@@ -195,7 +195,7 @@ class Conversion(Decoder):
         return LMFState(modulations, intensity, cell)
 
     def with_code(self, made: Float[Tensor, "*N o"], code: Float[Tensor, "*N k"]) -> Float[Tensor, "*N O"]:
-        """What the latent MLP made, followed by the base method's own code where that is not compressed."""
+        """The latent MLP's output, followed by the base method's own code where that is not compressed."""
         return made if self.compressed else torch.cat([made, code], dim=-1)
 
     def parts(
@@ -221,7 +221,7 @@ class Conversion(Decoder):
         return state._replace(modulations=modulations, cell=cell)
 
     def shift_to(self, state: LMFState, cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B D"] | None:
-        """What another relative cell adds to `W_0 y_0`, where the state's own is folded away; None where it is not."""
+        """The summand of `W_0 y_0` for another relative cell, where the state's own is folded away; None where it is not."""
         return None
 
     def query(self, state: LMFState, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:

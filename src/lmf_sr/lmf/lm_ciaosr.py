@@ -65,9 +65,9 @@ class LMCiaoSR(LinearFirst):
     def latents_within(
         self, features: Float[Tensor, "B C n m"], cell: Float[Tensor, "B 2"], lr_size: tuple[int, int]
     ) -> Float[Tensor, "B n m O"]:
-        """Those of a window of the features of a picture of `lr_size`.
+        """The latents of a window of the features of a picture of `lr_size`.
 
-        In bands of rows, which bounds the memory that U(F) and the attention take.
+        They are made in bands of rows, which bounds the memory that U(F) and the attention take.
         """
         B, _, n, m = features.shape
         nonlocal_ = self.cross_scale(features).permute(0, 2, 3, 1)

@@ -94,7 +94,7 @@ class Latents:
         bindings.latents(self.mlp, self.features, top, self.left, rows, intensity)
 
     def _of_state(self, rows: Float[Tensor, "B n m c"]) -> Float[Tensor, "B n m C"]:
-        """Without what is known, which is folded away."""
+        """The part of the rows that a state holds. The known part is folded away."""
         return rows[..., : 2 * self.mlp.modulations] if self.mlp.known else rows
 
 

@@ -37,7 +37,7 @@ class Encoded(NamedTuple):
 
     decoder: what makes its states.
     lr: the whole LR picture, normalised.
-    features: those of `window`.
+    features: the features of `window`.
     window: the part of the picture that is going to be rendered, halo included.
     prepared: a state that was asked for in advance.
     """
