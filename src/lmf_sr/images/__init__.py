@@ -2,7 +2,7 @@
 
 from lmf_sr.images.colour import luma, normalise
 from lmf_sr.images.embedded import HELD_OUT, TRAIN, embedded_photographs
-from lmf_sr.images.encoding import FORMATS
+from lmf_sr.images.encoding import FORMATS, format_of
 from lmf_sr.images.metadata import Metadata
 from lmf_sr.images.pictures import (
     IMAGE_SUFFIXES,
@@ -31,6 +31,7 @@ __all__ = [
     "check_size",
     "embedded_photographs",
     "fill_invisible",
+    "format_of",
     "imresize",
     "imresize_by",
     "imresize_rows",

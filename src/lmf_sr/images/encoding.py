@@ -27,6 +27,14 @@ FORMATS = {
 }
 
 
+def format_of(path: Path) -> str:
+    """The format of the suffix. Raises InputError where none that is written has it."""
+    file_format = FORMATS.get(path.suffix.lower())
+    if file_format is None:
+        raise InputError(f"cannot write {path}: its suffix must be one of {', '.join(FORMATS)}")
+    return file_format
+
+
 def encode(path: Path, samples: Samples, quality: int, metadata: Metadata) -> None:
     """Write samples (16-bit ones: only PNG and TIFF) in the format of the suffix.
 
@@ -35,21 +43,19 @@ def encode(path: Path, samples: Samples, quality: int, metadata: Metadata) -> No
     """
     if not 1 <= quality <= 100:
         raise InputError(f"cannot write {path} with quality {quality}: it must lie between 1 and 100")
-    file_format = FORMATS[path.suffix.lower()]
+    file_format = format_of(path)
+    stored = samples[..., 0] if samples.shape[2] == 1 else samples
     warn_of_colour(path, metadata)
     try:
         with replacing(path) as file:
             if file_format == "TIFF":
                 with tifffile.TiffWriter(file) as tiff:
-                    tiff.write(
-                        samples[..., 0] if samples.shape[2] == 1 else samples, **tiff_layout(samples.shape[2], metadata)
-                    )
+                    tiff.write(stored, **tiff_layout(samples.shape[2], metadata))
                 write_tiff_directories(file, metadata)
             elif samples.dtype == np.uint16:
                 write_png(file, samples.shape, 16, [samples], metadata)
             else:
-                image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
-                image.save(file, file_format, **_options(file_format, quality, metadata))
+                Image.fromarray(stored).save(file, file_format, **_options(file_format, quality, metadata))
     except InputError:
         raise
     except ValueError as error:  # Pillow: the format has no room for so many pixels
@@ -59,7 +65,7 @@ def encode(path: Path, samples: Samples, quality: int, metadata: Metadata) -> No
 def warn_of_colour(path: Path, metadata: Metadata) -> None:
     """InputWarning where the format of the suffix cannot hold how the colours are encoded."""
     unusual = metadata.unusual_colour()
-    if unusual is not None and FORMATS[path.suffix.lower()] != "PNG":
+    if unusual is not None and format_of(path) != "PNG":
         warnings.warn(
             f"the colours of {path} will look different, because its source declares {unusual}, for which only PNG has "
             "room: write .png",
@@ -74,13 +80,12 @@ def _options(file_format: str, quality: int, metadata: Metadata) -> dict[str, An
         chunks = PngImagePlugin.PngInfo()
         for name, content in png_chunks(replace(metadata, icc_profile=None, dpi=None, exif=None)):
             chunks.add(name, content)
-        exif = metadata.exif or b""
         return {
             "compress_level": LEVEL,
             "pnginfo": chunks,
             "icc_profile": metadata.icc_profile,
             "dpi": metadata.dpi,
-            "exif": exif,
+            "exif": metadata.exif or b"",
         }
     subsampling = {"subsampling": 0} if file_format == "JPEG" else {}
     return {"quality": quality, **subsampling, **pillow_options(metadata, file_format)}

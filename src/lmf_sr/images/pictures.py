@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lmf_sr.errors import InputError, InputWarning
 from lmf_sr.images.decoding import Samples, decode
-from lmf_sr.images.encoding import FORMATS, encode
+from lmf_sr.images.encoding import encode, format_of
 from lmf_sr.images.metadata import Metadata
 from lmf_sr.images.transparency import fill_invisible
 
@@ -122,9 +122,7 @@ def write_picture(path: str | os.PathLike[str], picture: Picture, quality: int =
     transparency: the picture is composited on white. `quality` (1 to 100) is that of JPEG and WebP.
     """
     path = Path(path)
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(f"cannot write {path}: its suffix must be one of {', '.join(FORMATS)}")
-    samples = to_samples(picture, FORMATS[path.suffix.lower()])
+    samples = to_samples(picture, format_of(path))
     encode(path, samples, quality, fitting_metadata(picture, grey=samples.shape[2] < 3))
 
 

@@ -15,7 +15,7 @@ import tifffile
 from lmf_sr.atomic import replacing
 from lmf_sr.errors import InputError
 from lmf_sr.images.decoding import Samples
-from lmf_sr.images.encoding import FORMATS, encode, tiff_layout, warn_of_colour
+from lmf_sr.images.encoding import encode, format_of, tiff_layout, warn_of_colour
 from lmf_sr.images.metadata import Metadata, write_tiff_directories
 from lmf_sr.images.pictures import Picture, fitting_metadata, to_samples
 from lmf_sr.images.png import write_png
@@ -29,9 +29,7 @@ Shape = tuple[int, int, int]
 
 def check_size(path: Path, height: int, width: int) -> None:
     """InputError where the suffix is none that is written, or its format has no room for so many pixels."""
-    file_format = FORMATS.get(path.suffix.lower())
-    if file_format is None:
-        raise InputError(f"cannot write {path}: its suffix must be one of {', '.join(FORMATS)}")
+    file_format = format_of(path)
     limit = LARGEST_SIDE.get(file_format)
     if limit is not None and max(height, width) > limit:
         raise InputError(
@@ -53,19 +51,17 @@ def write_bands(path: Path, height: int, width: int, bands: Iterable[Picture], q
     Bit depth and metadata are those of the first band. Errors as of `write_picture`.
     """
     check_size(path, height, width)
-    file_format = FORMATS[path.suffix.lower()]
-    layout = _layout(BandedPicture(height, width, bands), file_format)
-    if file_format in ("JPEG", "WEBP") or height * width <= GATHERED:
-        encode(path, _gathered(layout), quality, layout.metadata)
+    file_format = format_of(path)
+    picture, large = BandedPicture(height, width, bands), height * width > GATHERED
+    if large and file_format == "TIFF":
+        write_pages(path, [picture], large=True)
         return
-    warn_of_colour(path, layout.metadata)
-    with replacing(path) as file:
-        if file_format == "PNG":
+    layout = _layout(picture, file_format)
+    if large and file_format == "PNG":
+        with replacing(path) as file:
             write_png(file, layout.shape, 8 * layout.dtype.itemsize, layout.samples, layout.metadata)
-        else:
-            with tifffile.TiffWriter(file, bigtiff=True) as tiff:
-                _write_page(tiff, layout)
-            write_tiff_directories(file, layout.metadata)
+    else:
+        encode(path, _gathered(layout), quality, layout.metadata)
 
 
 def write_pages(path: Path, pages: Iterable[BandedPicture], large: bool) -> None:
