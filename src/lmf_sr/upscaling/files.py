@@ -3,20 +3,17 @@ only, the first is done and a warning says so."""
 
 import warnings
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import torch
 
 from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.errors import InputError, InputWarning
-from lmf_sr.images import BandedPicture, Picture, check_size, read_picture, write_bands, write_pages
+from lmf_sr.images import BandedPicture, Picture, check_size, format_of, read_picture, write_bands, write_pages
 from lmf_sr.model import Model
 from lmf_sr.rendering.budget import DEFAULT, Budget
 from lmf_sr.upscaling.rendering import Advance, enlarged_bands
 from lmf_sr.upscaling.size import TargetSize
-
-TIFF = (".tif", ".tiff")
 
 
 def upscale_file(
@@ -60,30 +57,29 @@ def _upscale_file(
     picture = read_picture(source)
     height, width = _target(source, picture, size)
     check_size(output, height, width)
-    warn_of_rest(source, picture, _keeps_pages(output, picture))
+    keeps_pages = picture.paged and picture.count > 1 and format_of(output) == "TIFF"
+    warn_of_rest(source, picture, keeps_pages)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {output.parent}: {error.strerror}") from error
-    if not _keeps_pages(output, picture):
+    if not keeps_pages:
         write_bands(
             output, height, width, enlarged_bands(model, cmsr, picture, height, width, advance, budget), quality
         )
         return height, width
 
+    def advance_page(share: float) -> None:
+        advance(share / picture.count)
+
     def pages() -> Iterator[BandedPicture]:
         for number in range(picture.count):
             page = picture if number == 0 else read_picture(source, number)
             tall, wide = _target(source, page, size)
-            shared = partial(_share, advance, picture.count)
-            yield BandedPicture(tall, wide, enlarged_bands(model, cmsr, page, tall, wide, shared, budget))
+            yield BandedPicture(tall, wide, enlarged_bands(model, cmsr, page, tall, wide, advance_page, budget))
 
     write_pages(output, pages(), large=picture.count * height * width > 2**30)
     return height, width
-
-
-def _share(advance: Advance, count: int, share: float) -> None:
-    advance(share / count)
 
 
 def _target(source: Path, picture: Picture, size: TargetSize) -> tuple[int, int]:
@@ -91,10 +87,6 @@ def _target(source: Path, picture: Picture, size: TargetSize) -> tuple[int, int]
         return size.for_picture(*picture.rgb.shape[1:])
     except InputError as error:
         raise InputError(f"cannot upscale {source}: {error}") from None
-
-
-def _keeps_pages(output: Path, picture: Picture) -> bool:
-    return picture.paged and picture.count > 1 and output.suffix.lower() in TIFF
 
 
 def warn_of_rest(source: Path, picture: Picture, keeps_pages: bool = False) -> None:
