@@ -64,11 +64,12 @@ def decode(path: Path, content: bytes | None = None, page: int = 0) -> Decoded:
         if not content:
             raise InputError("the file is empty")
         if not tiff.is_tiff(content):
-            return _sixteen_bit_png(content) or _by_pillow(content)
+            image = _open(content)
+            return _sixteen_bit_png(image, content) or _by_pillow(image, content)
         pages = tiff.page_numbers(content)
         read = tiff.read_page(content, pages[page])
         if read is None:
-            return replace(_by_pillow(content, pages[page]), count=len(pages), paged=True)
+            return replace(_by_pillow(_open(content), content, pages[page]), count=len(pages), paged=True)
         return Decoded(read.samples, read.metadata, len(pages), True, tuple(read.notes))
 
 
@@ -117,9 +118,8 @@ def _set_upright(image: Image.Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _by_pillow(content: bytes, page: int = 0) -> Decoded:
+def _by_pillow(image: ImageFile.ImageFile, content: bytes, page: int = 0) -> Decoded:
     """Every kind but 16-bit colour and what `tiff.py` reads."""
-    image = _open(content)
     count = getattr(image, "n_frames", 1)
     image.seek(page)
     levels = 4096 if _layout(image) == "I;12" else 65536
@@ -153,24 +153,23 @@ def _sixteen_bit_grey(image: Image.Image, levels: int) -> UInt16[np.ndarray, "H 
     return ((values.astype(np.uint32) * 65535 + (levels - 1) // 2) // (levels - 1)).astype(np.uint16)[..., None]
 
 
-def _sixteen_bit_png(content: bytes) -> Decoded | None:
+def _sixteen_bit_png(opened: ImageFile.ImageFile, content: bytes) -> Decoded | None:
     """16-bit RGB, RGBA, or grey with alpha; None where the file holds anything else.
 
     Pillow has a 16-bit colour decoder for each byte order, and each keeps what it takes for the high byte. Decoding by both
     hence yields both bytes of every sample. Grey with alpha passes unread as the four bytes of RGBA.
     """
-    opened = _open(content)
-    count = getattr(opened, "n_frames", 1)
     layout = _layout(opened)
     if layout == "LA;16B":
         image = _decode_as("RGBA", content)
-        return Decoded(np.asarray(image).view(">u2").astype(np.uint16), from_pillow(image, content), count)
-    colour = re.fullmatch("(RGBA?;16)([BLN])", layout)
-    if colour is None:
+        samples = np.asarray(image).view(">u2")
+    elif colour := re.fullmatch("(RGBA?;16)([BLN])", layout):
+        image, other = _decode_as(f"{colour[1]}B", content), _decode_as(f"{colour[1]}L", content)
+        byte_order = {"B": ">", "L": "<", "N": "="}[colour[2]]
+        samples = np.stack([np.asarray(image), np.asarray(other)], axis=-1).view(f"{byte_order}u2")[..., 0]
+    else:
         return None
-    image, other = _decode_as(f"{colour[1]}B", content), _decode_as(f"{colour[1]}L", content)
-    byte_order = {"B": ">", "L": "<", "N": "="}[colour[2]]
-    samples = np.stack([np.asarray(image), np.asarray(other)], axis=-1).view(f"{byte_order}u2")[..., 0]
+    count = getattr(opened, "n_frames", 1)
     return Decoded(_key_to_alpha(samples.astype(np.uint16), image), from_pillow(image, content), count)
 
 
