@@ -1,4 +1,4 @@
-"""Colour: the luma of the benchmark protocol, the value range of the models, and inks.
+"""Colour: the luma of the benchmark protocol, the value range of the models, bit depth and inks.
 
     Y = (65.738 R + 129.057 G + 25.064 B) / 256        (ITU-R BT.601 studio swing, without its offset)
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Shaped, UInt8
 from PIL import Image, ImageCms
 from torch import Tensor
 
@@ -27,15 +27,19 @@ def normalise(image: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
     return (image - 0.5) / 0.5
 
 
+def to_eight_bits(samples: Shaped[np.ndarray, "*S"]) -> UInt8[np.ndarray, "*S"]:
+    """Samples of 8 or 16 bits in 8, rounded to nearest."""
+    return samples if samples.dtype == np.uint8 else ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
 def cmyk_to_rgb(inks: Shaped[np.ndarray, "H W 4"], icc_profile: bytes | None) -> Shaped[np.ndarray, "H W 3"]:
     """Inks of 8 or 16 bits to sRGB: in 8 bits by their profile, if it is sound, else in full depth by inks that multiply,
     R = (1 - C)(1 - K) and so on."""
     most = np.iinfo(inks.dtype).max
     if icc_profile:
-        eight = inks if most == 255 else ((inks.astype(np.uint32) + 128) // 257).astype(np.uint8)
         with suppress(ImageCms.PyCMSError, OSError):
             srgb = ImageCms.createProfile("sRGB")
-            image = Image.fromarray(np.ascontiguousarray(eight), "CMYK")
+            image = Image.fromarray(np.ascontiguousarray(to_eight_bits(inks)), "CMYK")
             converted = ImageCms.profileToProfile(image, BytesIO(icc_profile), srgb, outputMode="RGB")
             if converted is not None:
                 return np.asarray(converted)

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from lmf_sr.errors import InputError, InputWarning
+from lmf_sr.images.colour import to_eight_bits
 from lmf_sr.images.decoding import Samples, decode
 from lmf_sr.images.encoding import encode, format_of
 from lmf_sr.images.metadata import Metadata
@@ -97,6 +98,12 @@ def from_planes(planes: Float[Tensor, "C H W"], bit_depth: int) -> Picture:
     )
 
 
+def to_planes(picture: Picture) -> Float[Tensor, "C H W"]:
+    """The planes of a picture: the reverse of `from_planes`."""
+    colour = picture.rgb.mean(0, keepdim=True) if picture.grey else picture.rgb
+    return colour if picture.alpha is None else torch.cat([colour, picture.alpha])
+
+
 def read_rgb8(path: str | os.PathLike[str], content: bytes | None = None) -> UInt8[Tensor, "3 H W"]:
     """The photograph as 8-bit RGB, for data sets: 16 bits rounded to 8, alpha dropped and invisible colours replaced by
     those of the visible pixels. Errors as `read_picture`.
@@ -105,8 +112,7 @@ def read_rgb8(path: str | os.PathLike[str], content: bytes | None = None) -> UIn
     """
     samples = decode(Path(path), content).samples
     alpha = samples[..., -1:] if samples.shape[2] in (2, 4) else None
-    if samples.dtype == np.uint16:
-        samples = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    samples = to_eight_bits(samples)
     rgb = samples[..., :3] if samples.shape[2] >= 3 else samples[..., :1].repeat(3, axis=2)
     pixels = torch.from_numpy(rgb.transpose(2, 0, 1).copy())
     if alpha is not None and not alpha.all():
@@ -176,12 +182,11 @@ def natural_order(name: str) -> list[tuple[int, str]]:
 
 def to_samples(picture: Picture, file_format: str) -> Samples:
     """The picture's samples as integers, as far as the format can hold them."""
-    rgb, alpha = picture.rgb, picture.alpha
+    alpha = picture.alpha
     if alpha is not None and file_format == "JPEG":
-        rgb, alpha = rgb * alpha + (1 - alpha), None
+        picture = replace(picture, rgb=picture.rgb * alpha + (1 - alpha), alpha=None)
     grey = picture.grey and file_format != "WEBP" and not (file_format == "TIFF" and alpha is not None)
-    colour = rgb.mean(0, keepdim=True) if grey else rgb
-    planes = colour if alpha is None else torch.cat([colour, alpha])
+    planes = to_planes(replace(picture, grey=grey))
     dtype = np.uint16 if picture.bit_depth == 16 and file_format in ("PNG", "TIFF") else np.uint8
     levels = (planes.detach().float().cpu().clamp(0, 1) * np.iinfo(dtype).max).round()
     return np.ascontiguousarray(levels.permute(1, 2, 0).numpy().astype(dtype))

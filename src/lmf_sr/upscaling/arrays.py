@@ -20,7 +20,7 @@ from torch import Tensor
 from lmf_sr.errors import InputError
 from lmf_sr.images import Picture, to_samples
 from lmf_sr.images.decoding import shown_samples
-from lmf_sr.images.pictures import from_planes, from_samples
+from lmf_sr.images.pictures import from_planes, from_samples, to_planes
 
 Enlarge = Callable[[Picture], Picture]
 MOST = {torch.uint8: 255, torch.uint16: 65535}
@@ -65,8 +65,7 @@ def enlarged_tensor(tensor: Tensor, enlarge: Enlarge) -> Tensor:
     if tensor.ndim == 4 and len(tensor):
         return torch.stack([enlarged_tensor(planes, enlarge) for planes in tensor])
     large = enlarge(picture_of(tensor))
-    colour = large.rgb.mean(0, keepdim=True) if large.grey else large.rgb
-    planes = colour if large.alpha is None else torch.cat([colour, large.alpha])
+    planes = to_planes(large)
     most = MOST.get(tensor.dtype)
     return (planes if most is None else (planes * most).round()).to(tensor.device, tensor.dtype)
 
