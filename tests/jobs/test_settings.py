@@ -3,7 +3,7 @@
 from itertools import product
 
 from lmf_sr.building import build, choices, defaults
-from lmf_sr.jobs.settings import flat, name_of
+from lmf_sr.jobs.settings import name_of
 
 
 def test_a_model_is_named_by_its_choices() -> None:
@@ -21,7 +21,3 @@ def test_options_of_encoders_and_decoders_have_different_names() -> None:
     for encoder, decoder in product(choices("encoder"), choices("decoder")):
         shared = defaults("encoder", encoder).keys() & defaults("decoder", decoder).keys()
         assert shared == {"_target_"}, (encoder, decoder)
-
-
-def test_settings_by_dotted_keys() -> None:
-    assert flat({"a": {"b": 1, "c": {"d": [2]}}, "e": {}}) == {"a.b": 1, "a.c.d": [2], "e": {}}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lmf_sr.errors import InputError
 from lmf_sr.results import records
-from lmf_sr.results.records import Record, Result, environment, read_record, write_record
+from lmf_sr.results.records import Record, Result, environment, flat, read_record, write_record
 
 numbers = st.floats(allow_nan=False) | st.integers(0, 10**15)
 metrics = st.dictionaries(st.text(max_size=8), numbers, max_size=3)
@@ -70,6 +70,10 @@ def test_settings_are_the_keys_of_the_command_line() -> None:
         "budget_s": "inf",
         "seed": 7,
     }
+
+
+def test_settings_by_dotted_keys() -> None:
+    assert flat({"a": {"b": 1, "c": {"d": [2]}}, "e": {}}) == {"a.b": 1, "a.c.d": [2], "e": {}}
 
 
 def test_outside_of_a_checkout_there_is_no_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

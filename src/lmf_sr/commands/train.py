@@ -20,9 +20,10 @@ from lmf_sr.evaluation.costs import profile
 from lmf_sr.evaluation.metrics import PROTOCOLS
 from lmf_sr.evaluation.quality import evaluate
 from lmf_sr.jobs.job import CHECKPOINT, Outcome, job_folder
-from lmf_sr.jobs.settings import as_dict, flat, name_of, scales, size
+from lmf_sr.jobs.settings import as_dict, name_of, scales, size
 from lmf_sr.jobs.wandb_runs import loggers
 from lmf_sr.model import Model
+from lmf_sr.results.records import flat
 from lmf_sr.training.checkpoint_io import CheckpointFiles
 from lmf_sr.training.ddp_cleanup import ended_with_the_run
 from lmf_sr.training.learner import SuperResolution

@@ -2,7 +2,6 @@
 
 import math
 from argparse import Namespace
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +98,6 @@ def scale2mod(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> B
 def as_dict(cfg: DictConfig) -> dict[str, Any]:
     """The configuration, or a part of it, with nothing left to resolve."""
     return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
-
-
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings by dotted keys, as they are given on the command line."""
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
-    return found
 
 
 def scales(value: Any) -> list[float]:

@@ -20,7 +20,7 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -87,15 +87,7 @@ class Record:
     @property
     def settings(self) -> dict[str, Any]:
         """The configuration by dotted keys, as they are given on the command line."""
-
-        def flat(part: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-            for key, value in part.items():
-                if isinstance(value, dict) and value:
-                    yield from flat(value, f"{prefix}{key}.")
-                else:
-                    yield f"{prefix}{key}", value
-
-        return dict(flat(self.configuration, ""))
+        return flat(self.configuration)
 
     def ended(
         self, status: str, results: Results, error: str | None = None, outputs: dict[str, str] | None = None
@@ -110,6 +102,14 @@ class Record:
             outputs=outputs or {},
             duration_s=duration.total_seconds(),
         )
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by dotted keys, as they are given on the command line."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+    return found
 
 
 def environment() -> dict[str, Any]:
