@@ -45,6 +45,12 @@ def defaults(group: str, name: str) -> dict[str, Any]:
     return options
 
 
+def changed_options(group: str, choice: Mapping[str, Any]) -> tuple[str, ...]:
+    """The options of a choice, with its `name`, that are not as in its YAML, each as `depth=8`."""
+    standard = defaults(group, choice["name"])
+    return tuple(f"{key}={choice[key]}" for key, value in standard.items() if choice.get(key, value) != value)
+
+
 def original_of(decoder: str) -> str | None:
     """The name of the method that a decoder converts; None for a base method, and for a name that is not known here."""
     if decoder not in choices("decoder"):

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lmf_sr.building import choices, defaults, original_of
+from lmf_sr.building import changed_options, choices, defaults, original_of
 from lmf_sr.results.records import Metrics, Record, Result
 from lmf_sr.results.statistics import Spread
 
@@ -225,13 +225,7 @@ def _subject(name: str, source: str | None, origin: Record) -> Subject:
     return Subject(
         encoder["name"],
         decoder["name"],
-        _differing("encoder", encoder),
-        _differing("decoder", decoder),
+        changed_options("encoder", encoder),
+        changed_options("decoder", decoder),
         recipe if trained else (),
     )
-
-
-def _differing(group: str, choice: Mapping[str, Any]) -> tuple[str, ...]:
-    """The options that are not as in conf/."""
-    standard = defaults(group, choice["name"])
-    return tuple(f"{key}={choice[key]}" for key, value in standard.items() if choice.get(key, value) != value)
