@@ -50,6 +50,11 @@ def explained(error: BaseException, verb: str) -> InputError | None:
     return InputError("; ".join(line.strip() for line in lines if line.strip()))
 
 
+def in_one_line(error: Exception) -> str:
+    """An error's message in one line without its full stop, or its type where it has none."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
 def warn(sentence: str) -> None:
     """Tells the user of something that does not stop the job."""
     print(f"lmf-sr: warning: {sentence}", file=sys.stderr, flush=True)

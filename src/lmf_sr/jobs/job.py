@@ -28,7 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 from lmf_sr.checkpoints import checkpoint_file
 from lmf_sr.data.store import identity
 from lmf_sr.errors import InputError
-from lmf_sr.jobs.errors import explained, warn
+from lmf_sr.jobs.errors import explained, in_one_line, warn
 from lmf_sr.results.records import FILE, Record, Results, read_record, write_record
 
 try:
@@ -129,7 +129,7 @@ def perform(verb: str, job: Job, cfg: DictConfig) -> str | None:
             except BrokenPipeError:
                 raise
             except Exception as error:
-                warn(f"{what} failed ({_sentence(error)}); the results are safe in {folder / FILE}")
+                warn(f"{what} failed ({in_one_line(error)}); the results are safe in {folder / FILE}")
         print(f"written: {folder / FILE}")
         return failure
 
@@ -228,11 +228,6 @@ def _number(variable: str) -> int:
     """The whole number an environment variable begins with, or 0. OMP_NUM_THREADS may hold one for each nested level."""
     leading = re.match(r"\s*(\d+)", os.environ.get(variable, ""))
     return int(leading[1]) if leading else 0
-
-
-def _sentence(error: Exception) -> str:
-    """An error in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _sha256(path: Path) -> str:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from lmf_sr.atomic import replacing
 from lmf_sr.evaluation.quality import Upscaler
-from lmf_sr.jobs.errors import warn
+from lmf_sr.jobs.errors import in_one_line, warn
 from lmf_sr.jobs.job import job_folder, sweep_name
 from lmf_sr.jobs.settings import as_dict
 from lmf_sr.model import Model
@@ -54,7 +54,7 @@ def end_run(failed: bool) -> None:
                 wandb.finish(exit_code=int(failed))
             except Exception as error:
                 warn(
-                    f"W&B could not end its run ({_reason(error)}); `wandb sync` sends what is in {job_folder()}/wandb"
+                    f"W&B could not end its run ({in_one_line(error)}); `wandb sync` sends what is in {job_folder()}/wandb"
                 )
 
 
@@ -86,7 +86,9 @@ def _wandb_run(settings: DictConfig, group: str | None, name: str, several: bool
         logger.experiment  # noqa: B018 (begins the run, in the first process)
     except Exception as error:
         folder = job_folder() / "wandb"
-        warn(f"W&B cannot be used ({_reason(error)}); the run is kept offline, and `wandb sync` sends {folder} later")
+        warn(
+            f"W&B cannot be used ({in_one_line(error)}); the run is kept offline, and `wandb sync` sends {folder} later"
+        )
         wandb.teardown()  # its service would call the id taken
         logger = instantiate(settings, **own, mode="offline")
         logger.experiment  # noqa: B018
@@ -115,7 +117,3 @@ def _ids(file: Path) -> dict[str, str]:
         return json.loads(file.read_text())
     except (OSError, ValueError):
         return {}
-
-
-def _reason(error: Exception) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__).rstrip(".")
