@@ -1,18 +1,16 @@
 """`lmf_sr.evaluate`: how good a model is on pictures, from Python; `lmf-sr evaluate` is the same with a record."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
-from lmf_sr.cmsr.savings import SavingsMeter
 from lmf_sr.data import Embedded, Pictures, Source
 from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.baseline import Bicubic
-from lmf_sr.evaluation.metrics import PROTOCOLS
-from lmf_sr.evaluation.quality import Upscaler
-from lmf_sr.evaluation.quality import evaluate as evaluate_set
+from lmf_sr.evaluation.metrics import protocol_named
+from lmf_sr.evaluation.quality import Upscaler, evaluate_sets
 from lmf_sr.model import Model
 from lmf_sr.results.records import Result
 
@@ -44,31 +42,11 @@ def evaluate(
     scales = [float(scale)] if isinstance(scale, int | float) else [float(one) for one in scale]
     if not scales or not all(1 <= one < float("inf") for one in scales):
         raise InputError(f"scale {scale} makes no picture larger: a scale is a number of at least 1")
-    if protocol is not None and protocol not in PROTOCOLS:
-        raise InputError(f"there is no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
+    source = Pictures(Path(images)) if isinstance(images, str | os.PathLike) else images or Embedded()
+    compared = protocol_named(protocol or source.protocol)
     upscaler: Upscaler
     if isinstance(model, Model):
         upscaler = model
     else:
         upscaler = Bicubic() if model == "bicubic" else load(model).to(device_named(device))
-    if isinstance(images, str | os.PathLike):
-        images = Pictures(Path(images))
-    return evaluate_source(upscaler, images or Embedded(), scales, protocol)
-
-
-def evaluate_source(
-    model: Upscaler,
-    source: Source,
-    scales: Sequence[float],
-    protocol: str | None,
-    saving: SavingsMeter | None = None,
-    begin: Callable[[int], Callable[[], None]] = lambda images: lambda: None,
-) -> list[Result]:
-    """A result for each set of a source and each scale.
-
-    `begin` is told how many pictures there are to measure; what it gives back is called after each of them.
-    """
-    sets = source.evaluation()
-    after_image = begin(len(scales) * sum(map(len, sets)))
-    compared = PROTOCOLS[protocol or source.protocol]
-    return [evaluate_set(model, images, scale, compared, after_image, saving) for images in sets for scale in scales]
+    return evaluate_sets(upscaler, source.evaluation(), scales, compared)

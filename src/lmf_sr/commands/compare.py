@@ -2,7 +2,8 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import rich
@@ -19,9 +20,10 @@ from lmf_sr.errors import InputError
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.costs import profile
 from lmf_sr.evaluation.detailed_windows import detailed_crops
-from lmf_sr.evaluation.quality import Upscaler, evaluate
+from lmf_sr.evaluation.metrics import protocol_named
+from lmf_sr.evaluation.quality import Upscaler, evaluate_sets
 from lmf_sr.jobs.job import Outcome, job_folder, overrides
-from lmf_sr.jobs.settings import name_of, protocol_named, scales, size
+from lmf_sr.jobs.settings import name_of, scales, size
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.model import Model
 from lmf_sr.results import plots
@@ -45,12 +47,11 @@ def job(cfg: DictConfig) -> Outcome:
     results: Results = {}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for name, model in models.items():
-            images = progress.add_task(f"{name}: images", total=len(wanted) * sum(map(len, sets)))
-            results[name] = [
-                evaluate(model, images_of, scale, protocol, lambda task=images: progress.advance(task))  # type: ignore[misc]
-                for images_of in sets
-                for scale in wanted
-            ]
+
+            def begin(images: int, task: str = f"{name}: images") -> Callable[[], None]:
+                return partial(progress.advance, progress.add_task(task, total=images))
+
+            results[name] = evaluate_sets(model, sets, wanted, protocol, begin=begin)
             if isinstance(model, Model):
                 costs = progress.add_task(f"{name}: costs", total=len(wanted))
                 for result in profile(model, lr_size, wanted, budget_s=cfg.budget_s):

@@ -12,18 +12,11 @@ from rich.progress import Progress
 from lmf_sr.cmsr.savings import SavingsMeter
 from lmf_sr.data import Source
 from lmf_sr.devices import device_named
-from lmf_sr.evaluating import evaluate_source
 from lmf_sr.evaluation.baseline import Bicubic
-from lmf_sr.evaluation.quality import Upscaler
+from lmf_sr.evaluation.metrics import protocol_named
+from lmf_sr.evaluation.quality import Upscaler, evaluate_sets
 from lmf_sr.jobs.job import Outcome
-from lmf_sr.jobs.settings import (
-    checkpoint_named,
-    name_of,
-    protocol_named,
-    scale2mod,
-    scales,
-    trained_model,
-)
+from lmf_sr.jobs.settings import checkpoint_named, name_of, scale2mod, scales, trained_model
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.results.records import Results
 from lmf_sr.results.rows import joined, table
@@ -41,7 +34,7 @@ def job(cfg: DictConfig) -> Outcome:
         def begin(images: int) -> Callable[[], None]:
             return partial(progress.advance, progress.add_task("evaluating", total=images))
 
-        found = evaluate_source(model, source, wanted, protocol.name, saving, begin)
+        found = evaluate_sets(model, source.evaluation(), wanted, protocol, saving, begin)
     results: Results = {name: found}
     shown = table(joined([results]), f"protocol {protocol.name}")
     return Outcome(

@@ -18,7 +18,7 @@ from lmf_sr.data import Source
 from lmf_sr.data.datamodule import SuperResolutionData
 from lmf_sr.evaluation.costs import profile
 from lmf_sr.evaluation.metrics import PROTOCOLS
-from lmf_sr.evaluation.quality import evaluate
+from lmf_sr.evaluation.quality import evaluate_sets
 from lmf_sr.jobs.job import CHECKPOINT, Outcome, job_folder
 from lmf_sr.jobs.settings import as_dict, name_of, scales, size
 from lmf_sr.jobs.wandb_runs import loggers
@@ -73,7 +73,7 @@ def job(cfg: DictConfig) -> Outcome:
     model = load(last) if last.is_file() else learner.model  # the file's: weights that a callback may have averaged
     model = model.to(trainer.strategy.root_device).eval()
     protocol = PROTOCOLS[source.protocol]
-    found = [evaluate(model, source.validation(), scale, protocol) for scale in wanted]
+    found = evaluate_sets(model, [source.validation()], wanted, protocol)
     return Outcome({name_of(model): [*found, *profile(model, size(cfg.lr_size), wanted)]})
 
 

@@ -61,6 +61,13 @@ BENCHMARK_RGB = EvaluationProtocol("benchmark-rgb", on_luma=False, extra_crop=0)
 PROTOCOLS = {protocol.name: protocol for protocol in (DIV2K, BENCHMARK, BENCHMARK_RGB)}
 
 
+def protocol_named(name: str) -> EvaluationProtocol:
+    """The protocol of this name. Raises InputError if there is none."""
+    if name not in PROTOCOLS:
+        raise InputError(f"there is no protocol {name!r}; choose one of {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]
+
+
 def psnr(
     image: Float[Tensor, "3 H W"], truth: Float[Tensor, "3 H W"], scale: float, protocol: EvaluationProtocol
 ) -> float:

@@ -1,6 +1,6 @@
 """Evaluation: every image of a set is rendered from its LR image at the size of its HR image, and compared with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,6 +20,22 @@ class Upscaler(Protocol):
 
     def encode(self, image: Float[Tensor, "3 h w"], /) -> Any:
         """Takes a picture in [0, 1]; returns an object with `render(height, width) -> (1, 3, height, width)` in [0, 1]."""
+
+
+def evaluate_sets(
+    model: Upscaler,
+    sets: Sequence[PairedImages],
+    scales: Sequence[float],
+    protocol: metrics.EvaluationProtocol,
+    saving: SavingsMeter | None = None,
+    begin: Callable[[int], Callable[[], None]] = lambda images: lambda: None,
+) -> list[Result]:
+    """A result for each set and each scale, as `evaluate` finds it.
+
+    `begin` is told how many pictures there are to measure; what it gives back is called after each of them.
+    """
+    after_image = begin(len(scales) * sum(map(len, sets)))
+    return [evaluate(model, images, scale, protocol, after_image, saving) for images in sets for scale in scales]
 
 
 def evaluate(

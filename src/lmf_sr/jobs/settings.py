@@ -1,4 +1,4 @@
-"""What several verbs ask of a configuration: the model, its Scale2Mod table, scales, sizes, protocol and device."""
+"""The parts of a configuration that several verbs read: the model, its Scale2Mod table, scales and sizes."""
 
 import math
 from argparse import Namespace
@@ -14,7 +14,6 @@ from lmf_sr.cmsr.calibration import table_from
 from lmf_sr.cmsr.files import authors_file
 from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.errors import InputError
-from lmf_sr.evaluation.metrics import PROTOCOLS, EvaluationProtocol
 from lmf_sr.jobs.job import overrides
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
@@ -112,13 +111,6 @@ def size(value: Any) -> Size:
     if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
         raise InputError(f"{value} is no size: give height and width in pixels, as in lr_size=[180,320]")
     return sides[0], sides[1]
-
-
-def protocol_named(name: str) -> EvaluationProtocol:
-    """Raises InputError for a name that there is not."""
-    if name not in PROTOCOLS:
-        raise InputError(f"there is no protocol {name!r}; choose one of {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[name]
 
 
 def _check_agreement(model: Model, cfg: DictConfig, key: str) -> None:
