@@ -28,8 +28,10 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lmf_sr.decoders.cross_scale import CrossScaleAttention
-from lmf_sr.geometry import clip_cell, latent_count
+from lmf_sr.geometry import clip_cell
 from lmf_sr.model import Model
+from lmf_sr.rendering.pixel_axes import LerpAxis
+from lmf_sr.rendering.upsampling import between_pixels
 
 OPSET = 18
 TRACED, ALSO = (2, 17, 20), (3, 18, 23)  # batch, height and width: what differs between the two is symbolic
@@ -153,13 +155,8 @@ def _skip(
 ) -> Float[Tensor, "B 3 H W"]:
     """`geometry.sample_bilinear` of [0, 1] on a grid, less the middle grey that both summands of a pixel hold."""
     lr = picture - 0.5
-    for axis, p in ((2, rows), (3, columns)):
-        n = latent_count(picture.shape[axis])
-        position = (((p + 1) * n - 1) / 2).clamp(min=0).clamp(max=n - 1)
-        low = position.floor()
-        share = (position - low).to(lr.dtype)
-        low_lines, high_lines = (lr.index_select(axis, at.clamp(max=n - 1).long()) for at in (low, low + 1))
-        lr = torch.lerp(low_lines, high_lines, share[:, None] if axis == 2 else share)
+    for axis, p in ((-2, rows), (-1, columns)):
+        lr = between_pixels(lr, LerpAxis.from_coordinates(p, lr.shape[axis]), axis)
     return lr
 
 

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from lmf_sr.geometry import Corners, Grid, axis_corners
+from lmf_sr.geometry import Corners, Grid, axis_corners, latent_count
 
 
 class LerpAxis(NamedTuple):
@@ -28,9 +28,10 @@ class LerpAxis(NamedTuple):
     @classmethod
     def from_coordinates(cls, p: Float[Tensor, " N"], n: int) -> LerpAxis:
         """Pixels at coordinates `p` among `n` LR pixels."""
-        position = (((p + 1) * n - 1) / 2).clamp(0, n - 1)
+        count = latent_count(n)
+        position = (((p + 1) * count - 1) / 2).clamp(min=0).clamp(max=count - 1)
         low = position.floor()
-        return cls(low.long(), (low + 1).clamp(max=n - 1).long(), position - low)
+        return cls(low.long(), (low + 1).clamp(max=count - 1).long(), position - low)
 
 
 @dataclass(frozen=True)

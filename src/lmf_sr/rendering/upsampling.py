@@ -36,12 +36,12 @@ def upsample(
         pixels = grid_pixels(*((rows, cols) if needed is None else needed.axes), needed)
         bindings.upsample(picture, grid_axis(rows), grid_axis(cols), pixels, out, written=values)
     else:
-        rgb = values.apply_(_along(_along(picture, rows.lr, axis=-2), cols.lr, axis=-1))
+        rgb = values.apply_(between_pixels(between_pixels(picture, rows.lr, axis=-2), cols.lr, axis=-1))
         # All pixels, since counting the needed ones would make a GPU wait.
         out.copy_(rgb if needed is None else torch.where(needed.pixels()[:, None], rgb, out))
 
 
-def _along(picture: Float[Tensor, "B C h w"], at: LerpAxis, axis: int) -> Float[Tensor, "B C H W"]:
+def between_pixels(picture: Float[Tensor, "B C h w"], at: LerpAxis, axis: int) -> Float[Tensor, "B C H W"]:
     """A picture read between its rows, or its columns."""
     low, high = (picture.index_select(axis, pixel.to(picture.device)) for pixel in (at.low, at.high))
     share = at.share.to(picture)
