@@ -22,33 +22,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders import Decoder
-from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
-from lmf_sr.lmf.lm_lte import LMLTE
+from lmf_sr.lmf.conversion import Conversion, LMFState
 
-WIDTH = 16  # of the render MLP: four texels
 DEEPEST = 16  # layers, whose matrices become code
 
 
-def drawable(decoder: Decoder) -> TypeGuard[LinearFirst | LMLTE]:
-    """Whether the shader renders it: an LMF conversion with a render MLP 16 wide and the local ensemble."""
-    if not isinstance(decoder, LinearFirst | LMLTE) or not decoder.ensemble:
-        return False
-    fits = decoder.width == WIDTH and decoder.depth <= DEEPEST
-    return fits and (isinstance(decoder, LinearFirst) or decoder.code_dim == 2 * WIDTH)
+def drawable(decoder: Decoder) -> TypeGuard[Conversion]:
+    """Whether the shader renders it: an LMF conversion with a render MLP 16 wide, four texels, and the local ensemble."""
+    return isinstance(decoder, Conversion) and decoder.has_kernel and decoder.ensemble and decoder.depth <= DEEPEST
 
 
 @torch.no_grad()
-def render_mlp(decoder: LinearFirst | LMLTE) -> dict[str, Any]:
+def render_mlp(decoder: Conversion) -> dict[str, Any]:
     """The render MLP as JSON: matrices by rows, and what the relative cell does to the input."""
     first, *hidden, last = (weight.double() for weight in decoder.render_weights)
     bias = decoder.render_mlp.linears[-1].bias
-    cell: Tensor | None = None
-    if isinstance(decoder, LMLTE):
-        cell = decoder.render_phase.weight
-    elif decoder.sees_cell:
-        cell = decoder.render_mlp.linears[0].weight[:, decoder.code_dim + 2 :]
+    cell = _of_cell(decoder)
     return {
-        "input": "waves" if isinstance(decoder, LMLTE) else "rel",
+        "input": "waves" if _waves(decoder) else "rel",
         "depth": decoder.depth,
         "skip": decoder.lr_skip,
         "layers": layers(decoder),
@@ -56,14 +47,26 @@ def render_mlp(decoder: LinearFirst | LMLTE) -> dict[str, Any]:
         "hidden": [weight.tolist() for weight in hidden],
         "last": last.tolist(),
         "bias": bias.tolist(),
-        "cell": None if cell is None else cell.tolist(),  # shifts W_0 y_0, or the phases
+        "cell": None if cell is None else cell.tolist(),
     }
+
+
+def _of_cell(decoder: Conversion) -> Float[Tensor, "k 2"] | None:
+    """The matrix by which the relative cell shifts the phases of the waves, or else `W_0 y_0`; None where it does neither."""
+    axes = torch.eye(2).to(decoder.render_weights[0])
+    at_zero = LMFState(axes.new_empty(2, 0, 0, 0), axes.new_empty(2, 0, 0), torch.zeros_like(axes))
+    shifts = decoder.phases(axes) if _waves(decoder) else decoder.shift_to(at_zero, axes)
+    return None if shifts is None else shifts.T
 
 
 def layers(decoder: Conversion) -> int:
     """Texels that a latent takes."""
-    code = 2 * WIDTH if isinstance(decoder, LMLTE) else 0
-    return (2 * decoder.depth * WIDTH + code) // 4 + int(decoder.lr_skip)
+    return (2 * decoder.depth * decoder.width + 2 * _waves(decoder)) // 4 + int(decoder.lr_skip)
+
+
+def _waves(decoder: Conversion) -> int:
+    """How many waves the render MLP is fed, 0 where it is fed rel."""
+    return 0 if decoder.kernel is None else decoder.kernel.waves
 
 
 def texels(decoder: Conversion, state: LMFState, lr: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "T h w 4"]:
