@@ -39,7 +39,7 @@ def render_mlp(decoder: Conversion) -> dict[str, Any]:
     bias = decoder.render_mlp.linears[-1].bias
     cell = _of_cell(decoder)
     return {
-        "input": "waves" if _waves(decoder) else "rel",
+        "input": "waves" if decoder.kernel_waves else "rel",
         "depth": decoder.depth,
         "skip": decoder.lr_skip,
         "layers": layers(decoder),
@@ -52,21 +52,16 @@ def render_mlp(decoder: Conversion) -> dict[str, Any]:
 
 
 def _of_cell(decoder: Conversion) -> Float[Tensor, "k 2"] | None:
-    """The matrix by which the relative cell shifts the phases of the waves, or else `W_0 y_0`; None where it does neither."""
+    """The matrix by which the relative cell shifts the phases of the waves or else `W_0 y_0`; None where neither moves."""
     axes = torch.eye(2).to(decoder.render_weights[0])
     at_zero = LMFState(axes.new_empty(2, 0, 0, 0), axes.new_empty(2, 0, 0), torch.zeros_like(axes))
-    shifts = decoder.phases(axes) if _waves(decoder) else decoder.shift_to(at_zero, axes)
+    shifts = decoder.phases(axes) if decoder.kernel_waves else decoder.shift_to(at_zero, axes)
     return None if shifts is None else shifts.T
 
 
 def layers(decoder: Conversion) -> int:
     """Texels that a latent takes."""
-    return (2 * decoder.depth * decoder.width + 2 * _waves(decoder)) // 4 + int(decoder.lr_skip)
-
-
-def _waves(decoder: Conversion) -> int:
-    """How many waves the render MLP is fed, 0 where it is fed rel."""
-    return 0 if decoder.kernel is None else decoder.kernel.waves
+    return (2 * decoder.depth * decoder.width + 2 * (decoder.kernel_waves or 0)) // 4 + int(decoder.lr_skip)
 
 
 def texels(decoder: Conversion, state: LMFState, lr: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "T h w 4"]:
