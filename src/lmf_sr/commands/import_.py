@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--without-esa",
         action="store_true",
-        help="of RLFN: leave its attention out, with the mean of each mask over photographs folded into the weights; the "
+        help="leave RLFN's attention out, with the mean of each mask over photographs folded into the weights; the "
         "encoder then computes exactly in tiles, and is the one that conf/encoder/rlfn.yaml describes",
     )
     options = parser.parse_args(arguments)
