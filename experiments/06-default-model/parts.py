@@ -1,4 +1,4 @@
-"""The gain of each part of the recipe: runs of equally many steps that differ from `experiment=rlfn` in one part (README.md).
+"""The gain of each part of the recipe: runs of equally many steps unlike `experiment=rlfn` in one part (README.md).
 
 python experiments/06-default-model/parts.py RLFN_S.pth PHOTOS OTHERS BENCHMARK RUNS [--steps N] [lmf-sr train's overrides]
 
