@@ -20,8 +20,7 @@ from lmf_sr.images import Picture, resize_pillow
 from lmf_sr.upscaling.rendering import enlarged
 
 KINDS = Path(__file__).parents[3] / "shared/data/kinds"
-UNSOUND = {"edsr-baseline-lm-liif"}  # trained on photographs alone: its card and experiment 06 say what that spoils
-MODELS = [name for name in shipped_models() if "-lm-" in name and name not in UNSOUND]
+MODELS = [name for name in shipped_models() if "-lm-" in name]
 BOUNDS = {
     "error diffusion": (13, 9),
     "stripes, horizontal": (9, 8),
