@@ -113,13 +113,15 @@ class BrowserSource {
     const each = values.dims[3];
     const latents = window.height * window.width;
     const texels = new Uint16Array(4 * layers * latents);
-    const intensity = new Float32Array(latents);
+    const intensity = new Float32Array(latents); // the paper's: the mean over layers of the last strengths, the shifts'
+    const [kinds, hidden] = outputs.strengths.dims.slice(3);
     const lr = skip ? await planes : null;
     for (let y = 0; y < window.height; y++) {
       for (let x = 0; x < window.width; x++) {
         const [row, column, latent] = [window.top + y, window.left + x, y * window.width + x];
         const from = (row - top) * size[1] + column - left;
-        intensity[latent] = outputs.intensity.data[from];
+        const last = (from + 1) * kinds * hidden;
+        for (const strength of outputs.strengths.data.subarray(last - hidden, last)) intensity[latent] += strength / hidden;
         for (let value = 0; value < each; value++)
           texels[4 * ((value >> 2) * latents + latent) + (value & 3)] = toHalf(values.data[from * each + value]);
         if (skip)

@@ -18,12 +18,13 @@ from lmf_sr.cmsr.calibration import (
     Calibration,
     Statistics,
     calibrate,
+    coarse_errors,
     evenly_spread,
-    measure,
     single_scale_table,
     table_from,
     upper_edge,
 )
+from lmf_sr.cmsr.measures import PAPER
 from lmf_sr.cmsr.plan import Level
 from lmf_sr.cmsr.table import Scale2Mod, fingerprint
 from lmf_sr.data import PairedImages
@@ -182,9 +183,9 @@ def test_photographs_of_one_name_in_two_folders_are_two() -> None:
     assert list(evenly_spread(pictures, 9)) == ["a/1.png", "b/1.png", "2.png"]
 
 
-def test_measure_counts_every_value_and_its_error(model: Model, images: PairedImages) -> None:
+def test_errors_count_every_value_and_its_error(model: Model, images: PairedImages) -> None:
     """Together the bins hold what one gets from the renderings as a whole."""
-    values, squared = measure(model, images, "a", 6.0, [1.0, 2.5])
+    values, squared = coarse_errors(model, images, "a", 6.0, [1.0, 2.5]).binned(PAPER)
     image = model.encode(images.pair("a", 6.0).lr / 255)
     full = image.render(48, 60, clamp=False)
     assert values.sum() == full.numel()

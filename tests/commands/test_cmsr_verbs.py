@@ -146,6 +146,23 @@ def test_bad_requests_are_refused_in_a_sentence(run: Run, tmp_path: Path, ckpt: 
     )
 
 
+def test_calibrate_by_another_measure(run: Run, tmp_path: Path, ckpt: Path) -> None:
+    outcome = run("calibrate", f"ckpt={ckpt}", *SMALL, "cmsr.measure=learnt")
+    assert outcome.status == 0, outcome.err
+    measure = Calibration.load(tmp_path / "model.cmsr.json").measure
+    assert measure.name == "learnt"
+    assert len(measure.weights) == 12  # of the scales and the shifts of six layers
+    assert Scale2Mod.load(tmp_path / "model.cmsr-2e-05.yaml").measure == measure
+    assert run("calibrate", f"ckpt={ckpt}", *SMALL, "cmsr.measure=learnt").status == 0  # nothing is left to do
+    assert Calibration.load(tmp_path / "model.cmsr.json").measure == measure
+    evaluate = ("evaluate", f"ckpt={ckpt}", "data=pictures", "data.root=photos", "scale=6", "cmsr.mse_threshold=1e-4")
+    assert run(*evaluate, "cmsr.repeats=0").status == 0
+    inspected = run("inspect", "photos/a.png", "--scale", "8", "--model", ckpt)
+    assert inspected.status == 0, inspected.err
+    assert "goes by the measure 'learnt', not 'paper'" in run("calibrate", f"ckpt={ckpt}", *SMALL).error
+    assert "there is no measure 'size'" in run("calibrate", f"ckpt={ckpt}", *SMALL, "cmsr.measure=size").error
+
+
 def test_a_base_method_has_nothing_to_calibrate(run: Run, tmp_path: Path) -> None:
     export(build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}, "liif"), tmp_path / "liif.safetensors")
     assert "no modulations to calibrate" in run("calibrate", "ckpt=liif.safetensors", *SMALL).error

@@ -48,6 +48,8 @@ def test_a_state_is_gain_offset_and_code(conversion: Conversion, features: Tenso
     relative = relative_cell(cell[:, 0], (5, 7))
     alpha, beta, code = d.latents(features, relative).split([12, 12, d.code_dim], dim=-1)
     torch.testing.assert_close(gain, 1 + alpha.unflatten(-1, (3, 4)))
+    strengths = torch.stack([x.abs().unflatten(-1, (3, 4)).mean(-1) for x in (alpha, beta)], dim=-2)
+    torch.testing.assert_close(state.strengths, strengths)
     torch.testing.assert_close(state.intensity, beta.abs().mean(-1))
     torch.testing.assert_close(state.cell, relative)
     known, left = d.input_at_lr(code, relative)

@@ -58,7 +58,7 @@ def drawn(
     code = decoder.code_dim if conversion is LMLTE else 0
     rows = torch.randn(*size, 2 * depth * decoder.width + code, device=device)
     rows[..., : depth * decoder.width] += 1
-    state = LMFState(rows, rows[..., 0], torch.rand(size[0], 2, device=device))
+    state = LMFState(rows, rows[..., None, :depth], torch.rand(size[0], 2, device=device))
     return decoder, state, torch.rand(size[0], 3, *size[1:], device=device) * 2 - 1
 
 

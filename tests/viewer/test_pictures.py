@@ -1,5 +1,6 @@
 """What the pages are sent: the project's own pixels and states, of pictures whole or in parts; and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 
 from lmf_sr.checkpoints import load
+from lmf_sr.cmsr.measures import Measure, contrast
 from lmf_sr.errors import InputError
 from lmf_sr.images import imresize, read_picture
 from lmf_sr.rendering.tiling import Window
@@ -63,6 +65,17 @@ def test_a_large_picture_is_encoded_where_one_looks(
         assert np.allclose(halves, whole_halves, atol=5e-3)
     assert encoded
     assert max(encoded) < 144 * 192
+
+
+def test_a_state_has_the_intensities_that_the_tables_go_by(models: list[ShownModel], pictures: Path) -> None:
+    shown, window = models[0], Window(10, 20, 12, 30)
+    by_contrast = replace(shown.tables[2e-5].table, measure=Measure("contrast")).bound_to(shown.model)
+    studio = Studio([shown._replace(tables={2e-5: by_contrast})])
+    studio.add(pictures / "small.png")
+    found = np.frombuffer(studio.state("0", 0, window, 8)[1], np.float16)[-10 * 18 :].astype(np.float32)
+    lr = read_picture(pictures / "small.png").rgb[None] * 2 - 1
+    expected = contrast(lr)[0, 10:20, 12:30].flatten()
+    assert np.allclose(found, expected.numpy(), atol=1e-2)
 
 
 def test_features_held_are_bounded(studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from lmf_sr.cmsr.measures import PAPER
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import TRAINING_SCALE
 from lmf_sr.images import read_picture
@@ -63,7 +64,7 @@ def test_packed_values_are_near_the_state_s(models: list[ShownModel], pictures: 
     model = models[number].model
     image, window = model.encode(read_picture(pictures / "small.png").rgb), Window.whole((48, 64))
     state = prepared((image, window), window, TRAINING_SCALE)
-    found = packed(model.decoder, state, image.encoded.lr)  # type: ignore[arg-type]
+    found = packed(model.decoder, state, PAPER, image.encoded.lr)  # type: ignore[arg-type]
     planes = np.frombuffer(zlib.decompress(base64.b64decode(found["data"])), np.uint8).reshape(-1, 2, 48, 64)
     symbols = torch.from_numpy(planes[:, 0] + 256 * planes[:, 1].astype(np.float32))
     least, step = (torch.tensor(found[key])[:, None, None] for key in ("least", "step"))

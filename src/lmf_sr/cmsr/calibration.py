@@ -1,7 +1,7 @@
 """Calibration: for which modulation intensities a decode scale is good enough, found on pictures (`table.py`).
 
 Each picture is reduced by the target scale S, then rendered at S and, with the same modulations, at a decode scale s_i that
-is upsampled bilinearly to S. Pixels fall into bins b by the intensity of their nearest latent, and
+is upsampled bilinearly to S. Pixels fall into bins b by the intensity of their nearest latent (`measures.py`), and
 
     E_i(b) = mean over the pixels of bin b of (upsampled_i - rendered)^2,      values in [-1, 1]
 
@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -31,13 +31,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lmf_sr.cmsr import files
+from lmf_sr.cmsr.measures import PAPER, Measure
 from lmf_sr.cmsr.table import NO_LIMIT, Scale2Mod, fingerprint
 from lmf_sr.data import PairedImages
 from lmf_sr.data.store import Photographs
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import TRAINING_SCALE, Grid
-from lmf_sr.model import ContinuousImage, Model
+from lmf_sr.lmf.conversion import LMFState
+from lmf_sr.model import Model
 from lmf_sr.rendering.pixel_axes import nearest_latents
+from lmf_sr.rendering.tiling import Window
 
 FORMAT = "lmf-sr calibration 2"
 LOWEST, RATIO, BINS = 0.001, 1.02, 465  # bins of intensity up to 10, each 2 % wide; above, all is rendered in full
@@ -102,15 +105,24 @@ class Calibration:
     model: its name, for people.
     targets: the errors at each target scale.
     images: the names of the pictures taken in.
+    measure: what the intensities are.
     """
 
     fingerprint: str
     model: str
     targets: dict[float, Statistics]
     images: list[str] = field(default_factory=list)
+    measure: Measure = PAPER
 
     @classmethod
-    def empty(cls, model: Model, name: str, targets: Sequence[float], decode_scales: Sequence[float]) -> Calibration:
+    def empty(
+        cls,
+        model: Model,
+        name: str,
+        targets: Sequence[float],
+        decode_scales: Sequence[float],
+        measure: Measure = PAPER,
+    ) -> Calibration:
         """A calibration that has seen no picture yet.
 
         Args:
@@ -118,6 +130,7 @@ class Calibration:
             name: the model's name, for people.
             targets: target scales, above 4.
             decode_scales: decode scales; each target gets those below it.
+            measure: what intensities are to be.
 
         Raises:
             InputError: scales that make no sense.
@@ -138,7 +151,7 @@ class Calibration:
                     "add one, as in decode_scales=[1,2,4]"
                 )
         by_target = {t: Statistics.empty([scale for scale in ladder if scale < t]) for t in sorted(set(targets))}
-        return cls(fingerprint(model), name, by_target)
+        return cls(fingerprint(model), name, by_target, measure=measure)
 
     @property
     def scales(self) -> dict[float, list[float]]:
@@ -147,9 +160,9 @@ class Calibration:
 
     def take(self, model: Model, images: PairedImages, name: str) -> None:
         """Takes in one picture of a set. Raises InputError if it cannot be read or is too small for a target scale."""
-        found = {scale: measure(model, images, name, scale, s.decode_scales) for scale, s in self.targets.items()}
-        for scale, (values, squared) in found.items():
-            self.targets[scale].add(values, squared)
+        found = {scale: coarse_errors(model, images, name, scale, s.decode_scales) for scale, s in self.targets.items()}
+        for scale, errors in found.items():
+            self.targets[scale].add(*errors.binned(self.measure))
         self.images.append(name)
 
     def table(self, mse_threshold: float, aggregation: str = AGGREGATIONS[0]) -> Scale2Mod:
@@ -181,6 +194,7 @@ class Calibration:
             fingerprint=self.fingerprint,
             model=self.model,
             chained=aggregation == "minimum",
+            measure=self.measure,
         )
 
     def save(self, path: str | Path) -> None:
@@ -189,6 +203,7 @@ class Calibration:
             "format": FORMAT,
             "model": self.model,
             "fingerprint": self.fingerprint,
+            "measure": self.measure.content(),
             "images": self.images,
             "targets": {
                 f"{target:g}": {
@@ -214,7 +229,10 @@ class Calibration:
             raise InputError(f"{path} has format {content.get('format')!r}, not {FORMAT!r}: calibrate anew")
         try:
             targets = {float(target): _statistics(entry) for target, entry in content["targets"].items()}
-            return cls(content["fingerprint"], content["model"], targets, content["images"])
+            measure = Measure.from_content(content.get("measure"))
+            return cls(content["fingerprint"], content["model"], targets, content["images"], measure)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} holds no calibration: {error!r}") from error
 
@@ -249,23 +267,58 @@ def evenly_spread(photographs: Photographs, count: int) -> Photographs:
     return {Path(name).name if alike[Path(name).name] == 1 else name: photographs[name] for name in names}
 
 
-def measure(
+class CoarseErrors(NamedTuple):
+    """The errors that rendering a picture at coarse scales makes, by LR position.
+
+    state: of the picture, whose latents they belong to.
+    lr: the picture, normalised.
+    values: how many values (three to a pixel) have the latent as their nearest.
+    squared: the sum of their squared errors, for each decode scale; values in [-1, 1].
+    """
+
+    state: LMFState
+    lr: Float[Tensor, "1 3 h w"]
+    values: Float[Tensor, "h w"]
+    squared: Float[Tensor, "s h w"]
+
+    def intensity(self, measure: Measure) -> Float[Tensor, "h w"]:
+        """By a measure, in float64 on the CPU."""
+        whole = Window.whole((self.lr.shape[-2], self.lr.shape[-1]))
+        return measure.intensity(self.state, self.lr, whole)[0].double().cpu()
+
+    def binned(self, measure: Measure) -> tuple[Float[Tensor, " b"], Float[Tensor, "s b"]]:
+        """Values and squared errors per bin of intensity; those of intensities above all bins are left out."""
+        intensity = self.intensity(measure)
+        bins = ((intensity / LOWEST).log() / math.log(RATIO)).long().clamp(0, BINS).flatten()
+        values, *squared = (bins.bincount(x.flatten(), minlength=BINS + 1)[:BINS] for x in (self.values, *self.squared))
+        return values, torch.stack(squared)
+
+
+def coarse_errors(
     model: Model,
     images: PairedImages,
     name: str,
     scale: float,
     decode_scales: Sequence[float],
-) -> tuple[Float[Tensor, " b"], Float[Tensor, "s b"]]:
-    """How many values each bin holds, and their squared errors: of one picture at one target scale."""
+) -> CoarseErrors:
+    """The errors of one picture of a set at one target scale."""
     image = model.encode(images.pair(name, scale).lr / 255)
     height, width = (round(side * scale) for side in image.size)
-    bins = _bin_of_pixels(image, height, width)
+    grid = Grid.over(height, width)
+    rows, cols = nearest_latents(grid, image.size)
+    latents = (rows[:, None] * image.size[1] + cols).flatten()
+
+    def per_latent(of_pixels: Float[Tensor, "H W"]) -> Float[Tensor, "h w"]:
+        return latents.bincount(of_pixels.flatten(), minlength=image.size[0] * image.size[1]).view(image.size)
+
     full = image.render(height, width, clamp=False)
-    tables = [single_scale_table(scale, s).bound_to(model) for s in decode_scales]
+    tables = (single_scale_table(scale, s).bound_to(model) for s in decode_scales)
     squared = [
-        _per_bin(bins, _squared_error(image.render(height, width, clamp=False, cmsr=table), full)) for table in tables
+        per_latent(_squared_error(image.render(height, width, clamp=False, cmsr=table), full)) for table in tables
     ]
-    return _per_bin(bins, torch.full_like(bins, 3, dtype=torch.float64)), torch.stack(squared)
+    values = per_latent(torch.full((height, width), 3, dtype=torch.float64))
+    state = image.encoded.state(image.encoded.cell(grid))
+    return CoarseErrors(state, image.encoded.lr, values, torch.stack(squared))
 
 
 def single_scale_table(target: float, scale: float) -> Scale2Mod:
@@ -292,20 +345,9 @@ def table_from(path: str | Path, mse_threshold: float | None, aggregation: str) 
     return table
 
 
-def _bin_of_pixels(image: ContinuousImage, height: int, width: int) -> Int[Tensor, "H W"]:
-    """The bin of each pixel of a single picture; BINS for intensities above all bins."""
-    rows, cols = nearest_latents(Grid.over(height, width), image.size)
-    intensity = image.intensity(height, width)[0].double().cpu()
-    return ((intensity / LOWEST).log() / math.log(RATIO)).long().clamp(0, BINS)[rows][:, cols]
-
-
 def _squared_error(found: Float[Tensor, "1 3 H W"], expected: Float[Tensor, "1 3 H W"]) -> Float[Tensor, "H W"]:
     """Summed over the colours; of values in [-1, 1], where the pictures' are in [0, 1]."""
     return (2 * (found - expected)).double().square().sum((0, 1)).cpu()
-
-
-def _per_bin(bins: Int[Tensor, "H W"], values: Float[Tensor, "H W"]) -> Float[Tensor, " b"]:
-    return bins.flatten().bincount(values.flatten(), minlength=BINS + 1)[:BINS]
 
 
 def _statistics(entry: Mapping[str, Any]) -> Statistics:

@@ -37,6 +37,7 @@ from lmf_sr.rendering.value_range import NORMALISED, ValueRange
 def render_plan(
     plan: Plan,
     state: LMFState,
+    intensity: Float[Tensor, "B h w"],
     lr: Float[Tensor, "B 3 h w"],
     renderer: Renderer,
     scratch: tuple[Scratch, Scratch],
@@ -48,6 +49,7 @@ def render_plan(
     Args:
         plan: what to render how finely.
         state: what an LMF conversion prepared for the target's cell.
+        intensity: that of each of its latents (`measures.py`).
         lr: the normalised LR image.
         renderer: what renders the levels.
         scratch: for the pictures of two levels.
@@ -59,7 +61,7 @@ def render_plan(
         return
     render = renderer.render_chosen(state, lr)
     cells = clip_cell(lr.new_tensor([grid.cell for grid in plan.grids]), lr.shape[-2:])[:, None].expand(-1, len(lr), 2)
-    all_chosen = plan.chosen(state.intensity)
+    all_chosen = plan.chosen(intensity)
     if plan.chained:
         _chained(render, all_chosen, cells, lr, plan.target, scratch, out, values)
     else:

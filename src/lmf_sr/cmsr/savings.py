@@ -38,8 +38,9 @@ class SavingsMeter:
 
     def measure(self, image: ContinuousImage, height: int, width: int) -> Metrics:
         """The metrics of one picture (a batch of one), except those that are ratios of others."""
-        plan = self.table.table.plan(Grid.over(height, width), image.size)
-        masks = plan.chosen(image.intensity(height, width))
+        grid = Grid.over(height, width)
+        plan = self.table.table.plan(grid, image.size)
+        masks = plan.chosen(self.table.intensity(image.encoded, grid))
         pixels = sum(mask.pixel_count() for mask in masks)
         as_run, plain = self._decoder_macs(image.size)
         difference = image.render(height, width, clamp=False, cmsr=self.table) - image.render(

@@ -1,7 +1,7 @@
 """Scale2Mod tables of CMSR, Controllable Multi-Scale Rendering (He & Jin, CVPR 2024, section 3.4), and rendering by them.
 
-The *intensity* of a latent, the mean of |shift modulations|, tells how busy the picture is around it (`LMFState`). A table
-holds, for a target scale S, decode scales with the largest intensity that each is good for:
+The *intensity* of a latent tells how busy the picture is around it: the mean of |shift modulations|, or another measure
+(`measures.py`). A table holds, for a target scale S, decode scales with the largest intensity that each is good for:
 
     s_0 < s_1 < ... <= S,       m_1 <= m_2 <= ... <= no limit
     level i, rendered at s_i:   the latents of intensity in [m_i, m_{i+1}),   m_0 = 0
@@ -29,6 +29,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lmf_sr.cmsr import files
+from lmf_sr.cmsr.measures import PAPER, Measure
 from lmf_sr.cmsr.plan import Level, Plan, scale_of, within_picture
 from lmf_sr.cmsr.render import render_plan
 from lmf_sr.errors import InputError
@@ -56,6 +57,7 @@ class Scale2Mod:
     fingerprint: identifies the weights it was made for; None for a table of no weights in particular, such as the authors'.
     model: the name of what it was made for, for people.
     chained: whether a level builds on the coarser ones, as in the paper, or stands by itself (`plan.py`).
+    measure: what the intensities are.
     """
 
     targets: Mapping[float, tuple[Level, ...]]
@@ -65,6 +67,7 @@ class Scale2Mod:
     fingerprint: str | None = None
     model: str | None = None
     chained: bool = True
+    measure: Measure = PAPER
 
     def __post_init__(self) -> None:
         """Raises InputError for a table that makes no sense, naming the entry."""
@@ -127,6 +130,7 @@ class Scale2Mod:
             "aggregation": self.aggregation,
             "images": self.images,
             "chained": self.chained,
+            "measure": self.measure.content(),
             "targets": {
                 _plain(target): {
                     _plain(level.scale): NO_LIMIT if level.up_to == math.inf else level.up_to for level in levels
@@ -150,6 +154,7 @@ class Scale2Mod:
                 content["targets"],
                 mse_threshold=None if threshold is None else float(threshold),
                 chained=bool(content.get("chained", True)),
+                measure=Measure.from_content(content.get("measure")),
                 **{key: content.get(key) for key in ("aggregation", "images", "fingerprint", "model")},
             )
         except InputError as error:
@@ -168,6 +173,11 @@ class BoundTable:
     def reads(self, grid: Grid, lr_size: Size) -> Window:
         """The latents that the pixels of a grid need: those of all levels."""
         return self.table.plan(grid, lr_size).reads(lr_size)
+
+    def intensity(self, encoded: Encoded, grid: Grid) -> Float[Tensor, "B h w"]:
+        """The intensity of each latent of a whole picture, where a grid is rendered."""
+        state = encoded.state(encoded.cell(grid))
+        return self.table.measure.intensity(state, encoded.lr, Window.whole(encoded.size))
 
     def bands(
         self,
@@ -194,10 +204,11 @@ class BoundTable:
         lr, size = encoded.lr, encoded.size
         scratch = Scratch(lr), Scratch(lr)
         for strip in state_strips(encoded, grid, renderer, self.reads):
+            intensity = self.table.measure.intensity(strip.state, lr, strip.window)
             for rows in bands_of_rows(strip.rows, grid, renderer, len(lr)):
                 plan = self.table.plan(grid.band(rows.start, rows.stop), size).framed(strip.window, size)
                 rgb = lr.new_empty(len(lr), 3, *plan.target.size) if out is None else out[:, :, rows]
-                render_plan(plan, strip.state, strip.window.crop(lr), renderer, scratch, rgb, values)
+                render_plan(plan, strip.state, intensity, strip.window.crop(lr), renderer, scratch, rgb, values)
                 yield rows, rgb
 
 

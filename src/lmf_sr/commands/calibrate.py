@@ -1,5 +1,6 @@
 """`lmf-sr calibrate`: which modulation intensity each decode scale is good for (CMSR), found on training images."""
 
+import math
 from pathlib import Path
 
 import rich
@@ -11,6 +12,8 @@ from rich.table import Table
 
 from lmf_sr.checkpoints import shipped_models
 from lmf_sr.cmsr.calibration import Calibration, calibrate, evenly_spread
+from lmf_sr.cmsr.fitting import fit
+from lmf_sr.cmsr.measures import Measure
 from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.data import PairedImages, Source
 from lmf_sr.devices import device_named
@@ -36,11 +39,14 @@ def job(cfg: DictConfig) -> Outcome:
     path = _output(cfg)
     if path.suffix != ".json":
         raise InputError(f"output={path} cannot hold a calibration: its suffix is .json")
-    calibration = Calibration.empty(model, name_of(model), scales(cfg.targets), scales(cfg.decode_scales))
+    measure = Measure(cfg.cmsr.measure)
+    calibration = Calibration.empty(model, name_of(model), scales(cfg.targets), scales(cfg.decode_scales), measure)
     source: Source = instantiate(cfg.data)
     images = PairedImages("training", evenly_spread(source.training(), cfg.images))
     if path.is_file():
         calibration = _same(Calibration.load(path), calibration, images, path)
+    elif measure.name == "learnt":
+        calibration.measure = fit(model, images, calibration.scales)
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("calibrating", total=len(images))
@@ -79,6 +85,11 @@ def _same(found: Calibration, asked: Calibration, images: PairedImages, path: Pa
     """The calibration in the file, if it is the one asked for, begun."""
     if found.fingerprint != asked.fingerprint:
         raise InputError(f"{path} is a calibration of other weights ({found.model}): remove it, or name another output")
+    if found.measure.name != asked.measure.name:
+        raise InputError(
+            f"{path} goes by the measure {found.measure.name!r}, not {asked.measure.name!r}: remove it, or name another "
+            "output"
+        )
     if found.scales != asked.scales:
         raise InputError(
             f"{path} is a calibration for the targets and decode scales {found.scales}, not {asked.scales}: "
@@ -95,13 +106,13 @@ def _same(found: Calibration, asked: Calibration, images: PairedImages, path: Pa
 def _shown(table: Scale2Mod) -> Table:
     decode_scales = sorted({level.scale for levels in table.targets.values() for level in levels})
     shown = Table(
-        title=f"largest intensity for each decode scale ({table.aggregation} of {table.images} images)",
+        title=f"largest intensity ({table.measure.name}) for each scale ({table.aggregation} of {table.images} images)",
         title_justify="left",
     )
     shown.add_column("target", justify="right")
     for scale in decode_scales:
         shown.add_column(f"x{scale:g}", justify="right")
     for target, levels in table.targets.items():
-        limits = {level.scale: f"{level.up_to:.3f}" if level.up_to < 1 else "any" for level in levels}
+        limits = {level.scale: f"{level.up_to:.3f}" if level.up_to < math.inf else "any" for level in levels}
         shown.add_row(f"x{target:g}", *(limits.get(scale, "") for scale in decode_scales))
     return shown

@@ -17,8 +17,9 @@ from lmf_sr.jobs.settings import table_file
 from lmf_sr.results.plots import modulation_maps
 
 EPILOG = """\
-The intensity of a place is the mean of |shift modulations| there (He & Jin, CVPR 2024). The levels need a calibration
-(lmf-sr calibrate): the one beside the checkpoint, or --table; without any, the intensity alone is drawn.
+The intensity of a place is the mean of |shift modulations| there (He & Jin, CVPR 2024), or what else the calibration goes
+by (cmsr.measure of lmf-sr calibrate). The levels need a calibration: the one beside the checkpoint, or --table; without any,
+the intensity alone is drawn.
 
 examples:
   lmf-sr inspect photo.jpg --scale 8
@@ -38,14 +39,15 @@ def main(arguments: Sequence[str]) -> None:
     picture = read_picture(options.picture).rgb
     image = model.encode(picture)
     height, width = (round(side * options.scale) for side in image.size)
-    intensity = image.intensity(height, width)
 
     path = table_file(options, options.model, model)
     if options.table is None and not path.is_file():
+        intensity = image.intensity(height, width)
         modulation_maps(picture, intensity[0], None, [], output)
     else:
-        table = table_from(path, options.mse_threshold, options.aggregation).bound_to(model).table
-        plan = table.plan(Grid.over(height, width), image.size)
+        table = table_from(path, options.mse_threshold, options.aggregation).bound_to(model)
+        grid = Grid.over(height, width)
+        plan, intensity = table.table.plan(grid, image.size), table.intensity(image.encoded, grid)
         masks = plan.chosen(intensity)
         shares = [mask.latents.double().mean().item() for mask in masks]
         names = [f"x{level.scale:g} ({share:.0%})" for level, share in zip(plan.levels, shares, strict=True)]

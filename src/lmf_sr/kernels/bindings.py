@@ -80,7 +80,8 @@ class LatentMLP:
     layers: the one or two linear layers after the convolution.
     modulations: the number of gains, which is that of offsets.
     known: whether the row ends with what `offset_0 += gain_0 * known` adds.
-    bias: of the render MLP's hidden layers, one after the other.
+    hidden: the number of the render MLP's hidden layers.
+    bias: of these, one after the other.
     """
 
     convolution: Layer
@@ -88,6 +89,7 @@ class LatentMLP:
     layers: list[Layer]
     modulations: int
     known: bool
+    hidden: int
     bias: Float[Tensor, " M"]
 
 
@@ -150,11 +152,11 @@ def latents(
     top: int,
     left: int,
     out: Float[Tensor, "B n m c"],
-    intensity: Float[Tensor, "B n m"] | None = None,
+    strengths: Float[Tensor, "B n m 2 L"] | None = None,
 ) -> None:
-    """Writes the rows of a state for the window of `out`'s size that begins at (top, left), and their intensity.
+    """Writes the rows of a state for the window of `out`'s size that begins at (top, left), and their strengths.
 
-    `intensity`, if given, is contiguous and gets mean |offset - gain * bias| of each row.
+    `strengths`, if given, is contiguous and gets mean |gain - 1| and mean |offset - gain * bias| of each layer of each row.
     """
     kept: list[Tensor] = []
     height, width = out.shape[1:3]
@@ -173,8 +175,9 @@ def latents(
         out=out.data_ptr(),
         **_strides("out", out, "image", "line"),
         latent_size=out.stride(2),
+        hidden=mlp.hidden,
         bias=_pointer(mlp.bias, kept),
-        intensity=None if intensity is None else intensity.data_ptr(),
+        strengths=None if strengths is None else strengths.data_ptr(),
         images=len(out),
         threads=torch.get_num_threads(),
     )
@@ -328,8 +331,9 @@ class _CLatentsJob(Structure):
         *_sizes("modulations", "known"),
         ("out", c_void_p),
         *_sizes("out_image_size", "out_line_size", "latent_size"),
+        *_sizes("hidden"),
         ("bias", c_void_p),
-        ("intensity", c_void_p),
+        ("strengths", c_void_p),
         *_sizes("images", "threads"),
     ]
 

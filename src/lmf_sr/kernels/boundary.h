@@ -73,8 +73,9 @@ typedef struct {
     int64_t modulations, known; /* where the offsets begin in a row; whether to add gain_0 * known */
     float *out;
     int64_t out_image_size, out_line_size, latent_size;
-    const float *bias; /* of the render MLP's hidden layers */
-    float *intensity;  /* one for each row; NULL for none */
+    int64_t hidden;    /* the number of the render MLP's hidden layers */
+    const float *bias; /* of these */
+    float *strengths;  /* 2 * hidden for each row; NULL for none */
     int64_t images, threads;
 } lmf_latents_job;
 

@@ -3,7 +3,8 @@
        x    = conv3x3(F) + bias                   LM-LIIF: x <- relu(x)
                                                   LM-LTE:  x = [coef, g] <- coef * cos(pi [g, g - 1/2])
        row  = layers of x                         linear, with relu between them; [gain, offset, known or code]
-       intensity = mean |offset - gain * bias|    where it is asked for: offset is gain * bias + shift
+       strengths = mean |gain - 1| and mean |offset - gain * bias| of each layer      where they are asked for: offset is
+                                                                                      gain * bias + shift
        offset_0 <- offset_0 + gain_0 * known      where the render MLP's first layer is linear in the code
 
    A task is a stretch of the convolution (`winograd.h`), which goes through all stages in the level-2 cache. */
@@ -22,17 +23,29 @@ INLINE void make_waves(float *x, int64_t waves)
     }
 }
 
-/* mean |offset - gain * bias| of a row */
-INLINE float intensity_of(const float *row, int64_t modulations, const float *bias)
+INLINE vector absolute(vector x) { return (vector)((mask)x & 0x7fffffff); }
+
+INLINE float mean_of(vector sums, int64_t count)
 {
-    vector sums = {};
     float sum = 0;
-    for (int64_t k = 0; k < modulations; k += NATIVE) {
-        vector shift = load(row + modulations + k) - load(row + k) * load(bias + k);
-        sums += (vector)((mask)shift & 0x7fffffff);
-    }
     for (int k = 0; k < NATIVE; k++) sum += sums[k];
-    return sum / modulations;
+    return sum / count;
+}
+
+/* mean |gain - 1| of each layer of a row, then mean |offset - gain * bias| of each */
+INLINE void measure_strengths(const float *row, int64_t modulations, int64_t hidden, const float *bias, float *strengths)
+{
+    const int64_t width = modulations / hidden;
+    for (int64_t l = 0; l < hidden; l++) {
+        vector scales = {}, shifts = {};
+        for (int64_t k = l * width; k < (l + 1) * width; k += NATIVE) {
+            vector gain = load(row + k);
+            scales += absolute(gain - 1.0f);
+            shifts += absolute(load(row + modulations + k) - gain * load(bias + k));
+        }
+        strengths[l] = mean_of(scales, width);
+        strengths[hidden + l] = mean_of(shifts, width);
+    }
 }
 
 /* A task: two lines of positions, from (2 * pair, left) of the window on. */
@@ -59,10 +72,11 @@ static void latents_of_stretch(const lmf_latents_job *d, int64_t image, int64_t 
                         output_size);
             input = output, input_size = output_size;
         }
-        if (d->intensity) {
-            float *intensity = d->intensity + (image * d->height + 2 * pair + i) * d->width + left;
+        if (d->strengths) {
+            const int64_t each = 2 * d->hidden;
+            float *strengths = d->strengths + each * ((image * d->height + 2 * pair + i) * d->width + left);
             for (int p = 0; p < positions; p++)
-                intensity[p] = intensity_of(out + p * d->latent_size, d->modulations, d->bias);
+                measure_strengths(out + p * d->latent_size, d->modulations, d->hidden, d->bias, strengths + p * each);
         }
         if (d->known)
             for (int p = 0; p < positions; p++, out += d->latent_size)

@@ -45,14 +45,20 @@ class LMFState(NamedTuple):
     """An image at one cell, ready to be rendered.
 
     modulations: per LR position `[gain (L*D), offset (L*D), code (K)]`, layer 0 first; K = 0 where the code is folded away.
-    intensity: the modulation intensity, mean of |beta| over layers and channels (CMSR, section 3.4 of the paper); of |alpha|
-        where there is no beta.
+    strengths: the means over the channels of each layer of |alpha| and of |beta|, which CMSR goes by (`cmsr/measures.py`);
+        only those of what is modulated (`MODULATIONS`).
     cell: the relative cell of each image.
     """
 
     modulations: Float[Tensor, "B h w C"]
-    intensity: Float[Tensor, "B h w"]
+    strengths: Float[Tensor, "B h w M L"]
     cell: Float[Tensor, "B 2"]
+
+    @property
+    def intensity(self) -> Float[Tensor, "B h w"]:
+        """The paper's modulation intensity (section 3.4): mean of |beta| over layers and channels; of |alpha| where there is
+        no beta."""
+        return self.strengths[..., -1, :].mean(-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,8 +197,9 @@ class Conversion(Decoder):
             bias = torch.cat([known + bias[: self.width], bias[self.width :].expand(*known.shape[:3], -1)], dim=-1)
         gain = 1 + alpha
         modulations = torch.cat([gain, torch.addcmul(beta, gain, bias), code], dim=-1)
-        intensity = (alpha if self.modulation == "scale" else beta).abs().mean(-1)
-        return LMFState(modulations, intensity, cell)
+        made = latents[..., : len(MODULATIONS[self.modulation]) * self.depth * self.width]
+        strengths = made.abs().unflatten(-1, (-1, self.depth, self.width)).mean(-1)
+        return LMFState(modulations, strengths, cell)
 
     def with_code(self, made: Float[Tensor, "*N o"], code: Float[Tensor, "*N k"]) -> Float[Tensor, "*N O"]:
         """The latent MLP's output, followed by the base method's own code where that is not compressed."""

@@ -66,6 +66,7 @@ class Latents:
             layers=layers,
             modulations=decoder.depth * decoder.width,
             known=isinstance(decoder, LinearFirst),
+            hidden=decoder.depth,
             bias=decoder.hidden_bias,
         )
         self.latent_size = len(weight)
@@ -82,16 +83,18 @@ class Latents:
         return self._of_state(rows)
 
     def state(self, cell: Float[Tensor, "B 2"], scratch: Scratch) -> LMFState:
-        """The whole state, with its modulation intensity; `cell` is the relative cell, as at first."""
+        """The whole state, with its strengths; `cell` is the relative cell, as at first."""
         B, _, h, _ = self.features.shape
         rows = scratch.tensor(B, h, self.width, self.latent_size)
-        intensity = self.features.new_empty(B, h, self.width)
-        self.make(0, rows, intensity)
-        return LMFState(self._of_state(rows), intensity, cell)
+        strengths = self.features.new_empty(B, h, self.width, 2, self.mlp.hidden)
+        self.make(0, rows, strengths)
+        return LMFState(self._of_state(rows), strengths, cell)
 
-    def make(self, top: int, rows: Float[Tensor, "B n m C"], intensity: Float[Tensor, "B n m"] | None = None) -> None:
+    def make(
+        self, top: int, rows: Float[Tensor, "B n m C"], strengths: Float[Tensor, "B n m 2 L"] | None = None
+    ) -> None:
         """Fills lines from `top` on."""
-        bindings.latents(self.mlp, self.features, top, self.left, rows, intensity)
+        bindings.latents(self.mlp, self.features, top, self.left, rows, strengths)
 
     def _of_state(self, rows: Float[Tensor, "B n m c"]) -> Float[Tensor, "B n m C"]:
         """The part of the rows that a state holds. The known part is folded away."""

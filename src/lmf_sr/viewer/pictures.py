@@ -21,6 +21,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from lmf_sr.cmsr.measures import PAPER, Measure
 from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.decoders.ciaosr import CiaoSR
 from lmf_sr.errors import InputError
@@ -54,6 +55,11 @@ class ShownModel(NamedTuple):
     name: str
     model: Model
     tables: Mapping[float, BoundTable]
+
+    @property
+    def measure(self) -> Measure:
+        """What the tables go by; the paper's without tables."""
+        return next((table.table.measure for table in self.tables.values()), PAPER)
 
 
 class Place(NamedTuple):
@@ -205,8 +211,11 @@ class Studio:
             raise InputError(f"the state of {window.size[0]} x {window.size[1]} latents is too large: ask for a part")
         encoded = self._image(name, number, window, size)
         state = prepared(encoded, window, scale)
-        textures = texels(decoder, state, _within(window.within(encoded.window), encoded.image.encoded.lr))
-        halves = torch.cat([textures.flatten(), state.intensity.flatten()]).half().cpu().numpy()
+        inner, lr = window.within(encoded.window), encoded.image.encoded.lr
+        intensity = shown.measure.intensity(state, lr, inner)
+        halves = (
+            torch.cat([texels(decoder, state, _within(inner, lr)).flatten(), intensity.flatten()]).half().cpu().numpy()
+        )
         about = {"top": window.top, "left": window.left, "height": window.size[0], "width": window.size[1]}
         return {**about, "layers": layers(decoder), "cell": state.cell[0].tolist()}, halves.tobytes()
 
@@ -296,8 +305,8 @@ def prepared(encoded: tuple[ContinuousImage, Window], window: Window, scale: flo
     cell = clip_cell(image.encoded.lr.new_tensor([[[2 / (scale * side) for side in size]]]), size)
     state = decoder.prepare_window(read.crop(image.encoded.features), cell, size)
     cut = inner.within(read)
-    rows = state.modulations[:, cut.top : cut.bottom, cut.left : cut.right]
-    return LMFState(rows, _within(cut, state.intensity), relative_cell(cell[:, 0], size))
+    rows, strengths = (x[:, cut.top : cut.bottom, cut.left : cut.right] for x in (state.modulations, state.strengths))
+    return LMFState(rows, strengths, relative_cell(cell[:, 0], size))
 
 
 def tables_as_json(tables: Mapping[float, BoundTable]) -> list[dict[str, Any]]:

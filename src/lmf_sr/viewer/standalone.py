@@ -25,6 +25,7 @@ from PIL import Image
 from torch import Tensor
 
 from lmf_sr.atomic import replacing
+from lmf_sr.cmsr.measures import Measure
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import TRAINING_SCALE, Grid
 from lmf_sr.lmf.conversion import Conversion, LMFState
@@ -69,7 +70,7 @@ def write_page(path: Path, picture: Path, model: ShownModel, most_bytes: int) ->
         "state": {
             **{"top": 0, "left": 0, "height": h, "width": w, "scale": TRAINING_SCALE},
             **{"layers": layers(decoder), "cell": state.cell[0].tolist()},
-            **packed(decoder, state, image.encoded.lr),
+            **packed(decoder, state, model.measure, image.encoded.lr),
         },
     }
     content = page(f"{picture.name} – lmf-sr", setup).encode()
@@ -83,10 +84,12 @@ def write_page(path: Path, picture: Path, model: ShownModel, most_bytes: int) ->
     return len(content)
 
 
-def packed(decoder: Conversion, state: LMFState, lr: Float[Tensor, "1 3 h w"]) -> dict[str, Any]:
-    """The values of a state, as textures have them, and its intensity, as JSON that `assets/sources.js` unpacks."""
-    rows, intensity = state.modulations.clone()[0], state.intensity.clone()[0]  # clones can be differentiated
-    state = LMFState(rows[None], intensity[None], state.cell.clone())
+def packed(decoder: Conversion, state: LMFState, measure: Measure, lr: Float[Tensor, "1 3 h w"]) -> dict[str, Any]:
+    """The values of a state, as textures have them, and its intensity by a measure, as JSON that `assets/sources.js`
+    unpacks."""
+    state = LMFState(*(x.clone() for x in state))  # clones can be differentiated
+    rows = state.modulations[0]
+    intensity = measure.intensity(state, lr, Window.whole((lr.shape[-2], lr.shape[-1])))[0]
     sensitivity = sensitivities(decoder, state)
     exact = _pixels(decoder, state)
     least = rows.amin((0, 1))
