@@ -70,9 +70,9 @@ def main() -> None:
         macs = decoder_macs(model, COUNTED_ON, plain=False)
         for scale in options.scales:
             errors = [
-                coarse_errors(model, images, picture, scale, calibrations[0].scales[scale])
+                coarse_errors(model, pair.lr / 255, scale, calibrations[0].scales[scale])
                 for images in held_out
-                for picture in track(images.names(), f"{name} x{scale:g}")
+                for pair in images.pairs(scale)
             ]
             outcomes = [measured(calibration, errors, scale, macs) for calibration in calibrations]
             for calibration, outcome in zip(calibrations, outcomes, strict=True):
@@ -108,7 +108,7 @@ def calibrated(model: Model, photographs: PairedImages, scales: list[float]) -> 
     calibrations = [Calibration.empty(model, "", scales, DECODE_SCALES, measure) for measure in measures]
     for name in track(photographs.names(), "calibrating"):
         for scale, decode_scales in empty.scales.items():
-            errors = coarse_errors(model, photographs, name, scale, decode_scales)
+            errors = coarse_errors(model, photographs.pair(name, scale).lr / 255, scale, decode_scales)
             for calibration in calibrations:
                 calibration.targets[scale].add(*errors.binned(calibration.measure))
         for calibration in calibrations:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lmf_sr
@@ -83,6 +83,7 @@ def test_a_coarse_scale_is_no_more_permissive_than_a_finer_one() -> None:
 errors = st.lists(st.lists(st.sampled_from([0.0, 1.0, 5.0]), min_size=4, max_size=4), min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(errors=errors)
 def test_minimum_is_the_smallest_limit_of_the_pictures(errors: list[list[float]]) -> None:
     """Here each picture holds every bin, so that all are seen in each."""
@@ -97,6 +98,7 @@ def test_minimum_is_the_smallest_limit_of_the_pictures(errors: list[list[float]]
     assert together.limits(1.0, "minimum") == [min(limits)]
 
 
+@settings(deadline=None)
 @given(errors=errors, first=st.floats(0.1, 6), second=st.floats(0.1, 6))
 def test_a_looser_threshold_never_renders_finer(errors: list[list[float]], first: float, second: float) -> None:
     statistics = Statistics.empty([1.0])
@@ -145,6 +147,7 @@ def test_an_error_that_is_no_number_is_no_good(aggregation: str) -> None:
     assert statistics.limits(1.0, aggregation) == [upper_edge(3)]
 
 
+@settings(deadline=None)
 @given(errors=st.lists(st.tuples(*[st.floats(0, 9)] * 5), min_size=1, max_size=3), threshold=st.floats(0.01, 9))
 def test_overall_keeps_to_the_threshold_and_is_no_finer_than_each_bin(
     errors: list[tuple[float, ...]], threshold: float
@@ -185,7 +188,7 @@ def test_photographs_of_one_name_in_two_folders_are_two() -> None:
 
 def test_errors_count_every_value_and_its_error(model: Model, images: PairedImages) -> None:
     """Together the bins hold what one gets from the renderings as a whole."""
-    values, squared = coarse_errors(model, images, "a", 6.0, [1.0, 2.5]).binned(PAPER)
+    values, squared = coarse_errors(model, images.pair("a", 6.0).lr / 255, 6.0, [1.0, 2.5]).binned(PAPER)
     image = model.encode(images.pair("a", 6.0).lr / 255)
     full = image.render(48, 60, clamp=False)
     assert values.sum() == full.numel()

@@ -160,7 +160,10 @@ class Calibration:
 
     def take(self, model: Model, images: PairedImages, name: str) -> None:
         """Takes in one picture of a set. Raises InputError if it cannot be read or is too small for a target scale."""
-        found = {scale: coarse_errors(model, images, name, scale, s.decode_scales) for scale, s in self.targets.items()}
+        found = {
+            scale: coarse_errors(model, images.pair(name, scale).lr / 255, scale, s.decode_scales)
+            for scale, s in self.targets.items()
+        }
         for scale, errors in found.items():
             self.targets[scale].add(*errors.binned(self.measure))
         self.images.append(name)
@@ -295,14 +298,10 @@ class CoarseErrors(NamedTuple):
 
 
 def coarse_errors(
-    model: Model,
-    images: PairedImages,
-    name: str,
-    scale: float,
-    decode_scales: Sequence[float],
+    model: Model, picture: Float[Tensor, "3 h w"], scale: float, decode_scales: Sequence[float]
 ) -> CoarseErrors:
-    """The errors of one picture of a set at one target scale."""
-    image = model.encode(images.pair(name, scale).lr / 255)
+    """The errors of one picture, RGB in [0, 1], at one target scale."""
+    image = model.encode(picture)
     height, width = (round(side * scale) for side in image.size)
     grid = Grid.over(height, width)
     rows, cols = nearest_latents(grid, image.size)
