@@ -1,6 +1,6 @@
 """Which measure should CMSR go by? Each is calibrated on photographs, and measured on pictures held out; see README.md.
 
-python experiments/02-cmsr/measures.py PHOTOGRAPHS BENCHMARK measures.md [--models NAME_OR_FILE ...] [--images 40]
+python experiments/02-cmsr/measures.py BENCHMARK measures.md --photographs FOLDER ... [--models NAME_OR_FILE ...]
 
 A picture is rendered once at each decode scale. The error of a table follows, because its levels stand by themselves: it is
 that of each latent at the level that the table gives it.
@@ -23,8 +23,9 @@ from lmf_sr.cmsr.fitting import fit
 from lmf_sr.cmsr.measures import NAMES, Measure
 from lmf_sr.cmsr.plan import level_map
 from lmf_sr.cmsr.table import Scale2Mod
-from lmf_sr.data import Benchmark, Folder, PairedImages
+from lmf_sr.data import Benchmark, PairedImages
 from lmf_sr.geometry import Grid
+from lmf_sr.images import list_images
 from lmf_sr.model import Model
 from lmf_sr.profiling import DecoderMacs, decoder_macs
 from lmf_sr.results.table import Table
@@ -53,14 +54,15 @@ class Outcome(NamedTuple):
 def main() -> None:
     """Calibrates, measures, and writes two tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photographs", type=Path, help="a folder, to calibrate on")
     parser.add_argument("benchmark", type=Path, help="a folder of benchmark sets, to measure on")
     parser.add_argument("output", type=Path)
+    parser.add_argument("--photographs", type=Path, nargs="+", required=True, help="folders, to calibrate on")
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--images", type=int, default=40)
     parser.add_argument("--scales", type=float, nargs="+", default=[8.0, 12.0])
     options = parser.parse_args()
-    photographs = PairedImages("training", evenly_spread(Folder(options.photographs).training(), options.images))
+    files = {str(file): file for folder in options.photographs for file in list_images(folder)}
+    photographs = PairedImages("training", evenly_spread(files, options.images))
     held_out = Benchmark(options.benchmark).evaluation()
 
     equal, asked = [], []
