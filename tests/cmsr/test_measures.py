@@ -71,6 +71,7 @@ def test_contrast_is_the_standard_deviation_of_25_pixels() -> None:
     torch.testing.assert_close(found[0, 3, 5], expected)
 
 
+@torch.inference_mode()
 def test_scales_stand_for_shifts_where_there_are_none() -> None:
     torch.manual_seed(0)
     decoder = lmf_sr.build(TINY, {"name": "lm-liif", "modulation": "scale"}).eval().decoder
@@ -82,6 +83,7 @@ def test_scales_stand_for_shifts_where_there_are_none() -> None:
 
 
 @pytest.mark.parametrize("measure", [PAPER, Measure("first-layer"), Measure("contrast"), LEARNT], ids=lambda m: m.name)
+@torch.inference_mode()
 def test_a_window_has_the_intensities_of_the_whole(image: ContinuousImage, measure: Measure) -> None:
     state = image.encoded.state(image.encoded.cell(Grid.over(72, 88)))
     window = Window(3, 8, 0, 6)
@@ -93,6 +95,7 @@ def test_a_window_has_the_intensities_of_the_whole(image: ContinuousImage, measu
 
 @pytest.mark.parametrize("measure", [PAPER, Measure("first-layer"), Measure("contrast"), LEARNT], ids=lambda m: m.name)
 @pytest.mark.parametrize("renderer", ["direct", "blocked"])
+@torch.inference_mode()
 def test_rendering_goes_by_the_measure(image: ContinuousImage, measure: Measure, renderer: str) -> None:
     """Half of the latents are rendered in full, and there the pixels are those of the full rendering."""
     grid = Grid.over(72, 88)
@@ -159,6 +162,7 @@ def test_what_is_no_measure_is_refused(tmp_path: Path, image: ContinuousImage) -
         image.render(72, 88, cmsr=short.bound_to(image.model))
 
 
+@torch.inference_mode()
 def test_the_compiled_strengths_are_the_decoder_s(image: ContinuousImage) -> None:
     """Of states that the fast renderer makes."""
     renderer = image.renderer("blocked")

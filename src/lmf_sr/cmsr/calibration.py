@@ -297,6 +297,7 @@ class CoarseErrors(NamedTuple):
         return values, torch.stack(squared)
 
 
+@torch.inference_mode()
 def coarse_errors(
     model: Model, picture: Float[Tensor, "3 h w"], scale: float, decode_scales: Sequence[float]
 ) -> CoarseErrors:

@@ -25,6 +25,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -174,6 +175,7 @@ class BoundTable:
         """The latents that the pixels of a grid need: those of all levels."""
         return self.table.plan(grid, lr_size).reads(lr_size)
 
+    @torch.inference_mode()
     def intensity(self, encoded: Encoded, grid: Grid) -> Float[Tensor, "B h w"]:
         """The intensity of each latent of a whole picture, where a grid is rendered."""
         state = encoded.state(encoded.cell(grid))
