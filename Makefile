@@ -49,8 +49,9 @@ readme: $(READY) ## make the pictures of the README anew, into docs/readme/
 bench: $(READY) ## measure speed and memory, side by side; results in benchmarks/results/
 	$(BIN)/python -m benchmarks
 
-bench-gpu: $(READY) ## time and check the GPU renderer; results in benchmarks/results/
-	$(BIN)/python -m benchmarks.gpu
+MINUTES ?= 4
+bench-gpu: $(READY) ## all that a GPU has to tell in MINUTES=4, pixels checked; results in benchmarks/results/
+	$(BIN)/python -m benchmarks.gpu --minutes $(MINUTES)
 
 build: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel

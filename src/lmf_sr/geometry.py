@@ -20,7 +20,7 @@ computed in float64: at 30 000 pixels float32 has only some 500 steps between ne
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -56,6 +56,11 @@ def relative_cell(cell: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Floa
 def lengths(lr_size: tuple[int, ...], like: Tensor) -> Float[Tensor, " n"]:
     """The lengths of the axes as a tensor of the kind of `like`, made so that an exported graph takes any."""
     return torch.stack([torch.full((), n, dtype=like.dtype, device=like.device) for n in lr_size])
+
+
+def numbers_like(numbers: Any, like: Tensor) -> Tensor:
+    """Numbers as a tensor of the type of `like` and on its device, which is not waited for."""
+    return torch.tensor(numbers, dtype=like.dtype).to(like.device, non_blocking=True)
 
 
 def clip_cell(cell: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Float[Tensor, "*N 2"]:

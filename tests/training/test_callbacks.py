@@ -1,14 +1,16 @@
 """What is logged per scale, on any trainer run."""
 
 import csv
+import itertools
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from tiny_training import Photographs, learner, noise, tiny_data, tiny_model
 
 from lmf_sr.building import build
@@ -16,7 +18,7 @@ from lmf_sr.errors import InputError
 from lmf_sr.evaluation.metrics import BENCHMARK, DIV2K, EvaluationProtocol, psnr
 from lmf_sr.images import resize_pillow
 from lmf_sr.model import Model
-from lmf_sr.training.callbacks import Latency, Macs, Psnr
+from lmf_sr.training.callbacks import LastCheckpoint, Latency, Macs, Psnr
 from lmf_sr.training.callbacks.crops import comparison
 
 MakeTrainer = Callable[..., Trainer]
@@ -136,3 +138,27 @@ def test_validation_images_too_small_for_a_scale_end_the_run_before_its_first_st
     with pytest.raises(InputError, match=told):
         trainer_.fit(learner(), tiny_data(scales))
     assert trainer_.global_step == 0
+
+
+def test_the_last_checkpoint_is_also_written_between_validations_and_resumes_exactly(
+    trainer: MakeTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0, 20)  # seconds: it is looked at after each step and each file
+    monkeypatch.setattr("lmf_sr.training.callbacks.last.monotonic", lambda: next(clock))
+    file, copy, kept = tmp_path / "run" / "last.ckpt", tmp_path / "copy.ckpt", []
+
+    class Watch(Callback):
+        def on_train_batch_start(self, *_: Any) -> None:
+            kept.append(torch.load(file, weights_only=True)["global_step"] if file.exists() else None)
+            if kept[-1] == 3:
+                shutil.copy(file, copy)
+
+    straight, resumed = learner(), learner()
+    run = trainer(8, "run", Watch())
+    for callback in run.callbacks:
+        if isinstance(callback, LastCheckpoint):
+            callback.minutes = 1
+    run.fit(straight, tiny_data())
+    assert kept == [None, None, None, 3, 3, 3, 6, 6]
+    trainer(8, "resumed").fit(resumed, tiny_data(), ckpt_path=copy, weights_only=True)
+    assert all(torch.equal(a, b) for a, b in zip(straight.parameters(), resumed.parameters(), strict=True))

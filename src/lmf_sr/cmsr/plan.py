@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lmf_sr.geometry import Grid
+from lmf_sr.geometry import Grid, numbers_like
 from lmf_sr.rendering.pixel_axes import PixelMask
 from lmf_sr.rendering.tiling import Size, Window
 
@@ -87,7 +87,7 @@ def scale_of(target: Grid, lr_size: Size) -> float:
 
 def level_map(intensity: Float[Tensor, "B h w"], levels: tuple[Level, ...]) -> Int[Tensor, "B h w"]:
     """The number of the level that each latent is rendered at. At a limit itself the finer level is taken."""
-    limits = intensity.new_tensor([level.up_to for level in levels[:-1]])
+    limits = numbers_like([level.up_to for level in levels[:-1]], intensity)
     return torch.bucketize(intensity.contiguous(), limits, right=True)
 
 

@@ -25,7 +25,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lmf_sr.cmsr.plan import Plan
-from lmf_sr.geometry import Grid, clip_cell
+from lmf_sr.geometry import Grid, clip_cell, numbers_like
 from lmf_sr.lmf.conversion import LMFState
 from lmf_sr.rendering.pixel_axes import PixelMask
 from lmf_sr.rendering.renderer import RenderChosen, Renderer
@@ -60,7 +60,8 @@ def render_plan(
         renderer.render(state, lr, plan.target, out, values)
         return
     render = renderer.render_chosen(state, lr)
-    cells = clip_cell(lr.new_tensor([grid.cell for grid in plan.grids]), lr.shape[-2:])[:, None].expand(-1, len(lr), 2)
+    cells = numbers_like([grid.cell for grid in plan.grids], lr)
+    cells = clip_cell(cells, lr.shape[-2:])[:, None].expand(-1, len(lr), 2)
     all_chosen = plan.chosen(intensity)
     if plan.chained:
         _chained(render, all_chosen, cells, lr, plan.target, scratch, out, values)

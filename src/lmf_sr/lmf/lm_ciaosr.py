@@ -17,7 +17,7 @@ from torch import Tensor
 from lmf_sr.decoders.ciaosr import attend
 from lmf_sr.decoders.cross_scale import BLOCK, CrossScaleAttention
 from lmf_sr.decoders.layers import MLP, CornerMLP, bands, unfold3x3
-from lmf_sr.geometry import lengths, relative_cell
+from lmf_sr.geometry import lengths, numbers_like, relative_cell
 from lmf_sr.linear import linear
 from lmf_sr.lmf.conversion import LinearFirst, LMFState, RenderOptions
 
@@ -31,6 +31,7 @@ class LMCiaoSR(LinearFirst):
     receptive_halo = 2 * BLOCK - 1  # the last block of an axis is this long at most
     tile_multiple = BLOCK
     positions_at_once = 4096  # LR positions whose U(F) and attention are made at once
+    positions_at_once_on_gpu = 2**17  # 0.3 GB of U(F), so that a batch of training patches takes two bands, not fifty
 
     def __init__(
         self,
@@ -72,9 +73,10 @@ class LMCiaoSR(LinearFirst):
         B, _, n, m = features.shape
         nonlocal_ = self.cross_scale(features).permute(0, 2, 3, 1)
         padded = F.pad(features, (1, 1, 1, 1))
-        rel = -features.new_tensor(CORNERS) / lengths(lr_size, features)
+        rel = -numbers_like(CORNERS, features) / lengths(lr_size, features)
         made = []
-        for top, bottom in bands(n, B * m, self.positions_at_once):
+        positions = self.positions_at_once if features.device.type == "cpu" else self.positions_at_once_on_gpu
+        for top, bottom in bands(n, B * m, positions):
             unfolded = unfold3x3(padded[:, :, top : bottom + 2], padding=0)
             z = self.attended(unfolded, nonlocal_[:, top:bottom], rel, cell)
             made.append(self.with_code(self.latent_mlp(z), z))

@@ -106,7 +106,8 @@ class PixelMask(NamedTuple):
 
     def pixels(self) -> Bool[Tensor, "B H W"]:
         """Whether each pixel is chosen."""
-        rows, cols = (at.to(self.latents.device) for at in self.latents_that_decide())
+        # Without waiting for the device until it has them, as CMSR asks this for every level.
+        rows, cols = (at.to(self.latents.device, non_blocking=True) for at in self.latents_that_decide())
         return self.latents[:, rows].any(2)[:, :, cols].any(3)
 
     def pixel_count(self) -> int:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders import Decoder
-from lmf_sr.geometry import Grid, clip_cell
+from lmf_sr.geometry import Grid, clip_cell, numbers_like
 from lmf_sr.rendering.budget import Budget
 from lmf_sr.rendering.pixel_axes import PixelMask
 from lmf_sr.rendering.scratch import Scratch
@@ -55,7 +55,7 @@ class Encoded(NamedTuple):
 
     def cell(self, grid: Grid) -> Float[Tensor, "B 1 2"]:
         """The cell that the decoder is shown for the pixels of a grid."""
-        return clip_cell(self.lr.new_tensor(grid.cell).expand(len(self.lr), 1, 2), self.size)
+        return clip_cell(numbers_like(grid.cell, self.lr).expand(len(self.lr), 1, 2), self.size)
 
     def features_in(self, window: Window) -> Float[Tensor, "B C n m"]:
         """The features of a window within `self.window`."""

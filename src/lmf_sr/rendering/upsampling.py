@@ -43,8 +43,9 @@ def upsample(
 
 def between_pixels(picture: Float[Tensor, "B C h w"], at: LerpAxis, axis: int) -> Float[Tensor, "B C H W"]:
     """A picture read between its rows, or its columns."""
-    low, high = (picture.index_select(axis, pixel.to(picture.device)) for pixel in (at.low, at.high))
-    share = at.share.to(picture)
+    pixels = (pixel.to(picture.device, non_blocking=True) for pixel in (at.low, at.high))
+    low, high = (picture.index_select(axis, pixel) for pixel in pixels)
+    share = at.share.to(picture, non_blocking=True)
     return low.lerp_(high, share[:, None] if axis == -2 else share)
 
 

@@ -163,7 +163,7 @@ class SuperResolution(lightning.LightningModule):
         loss = self.loss(self.model(batch.lr, batch.coords, batch.cell), batch.rgb)
         if self.watch.see(loss, self.global_step):
             self._check_losses()
-        self.log("loss", loss, prog_bar=True)
+        self.log("loss", loss)
         # A tensor, because Lightning would send a number to the device and wait for it.
         self.log("lr", torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"]))
         return loss

@@ -1,9 +1,11 @@
-"""`last.ckpt`, from which a run resumes exactly: its state at the latest validation, at its end, or where it was stopped."""
+"""`last.ckpt`, from which a run resumes exactly: its state at the latest validation, every so many minutes, at its end, or
+where it was stopped."""
 
 import os
 import signal
 import threading
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -19,10 +21,14 @@ class LastCheckpoint(Checkpoint):
 
     Only finite weights are ever written. A second Ctrl-C stops at once and leaves the file as it was. (Lightning's
     `ModelCheckpoint` keeps the best state beside it; its own last state is that of the best, or one amid a step.)
+
+    Args:
+        path: of the file.
+        minutes: after which the file is written although no validation is due; None for never.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, minutes: float | None = None) -> None:
+        self.path, self.minutes = Path(path), minutes
         self.stop_asked_for = False
         self.saved_step = 0
         self.handlers: dict[int, Any] = {}  # those in force outside of training
@@ -30,6 +36,7 @@ class LastCheckpoint(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.stop_asked_for = False
         self.saved_step = trainer.global_step
+        self.saved_at = monotonic()
         if threading.current_thread() is threading.main_thread():  # only there can signals be handled
             self.handlers = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
 
@@ -37,9 +44,15 @@ class LastCheckpoint(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         accumulating = (batch_idx + 1) % trainer.accumulate_grad_batches
-        if not accumulating and trainer.strategy.reduce_boolean_decision(self.stop_asked_for, all=False):
+        if accumulating:
+            return
+        if trainer.strategy.reduce_boolean_decision(self.stop_asked_for, all=False):
             self._save(trainer, pl_module)
             raise KeyboardInterrupt(f"step {trainer.global_step} is kept in {self.path}")
+        if self.minutes is not None:
+            due = monotonic() - self.saved_at >= 60 * self.minutes
+            if trainer.strategy.reduce_boolean_decision(due, all=False):
+                self._write(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
@@ -53,12 +66,15 @@ class LastCheckpoint(Checkpoint):
         self._restore_handlers()
 
     def _save(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.global_step == self.saved_step:
-            return
+        if trainer.global_step != self.saved_step:
+            self._write(trainer, pl_module)
+            self.saved_step = trainer.global_step
+
+    def _write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not all(parameter.isfinite().all() for parameter in pl_module.parameters()):
             raise diverged("weights became infinite or not a number", trainer.global_step)
         trainer.save_checkpoint(self.path)
-        self.saved_step = trainer.global_step
+        self.saved_at = monotonic()
 
     def _ask(self, number: int, frame: Any) -> None:
         self.stop_asked_for = True

@@ -9,7 +9,8 @@ from lightning.pytorch.callbacks import Timer, TQDMProgressBar
 class Progress(TQDMProgressBar):
     """Counts the steps of the whole run, also where it is resumed; a run that ends by time has no known number of them.
 
-    Lightning's own bar counts the batches of an epoch, of which a run has but one.
+    Lightning's own bar counts the batches of an epoch, of which a run has but one. The loss is asked for when it is shown,
+    because a GPU is waited for at each step where a module logs it for Lightning's bar.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -25,4 +26,6 @@ class Progress(TQDMProgressBar):
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         metrics = super().get_metrics(trainer, pl_module)
+        if "loss" in trainer.callback_metrics:
+            metrics["loss"] = trainer.callback_metrics["loss"].item()
         return {name: value for name, value in metrics.items() if name != "v_num"}

@@ -1,0 +1,115 @@
+"""Times, memory and ceilings of a device.
+
+On a GPU a time is the median between CUDA events, with the queue kept full, so that it is the GPU's own, and from a cold
+cache. On a CPU, where all of this is only tried out, it is that of a clock.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+
+from benchmarks.gpu.running import Case, Row, Setup
+
+REPEATS, BUDGET_S = 30, 1.0
+WARMUP = 3
+CLEARED = 2**28  # bytes, several times the largest cache of a GPU
+RATES = {
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def milliseconds(run: Callable[[], Any], setup: Setup, repeats: int = REPEATS) -> float:
+    """The median time of a run on the device."""
+    if setup.small:
+        repeats = 1
+    if setup.device != "cuda":
+        return wall_milliseconds(run, setup, repeats)
+    cleared = torch.empty(CLEARED, dtype=torch.uint8, device="cuda")
+    times: list[float] = []
+    deadline = time.perf_counter() + BUDGET_S
+    for i in range(WARMUP + repeats):
+        start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        cleared.zero_()  # which empties the cache, and keeps the GPU busy while Python queues the run
+        start.record()
+        run()
+        stop.record()
+        torch.cuda.synchronize()
+        if i >= WARMUP:
+            times.append(start.elapsed_time(stop))
+        if times and time.perf_counter() > deadline:
+            break
+    return statistics.median(times)
+
+
+def wall_milliseconds(run: Callable[[], Any], setup: Setup, repeats: int = REPEATS) -> float:
+    """The median time from a call to its result, Python included."""
+    times: list[float] = []
+    deadline = time.perf_counter() + BUDGET_S
+    warmup = 0 if setup.small else WARMUP
+    for i in range(warmup + (1 if setup.small else repeats)):
+        synchronize(setup)
+        start = time.perf_counter()
+        run()
+        synchronize(setup)
+        if i >= warmup:
+            times.append(1e3 * (time.perf_counter() - start))
+        if times and time.perf_counter() > deadline:
+            break
+    return statistics.median(times)
+
+
+def synchronize(setup: Setup) -> None:
+    """Waits for the device."""
+    if setup.device == "cuda":
+        torch.cuda.synchronize()
+
+
+def peak_bytes(run: Callable[[], Any], setup: Setup) -> int | None:
+    """The most that a run holds beyond what there was before; None on a CPU, whose allocations nothing counts."""
+    if setup.device != "cuda":
+        run()
+        return None
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    run()
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated() - before
+
+
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """Whether products of float32 may be taken in TF32, for a while."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+def ceilings(setup: Setup) -> list[Case]:
+    return [("copy",), *((name,) for name in RATES)]
+
+
+def measure_ceiling(setup: Setup, case: Case) -> Row:
+    """Bytes per second of a large copy, or FLOPs per second of a large matrix product of a precision."""
+    (name,) = case
+    assert isinstance(name, str)
+    if name == "copy":
+        source = torch.zeros(2**20 if setup.small else 2**30, dtype=torch.uint8, device=setup.device)
+        target = torch.empty_like(source)
+        return {"rate": 2 * source.nbytes / (milliseconds(lambda: target.copy_(source), setup) / 1e3)}
+    n = 64 if setup.small else 8192
+    a, b = (torch.randn(n, n, device=setup.device).to(RATES[name]) for _ in range(2))
+    with tf32(name == "tf32"):
+        return {"rate": 2 * n**3 / (milliseconds(partial(torch.matmul, a, b), setup, repeats=10) / 1e3)}
