@@ -61,8 +61,8 @@ def verdict(record: Mapping[str, Any]) -> Iterator[str]:
             )
     for row in measured(record, "steps"):
         yield (
-            f"Training with {row['encoder']} waits for the device in {row['waiting_steps']} of {row['counted_steps']} steps, one "
-            f"interval of the log, {row['synchronisations']} times in all."
+            f"Training {row['encoder']} waits for the device in {row['waiting_steps']} of {row['counted_steps']} steps, "
+            f"an interval of the log, {row['synchronisations']} times in all."
         )
     for row in failed(record):
         yield f"FAILED: {row['part']}, {label(row['case'])}: {row['failure']}."
