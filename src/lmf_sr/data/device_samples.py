@@ -1,9 +1,10 @@
 """Training samples made on the device that trains, a batch at a time and in a few kernels.
 
 Workers draw what is random about the samples (`sampling.Cut`) from the same generators as ever, and send these integers
-alone (`Cuts`). All pictures lie in the device's memory as one list of RGB bytes, from which each sample b reads its square
+alone (`Cuts`). All pictures lie in the device's memory as one list of pixels, of three bytes and an empty one, since whole
+words are read fastest. From it each sample b reads its square
 
-    X_b[i, j] = bytes[first_b + row_b(i, j) * width_b + column_b(i, j)]           turned, and N x N for the largest side N
+    X_b[i, j] = pixels[first_b + row_b(i, j) * width_b + column_b(i, j)]          turned, and N x N for the largest side N
 
 of which n_b x n_b are its own. Pillow reduces the columns of a picture, rounds to 8 bits, and does the same to the rows:
 
@@ -78,10 +79,11 @@ class DeviceSamples:
         self.sampling: Sampling = patches.sampling
         pictures = _pictures(patches)
         areas = torch.tensor([picture[0].numel() for picture in pictures])
-        self.bytes = torch.empty(int(areas.sum()), 3, dtype=torch.uint8, device=device)
+        rgb_and_nothing = torch.zeros(int(areas.sum()), 4, dtype=torch.uint8, device=device)
+        self.pixels: Int[Tensor, " P"] = rgb_and_nothing.view(torch.int32).flatten()
         self.first = (areas.cumsum(0) - areas).to(device)
         self.width = torch.tensor([picture.shape[2] for picture in pictures], device=device)
-        for part, picture in zip(self.bytes.split(areas.tolist()), pictures, strict=True):
+        for part, picture in zip(rgb_and_nothing[:, :3].split(areas.tolist()), pictures, strict=True):
             part.copy_(picture.flatten(1).T)
 
     def make(self, cuts: Cuts) -> Sample:
@@ -112,7 +114,8 @@ class DeviceSamples:
         column = left + torch.where(mirrored > 0, last - i, i)
         first, second = torch.where(transposed > 0, column, row), torch.where(transposed > 0, row, column)
         # Columns come first here, so that both reductions are products with the weights on the left.
-        square = self.bytes[(self.first[picture] + second)[:, :, None] + first[:, None, :]]
+        square = self.pixels[(self.first[picture] + second)[:, :, None] + first[:, None, :]]
+        square = square.unsqueeze(-1).view(torch.uint8)[..., :3]
         place = (pixels % n[:, None] * N + pixels // n[:, None])[..., None].expand(-1, -1, 3)
         rgb = square.flatten(1, 2).gather(1, place)
         weights = pillow_weights(n, torch.full_like(n, p), N, p).float()
@@ -141,7 +144,7 @@ class DeviceSamples:
 
 def bytes_of(patches: Patches) -> int:
     """The memory that the pictures take on a device."""
-    return sum(picture.numel() for picture in _pictures(patches))
+    return sum(4 * picture[0].numel() for picture in _pictures(patches))
 
 
 def _pictures(patches: Patches) -> list[UInt8[Tensor, "3 _ _"]]:
