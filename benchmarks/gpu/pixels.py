@@ -54,13 +54,13 @@ def measure(setup: Setup, case: Case) -> Row:
     name, precision, way, scale = case
     assert isinstance(scale, float)
     dtype = PRECISIONS[str(precision)]
-    decoder, state, lr = drawn(setup, str(name), dtype)
+    decoder, state, intensity, lr = drawn(setup, str(name), dtype)
     grid = Grid.over(*(round(side * scale) for side in lr.shape[2:]))
-    plan = plan_of(str(way), state, grid)
+    plan = plan_of(str(way), intensity, grid)
     with torch.inference_mode():
         exact = LMFState(*(part.double() for part in state))
-        expected = rendered(Direct(deepcopy(decoder).double(), lr), plan, exact, lr.double())
-        pixels = rendered(Triton(decoder, lr), plan, state, lr)
+        expected = rendered(Direct(deepcopy(decoder).double(), lr), plan, exact, intensity, lr.double())
+        pixels = rendered(Triton(decoder, lr), plan, state, intensity, lr)
     largest = expected.abs().max().item()
     bound = TOLERANCE[dtype] * (max(1.0, largest) if dtype == torch.float32 else largest)
     error = (pixels - expected).abs().max().item()
@@ -70,8 +70,8 @@ def measure(setup: Setup, case: Case) -> Row:
     return row
 
 
-def drawn(setup: Setup, name: str, dtype: torch.dtype) -> tuple[Conversion, LMFState, Tensor]:
-    """A decoder, a state and an LR image."""
+def drawn(setup: Setup, name: str, dtype: torch.dtype) -> tuple[Conversion, LMFState, Tensor, Tensor]:
+    """A decoder, a state, the intensity of its latents, and an LR image."""
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
     decoder = build("edsr-baseline", {"name": name, **({"depth": 2} if setup.small else {})}).decoder.eval()
@@ -87,15 +87,16 @@ def drawn(setup: Setup, name: str, dtype: torch.dtype) -> tuple[Conversion, LMFS
     rows[..., :gains] += 1
     intensity = torch.rand(1, h, w, generator=generator)
     cell = torch.full((1, 2), 0.5)  # that of scale 4, which is the smallest
-    state = LMFState(*(part.to(setup.device, dtype) for part in (rows, intensity, cell)))
+    strengths = torch.zeros(1, h, w, 2, decoder.depth)  # which rendering does not read
+    state = LMFState(*(part.to(setup.device, dtype) for part in (rows, strengths, cell)))
     lr = torch.rand(1, 3, h, w, generator=generator) * 2 - 1
-    return decoder, state, lr.to(setup.device, dtype)
+    return decoder, state, intensity.to(setup.device), lr.to(setup.device, dtype)
 
 
-def plan_of(way: str, state: LMFState, grid: Grid) -> Plan:
+def plan_of(way: str, intensity: Tensor, grid: Grid) -> Plan:
     """A plan for which a third of the LR positions, or so, is of each level. (Of two, one is of each finer level.)"""
-    lr_size = state.intensity.shape[1], state.intensity.shape[2]
-    ordered = state.intensity.flatten().sort().values
+    lr_size = intensity.shape[1], intensity.shape[2]
+    ordered = intensity.flatten().sort().values
     limits = ordered[len(ordered) // 3].item(), ordered[2 * len(ordered) // 3].item()
     target = grid.size[0] / lr_size[0]
     levels = {scale: limit for scale, limit in zip(DECODE_SCALES, limits, strict=True) if way != FULL}
@@ -103,10 +104,10 @@ def plan_of(way: str, state: LMFState, grid: Grid) -> Plan:
     return table.plan(grid, lr_size)
 
 
-def rendered(renderer: Renderer, plan: Plan, state: LMFState, lr: Tensor) -> Tensor:
+def rendered(renderer: Renderer, plan: Plan, state: LMFState, intensity: Tensor, lr: Tensor) -> Tensor:
     """The plan's target, in float32 or, if the state is, in float64."""
     wide = lr.to(torch.promote_types(lr.dtype, torch.float32))
     out = wide.new_empty(len(lr), 3, *plan.target.size)
     scratch = Scratch(wide), Scratch(wide)
-    render_plan(plan, state, lr, renderer, scratch, out, NORMALISED)
+    render_plan(plan, state, intensity, lr, renderer, scratch, out, NORMALISED)
     return out

@@ -83,8 +83,11 @@ def test_a_level_of_cmsr_never_waits() -> None:
 
     decoder = build(ENCODER, "lm-liif").decoder.to(META)
     lr, features = torch.zeros(1, 3, 4, 5, device=META), torch.zeros(1, 8, 4, 5, device=META)
-    state = LMFState(*(torch.zeros(1, *shape, device=META) for shape in ((4, 5, 192), (4, 5), (2,))))
+    state = LMFState(*(torch.zeros(1, *shape, device=META) for shape in ((4, 5, 192), (4, 5, 2, 6), (2,))))
+    intensity = torch.zeros(1, 4, 5, device=META)
     plan = Scale2Mod.from_limits({6: {2: 0.1, 4: 0.2, 6: 1}}).plan(Grid.over(24, 30), (4, 5))
     out = torch.empty(1, 3, 24, 30, device=META)
     with never_waiting():
-        render_plan(plan, state, lr, Renderer(decoder, features), (Scratch(lr), Scratch(lr)), out, NORMALISED)
+        render_plan(
+            plan, state, intensity, lr, Renderer(decoder, features), (Scratch(lr), Scratch(lr)), out, NORMALISED
+        )

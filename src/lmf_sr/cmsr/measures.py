@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.errors import InputError
+from lmf_sr.geometry import numbers_like
 from lmf_sr.lmf.conversion import LMFState
 from lmf_sr.rendering.tiling import Window
 
@@ -74,7 +75,7 @@ class Measure:
                 f"the measure 'learnt' has {len(self.weights)} weights, but the model has {logarithms.shape[-1]} strengths: "
                 "calibrate the model anew"
             )
-        return (logarithms @ logarithms.new_tensor(self.weights) + self.bias).exp()
+        return (logarithms @ numbers_like(self.weights, logarithms) + self.bias).exp()
 
     def content(self) -> dict[str, Any]:
         """What files hold of it."""
