@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import Interrupted, replacing
 from lmf_sr.errors import InputError
 
 WRITER = """
@@ -72,3 +72,18 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next(tmp_path: Path) -> 
     assert names(tmp_path) == sorted([f".a [1].bin.{busy.pid}.partial", other.name, path.name])
     busy.communicate()
     assert names(tmp_path) == [other.name, path.name]
+
+
+def stop_half_way(path: Path, kept: Path) -> None:
+    with replacing(path) as file:
+        file.write(b"half")
+        raise Interrupted("half is done", kept)
+
+
+def test_what_is_worth_keeping_stays_under_another_name(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"before")
+    with pytest.raises(Interrupted, match="half is done"):
+        stop_half_way(tmp_path / "a.bin", tmp_path / "a.part.bin")
+    assert names(tmp_path) == ["a.bin", "a.part.bin"]
+    assert (tmp_path / "a.part.bin").read_bytes() == b"half"
+    assert (tmp_path / "a.bin").read_bytes() == b"before"

@@ -16,6 +16,14 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after which the file written so far is worth keeping: `replacing` gives it the name `kept`."""
+
+    def __init__(self, message: str, kept: Path) -> None:
+        super().__init__(message)
+        self.kept = kept
+
+
 LONGEST = 200  # bytes of a name, of the 255 that file systems allow
 
 
@@ -23,8 +31,9 @@ LONGEST = 200  # bytes of a name, of the 255 that file systems allow
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` when the block ends without an error, and vanishes otherwise.
 
-    Makes the folder if need be. What killed processes have left of the same file is removed. Raises InputError where the
-    file cannot be written (no permission, disk full).
+    Makes the folder if need be. A block that ends with `Interrupted` says by which other name the file stays. What killed
+    processes have left of the same file is removed. Raises InputError where the file cannot be written (no permission, disk
+    full).
     """
     path = Path(path)
     partial = path.with_name(f".{_short(path.name)}.{os.getpid()}.partial")
@@ -34,10 +43,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             with suppress(OSError):  # a file system without locks
                 _lock(file)
             _remove_abandoned(path)
-            yield file
+            interruption: Interrupted | None = None
+            try:
+                yield file
+            except Interrupted as interrupted:
+                interruption = interrupted
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+        partial.replace(path if interruption is None else interruption.kept)
+        if interruption is not None:
+            raise interruption
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:

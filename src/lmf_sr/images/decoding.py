@@ -58,23 +58,23 @@ def decode(path: Path, content: bytes | None = None, page: int = 0) -> Decoded:
     `content` is what the file holds, where it lies in an archive and `path` only names it. InputError if the file is
     missing, not an image, damaged or truncated.
     """
-    with _readable(path) as beginning:
+    with readable(path) as beginning:
         content = path.read_bytes() if content is None else content
         beginning[:] = content[:1000]
         if not content:
             raise InputError("the file is empty")
         if not tiff.is_tiff(content):
-            image = _open(content)
+            image = open_content(content)
             return _sixteen_bit_png(image, content) or _by_pillow(image, content)
         pages = tiff.page_numbers(content)
         read = tiff.read_page(content, pages[page])
         if read is None:
-            return replace(_by_pillow(_open(content), content, pages[page]), count=len(pages), paged=True)
+            return replace(_by_pillow(open_content(content), content, pages[page]), count=len(pages), paged=True)
         return Decoded(read.samples, read.metadata, len(pages), True, tuple(read.notes))
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[bytearray]:
+def readable(path: Path) -> Iterator[bytearray]:
     """Turn what goes wrong into an InputError that names the file; lift Pillow's fixed limit of pixels meanwhile.
 
     Yields where to put how the file begins, by which its format is named where it is not read.
@@ -104,7 +104,7 @@ def _readable(path: Path) -> Iterator[bytearray]:
             Image.MAX_IMAGE_PIXELS = pillow_limit
 
 
-def _open(content: bytes) -> ImageFile.ImageFile:
+def open_content(content: bytes) -> ImageFile.ImageFile:
     """Read the header, and refuse a decompression bomb."""
     image = Image.open(BytesIO(content))
     check_claim(image.width, image.height, content)
@@ -183,7 +183,7 @@ def _layout(image: Image.Image) -> str:
 
 def _decode_as(layout: str, content: bytes) -> ImageFile.ImageFile:
     """Decode with the samples taken to lie in the file as `layout` says."""
-    image = _open(content)
+    image = open_content(content)
     image.tile = [t._replace(args=(layout, *t.args[1:]) if isinstance(t.args, tuple) else layout) for t in image.tile]
     _set_upright(image)
     return image

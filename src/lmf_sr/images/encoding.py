@@ -55,7 +55,7 @@ def encode(path: Path, samples: Samples, quality: int, metadata: Metadata) -> No
             elif samples.dtype == np.uint16:
                 write_png(file, samples.shape, 16, [samples], metadata)
             else:
-                Image.fromarray(stored).save(file, file_format, **_options(file_format, quality, metadata))
+                Image.fromarray(stored).save(file, file_format, **pillow_save_options(file_format, quality, metadata))
     except InputError:
         raise
     except ValueError as error:  # Pillow: the format has no room for so many pixels
@@ -74,8 +74,8 @@ def warn_of_colour(path: Path, metadata: Metadata) -> None:
         )
 
 
-def _options(file_format: str, quality: int, metadata: Metadata) -> dict[str, Any]:
-    """The arguments of Pillow's `save`."""
+def pillow_save_options(file_format: str, quality: int, metadata: Metadata) -> dict[str, Any]:
+    """The arguments of Pillow's `save` for PNG, JPEG and WebP."""
     if file_format == "PNG":
         chunks = PngImagePlugin.PngInfo()
         for name, content in png_chunks(replace(metadata, icc_profile=None, dpi=None, exif=None)):

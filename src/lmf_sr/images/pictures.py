@@ -8,6 +8,7 @@
 import os
 import re
 import warnings
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -132,8 +133,9 @@ def write_picture(path: str | os.PathLike[str], picture: Picture, quality: int =
     encode(path, samples, quality, fitting_metadata(picture, grey=samples.shape[2] < 3))
 
 
-def list_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """The image files directly in a folder, in natural order (`2.png` before `10.png`), whatever their suffixes.
+def list_images(folder: str | os.PathLike[str], others: Collection[str] = ()) -> list[Path]:
+    """The image files directly in a folder, in natural order (`2.png` before `10.png`), whatever their suffixes; and the
+    files with the suffixes `others`.
 
     Raises:
         InputError: there are none, or the folder cannot be read.
@@ -148,7 +150,7 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     except OSError as error:
         raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
     visible.sort(key=lambda file: natural_order(file.name))
-    passed_over = {file: reason for file in visible if (reason := no_image(file)) is not None}
+    passed_over = {file: reason for file in visible if (reason := no_image(file, others)) is not None}
     images = [file for file in visible if file not in passed_over]
     told = ", ".join(f"{file.name} ({reason})" for file, reason in list(passed_over.items())[:SHOWN])
     told += f" and {len(passed_over) - SHOWN} more" if len(passed_over) > SHOWN else ""
@@ -159,12 +161,13 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     return images
 
 
-def no_image(file: Path) -> str | None:
-    """Why a file is none of those that are read; None where it is one, by its suffix or else by how it begins."""
+def no_image(file: Path, others: Collection[str] = ()) -> str | None:
+    """Why a file is none of those that are read, nor has a suffix of `others`; None where it is one, by its suffix or else
+    by how it begins."""
     suffix = file.suffix.lower()
     if not file.is_file():
         return "a link to nothing" if file.is_symlink() else "no regular file"
-    if suffix in IMAGE_SUFFIXES:
+    if suffix in IMAGE_SUFFIXES or suffix in others:
         return None
     if suffix in UNREAD_SUFFIXES:
         return f"{UNREAD_SUFFIXES[suffix]}, which is not read"
