@@ -1,5 +1,6 @@
 """`lmf-sr upscale`: any factor, any size, files and folders; what a file holds is kept, and inputs are never overwritten."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from lmf_sr.cmsr.calibration import Calibration
 from lmf_sr.images import Picture, fill_invisible, imresize, read_picture, write_picture
 from lmf_sr.jobs.settings import calibration_of
 from lmf_sr.rendering.budget import PIXEL, STATE, Budget
-from lmf_sr.upscaling import files
+from lmf_sr.upscaling import animations, files
 from lmf_sr.upscaling.rendering import enlarged_bands
 
 
@@ -291,7 +292,7 @@ def test_an_interruption_says_how_many_are_done(
     monkeypatch.setattr(files, "write_bands", interrupted_at_b)
     outcome = run("upscale", "a.png", "b.png", "--scale", "2", "--model", checkpoint)
     assert outcome.status == 130
-    assert "lmf-sr: interrupted: 1 of 2 pictures are done and kept" in outcome.err
+    assert "lmf-sr: interrupted: 1 of 2 files are done and kept" in outcome.err
     assert (tmp_path / "a_x2.png").is_file()
 
 
@@ -397,15 +398,150 @@ def test_what_is_not_read_in_a_folder_is_named(run: Run, tmp_path: Path, checkpo
     assert f"lmf-sr: passed over in the folder photos: {named}\n" in outcome.err
 
 
-@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])
-def test_an_animation_s_further_frames_are_not_done_without_a_word(
-    run: Run, tmp_path: Path, checkpoint: Path, suffix: str
-) -> None:
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
-    frames[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=frames[1:], lossless=True)
-    outcome = run("upscale", f"a{suffix}", "--scale", "2", "--model", checkpoint)
-    assert outcome.status == 0
-    assert f"lmf-sr: a{suffix} has 3 frames; only the first is upscaled\n" in outcome.err
+class TestAnimation:
+    """Three frames, shown for 100, 50 and 200 ms, twice."""
+
+    DURATIONS = (100, 50, 200)
+
+    def make(self, path: Path) -> None:
+        frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=self.DURATIONS, loop=2, lossless=True)
+
+    @pytest.mark.parametrize(
+        ("before", "asked", "after"),
+        [(".gif", [], ".gif"), (".png", [], ".png"), (".webp", [], ".webp"), (".gif", ["--format", "webp"], ".webp")],
+    )
+    def test_all_frames_are_done(
+        self, run: Run, tmp_path: Path, checkpoint: Path, before: str, asked: list[str], after: str
+    ) -> None:
+        self.make(tmp_path / f"a{before}")
+        outcome = run("upscale", f"a{before}", "--scale", "2", "--model", checkpoint, *asked)
+        assert (outcome.status, outcome.out) == (0, f"written: a_x2{after} (16x16 pixels)\n")
+        with Image.open(tmp_path / f"a_x2{after}") as image:
+            assert (image.size, image.n_frames, image.info["loop"]) == ((16, 16), 3, 2)  # type: ignore[attr-defined]
+            for number, duration in enumerate(self.DURATIONS):
+                image.seek(number)
+                image.load()
+                assert image.info["duration"] == duration
+        assert "only the first" not in outcome.err
+
+    @pytest.mark.parametrize("suffix", [".gif", ".webp"])
+    def test_the_first_alone_goes_to_a_format_of_stills(
+        self, run: Run, tmp_path: Path, checkpoint: Path, suffix: str
+    ) -> None:
+        self.make(tmp_path / f"a{suffix}")
+        outcome = run("upscale", f"a{suffix}", "--scale", "2", "--format", "jpg", "--model", checkpoint)
+        assert outcome.status == 0
+        told = "3 frames; only the first is upscaled; write .gif, .png or .webp for all of them"
+        assert f"lmf-sr: a{suffix} has {told}\n" in outcome.err
+
+    def test_ctrl_c_keeps_the_frames_that_are_done(
+        self, run: Run, tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.make(tmp_path / "a.gif")
+        enlarge, done = animations.enlarged, iter(range(2))
+
+        def interrupted_at_the_third(*given: Any) -> Picture:
+            if next(done, None) is None:
+                raise KeyboardInterrupt
+            return enlarge(*given)
+
+        monkeypatch.setattr(animations, "enlarged", interrupted_at_the_third)
+        outcome = run("upscale", "a.gif", "--scale", "2", "--model", checkpoint)
+        assert outcome.status == 130
+        assert "0 of 1 files are done and kept; the first 2 of 3 frames of a.gif are in a_x2.part.gif" in outcome.err
+        assert not (tmp_path / "a_x2.gif").exists()
+        with Image.open(tmp_path / "a_x2.part.gif") as image:
+            assert (image.size, image.n_frames) == ((16, 16), 2)  # type: ignore[attr-defined]
+
+    def test_a_gif_that_stands_still_becomes_png(self, run: Run, tmp_path: Path, checkpoint: Path) -> None:
+        Image.new("RGB", (8, 8), "red").save(tmp_path / "a.gif")
+        assert run("upscale", "a.gif", "--scale", "2", "--model", checkpoint).status == 0
+        assert (tmp_path / "a_x2.png").is_file()
+
+
+class TestClips:
+    @pytest.fixture(autouse=True)
+    def clip(self, tmp_path: Path) -> None:
+        clips = pytest.importorskip("clips")  # which skips where PyAV is not installed
+        clips.make_clip(tmp_path / "a.mp4", height=16, width=20)
+
+    @pytest.mark.parametrize(
+        ("asked", "written"),
+        [
+            (["--scale", "2"], "a_x2.mp4 (40x32 pixels)"),
+            (["--scale", "2", "--format", "mkv"], "a_x2.mkv (40x32 pixels)"),
+            (["--scale", "2", "--format", "png"], "a_x2.mp4 (40x32 pixels)"),
+            (["--size", "x33", "-o", "large.webm"], "large.webm (42x34 pixels)"),
+        ],
+    )
+    def test_a_clip(self, run: Run, tmp_path: Path, checkpoint: Path, asked: list[str], written: str) -> None:
+        from clips import contents
+
+        outcome = run("upscale", "a.mp4", *asked, "--model", checkpoint)
+        assert (outcome.status, outcome.out) == (0, f"written: {written}\n")
+        after = contents(tmp_path / written.split()[0])
+        assert after.times == pytest.approx(np.arange(6) * 0.04 + after.times[0], abs=1e-3)
+        assert after.sound is not None
+
+    def test_a_folder_of_pictures_and_clips(self, run: Run, tmp_path: Path, checkpoint: Path) -> None:
+        (tmp_path / "mixed").mkdir()
+        (tmp_path / "a.mp4").rename(tmp_path / "mixed" / "a.mp4")
+        write_picture(tmp_path / "mixed" / "b.png", picture())
+        (tmp_path / "mixed" / "c.txt").write_text("notes")
+        outcome = run("upscale", "mixed", "--scale", "2", "--format", "jpg", "--model", checkpoint)
+        assert outcome.status == 0
+        written = ["written: mixed_x2/a.mp4 (40x32 pixels)", "written: mixed_x2/b.jpg (32x24 pixels)"]
+        assert outcome.out.splitlines() == written
+        assert "passed over in the folder mixed: c.txt (no image)" in outcome.err
+
+    def test_an_animation_becomes_a_clip(self, run: Run, tmp_path: Path, checkpoint: Path) -> None:
+        from clips import contents
+
+        TestAnimation().make(tmp_path / "b.gif")
+        assert run("upscale", "b.gif", "--scale", "2", "--format", "mp4", "--model", checkpoint).status == 0
+        assert contents(tmp_path / "b_x2.mp4").times == pytest.approx([0, 0.1, 0.15])
+
+    def test_a_process_that_is_stopped_says_where_the_clip_is(self, tmp_path: Path, checkpoint: Path) -> None:
+        from clips import contents, make_clip
+
+        make_clip(tmp_path / "long.mp4", height=16, width=20, times=[512 * i for i in range(3000)], sound=None)
+        command = [sys.executable, "-m", "lmf_sr.commands.main", "upscale", "long.mp4", "--scale", "2", "--model"]
+        with subprocess.Popen(
+            [*command, str(checkpoint)], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        ) as process:
+            while not any(file.stat().st_size for file in tmp_path.glob(".long_x2.mp4.*.partial")):
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            told = process.stderr.read()
+            assert process.wait() == 130
+        assert "0 of 1 files are done and kept; the first " in told
+        assert "s of long.mp4 are in long_x2.part.mp4" in told
+        times = contents(tmp_path / "long_x2.part.mp4").times
+        assert times == pytest.approx(np.arange(len(times)) * 0.04)
+        assert not (tmp_path / "long_x2.mp4").exists()
+        assert not list(tmp_path.glob(".*.partial"))
+
+    def test_bad_clips_do_not_stop_the_others(self, run: Run, tmp_path: Path, checkpoint: Path) -> None:
+        (tmp_path / "b.mkv").write_bytes((tmp_path / "a.mp4").read_bytes()[:200])
+        outcome = run("upscale", "b.mkv", "a.mp4", "none.mov", "--scale", "2", "--model", checkpoint)
+        assert outcome.status == 2
+        assert outcome.out == "written: a_x2.mp4 (40x32 pixels)\n"
+        assert "lmf-sr: cannot read b.mkv: the file is no clip of a known format" in outcome.err
+        assert "lmf-sr: no clip none.mov: the file does not exist" in outcome.err
+
+
+def test_clips_need_an_extra(tmp_path: Path, checkpoint: Path) -> None:
+    """Pictures do not."""
+    (tmp_path / "a.mp4").touch()
+    write_picture(tmp_path / "b.png", picture())
+    code = "import sys; sys.modules['av'] = None; from lmf_sr.commands.main import main; sys.exit(main(sys.argv[1:]))"
+    arguments = ["upscale", "a.mp4", "b.png", "--scale", "2", "--model", str(checkpoint)]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "lmf-sr: cannot upscale a.mp4: clips need PyAV: pip install 'lmf-sr[video]'\n" in done.stderr
+    assert done.stdout == "written: b_x2.png (32x24 pixels)\n"
 
 
 class TestPages:

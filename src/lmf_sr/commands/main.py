@@ -37,7 +37,7 @@ VERBS = {
         "profile", "parameters, multiply-accumulates and latency of a model, without data", configured=True
     ),
     "collect": Verb("collect", "one table of any number of runs: CSV, Parquet or on the terminal"),
-    "upscale": Verb("upscale", "make pictures larger, by any factor or to any size"),
+    "upscale": Verb("upscale", "make pictures and clips larger, by any factor or to any size"),
     "view": Verb("view", "look at pictures in a browser: zoom to any factor, compare models"),
     "export": Verb("export", "a page in which a picture can be zoomed without end; or a model as ONNX"),
     "calibrate": Verb("calibrate", "find what CMSR may render coarsely, for any error allowed", configured=True),

@@ -1,6 +1,6 @@
-"""`lmf-sr upscale`: pictures made larger by a model (`upscaling/`).
+"""`lmf-sr upscale`: pictures and clips made larger by a model (`upscaling/`).
 
-A picture that fails does not stop the others: the failures are listed at the end.
+A file that fails does not stop the others: the failures are listed at the end.
 """
 
 import argparse
@@ -21,10 +21,16 @@ from lmf_sr.upscaling.files import upscale_file
 from lmf_sr.upscaling.plan import Existing, plan
 from lmf_sr.upscaling.size import TargetSize
 
+SPEED_PERIOD = 300  # seconds by which the time left is told: a frame may take many
+
 EPILOG = """\
 Files may be grey, RGB or CMYK, with a palette or transparency, 8 or 16 bits, rotated by EXIF. Bit depth, transparency,
 colour profile, resolution, EXIF, XMP and PNG's text are kept as far as the written format can. A TIFF written from a TIFF
-has all of its pages. Of animations, and where another format is written, only the first picture is done.
+has all of its pages. Animated GIF, WebP and PNG keep all of their frames, with durations and loop, in any of these formats.
+
+Clips (pip install 'lmf-sr[video]') are read in whatever FFmpeg reads, one frame at a time, and written as .mp4, .mov, .mkv
+or .webm. The times of frames, sound, subtitles and colour tags are kept; phones' clips are set upright; sides become even.
+Ctrl-C keeps what is done as a clip of its own, and says where.
 
 Without --output, photo.jpg at scale 3.7 becomes photo_x3.7.jpg beside it, and the pictures of a folder photos/ go to
 photos_x3.7/. Formats that are read but not written become PNG. Outputs that are there already are not replaced without
@@ -45,6 +51,8 @@ examples:
   lmf-sr upscale photos/ --scale 2 --skip-existing
   lmf-sr upscale photo.jpg --scale 12 --mse-threshold 2e-5
   lmf-sr upscale scan.tif --scale 4 --memory 1GB
+  lmf-sr upscale clip.mp4 --scale 2.5
+  lmf-sr upscale old.avi cat.gif --size x1080 --format mkv
 """
 
 
@@ -64,10 +72,11 @@ def main(arguments: Sequence[str]) -> None:
         if tasks:
             model = load(options.model).to(device_named(options.device))
             cmsr = scale2mod(options, options.model, model)
-        with Progress(console=Console(stderr=True), disable=not tasks) as progress:
-            bar = progress.add_task("", total=len(tasks))
-            for number, (source, output) in enumerate(tasks, 1):
-                progress.update(bar, description=source.name)
+        with Progress(console=Console(stderr=True), disable=not tasks, speed_estimate_period=SPEED_PERIOD) as progress:
+            every = progress.add_task("all files", total=len(tasks), visible=len(tasks) > 1)
+            bar = progress.add_task("", total=1)
+            for source, output in tasks:
+                progress.reset(bar, description=source.name)
                 try:
                     height, width = upscale_file(
                         model, source, output, size, cmsr, budget, advance=lambda share: progress.advance(bar, share)
@@ -75,9 +84,10 @@ def main(arguments: Sequence[str]) -> None:
                     done.append(f"written: {output} ({width}x{height} pixels)")
                 except InputError as error:
                     failures.append(error)
-                except KeyboardInterrupt:
-                    raise KeyboardInterrupt(f"{len(done)} of {len(tasks)} pictures are done and kept") from None
-                progress.update(bar, completed=number)
+                except KeyboardInterrupt as interrupt:  # its argument, if any, says what is kept of this file
+                    told = f"{len(done)} of {len(tasks)} files are done and kept"
+                    raise KeyboardInterrupt("; ".join([told, *map(str, interrupt.args)])) from None
+                progress.advance(every)
     finally:
         for line in done:
             print(line)
@@ -92,16 +102,20 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = parser_for("upscale", "Make pictures larger, by any factor or to any size.", EPILOG)
-    parser.add_argument("pictures", metavar="PICTURE", nargs="+", type=Path, help="a file, or a folder of files")
+    parser = parser_for("upscale", "Make pictures and clips larger, by any factor or to any size.", EPILOG)
+    parser.add_argument("pictures", metavar="FILE", nargs="+", type=Path, help="a picture, a clip, or a folder of them")
     size = parser.add_mutually_exclusive_group(required=True)
     size.add_argument("--scale", type=float, help="factor of at least 1, such as 3.7")
     size.add_argument(
         "--size", metavar="WxH", help="width and height in pixels, as in 1920x1080; 1920x or x1080 keep the aspect"
     )
     parser.add_argument("--model", default=DEFAULT_MODEL, help="shipped name or checkpoint file (default: %(default)s)")
-    parser.add_argument("--output", "-o", type=Path, help="folder to write to or, for a single picture, file")
-    parser.add_argument("--format", choices=("png", "jpg", "tif", "webp"), help="format to write (default: as read)")
+    parser.add_argument("--output", "-o", type=Path, help="folder to write to or, for a single file, file")
+    parser.add_argument(
+        "--format",
+        choices=("png", "jpg", "tif", "webp", "mp4", "mov", "mkv", "webm"),
+        help="format to write pictures in, or clips; files of the other kind keep theirs (default: as read)",
+    )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument(
         "--overwrite",

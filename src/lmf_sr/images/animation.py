@@ -21,12 +21,12 @@ from lmf_sr.images.decoding import open_content, readable, shown_samples
 from lmf_sr.images.encoding import pillow_save_options
 from lmf_sr.images.metadata import Metadata, from_pillow
 from lmf_sr.images.pictures import Picture, from_samples, to_samples
+from lmf_sr.images.streaming import LARGEST_SIDE
 
 ANIMATED = {".gif": "GIF", ".png": "PNG", ".apng": "PNG", ".webp": "WEBP"}
 """The formats in which animations are written, by suffix."""
 
 MOVING = ("GIF", "PNG", "WEBP", "AVIF")  # Pillow's formats whose several pictures are frames
-LARGEST_SIDE = {"GIF": 65535, "PNG": 2**31 - 1, "WEBP": 16383}  # pixels
 TICK = 10  # ms, the unit of a GIF's durations
 TRANSPARENT = 255  # the entry of a GIF's palette for invisible pixels
 

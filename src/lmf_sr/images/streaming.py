@@ -21,7 +21,7 @@ from lmf_sr.images.pictures import Picture, fitting_metadata, to_samples
 from lmf_sr.images.png import write_png
 
 GATHERED = 2**25  # pixels that are written at once
-LARGEST_SIDE = {"JPEG": 65535, "WEBP": 16383, "PNG": 2**31 - 1}
+LARGEST_SIDE = {"JPEG": 65535, "WEBP": 16383, "GIF": 65535, "PNG": 2**31 - 1}
 TILE = 256
 
 Shape = tuple[int, int, int]

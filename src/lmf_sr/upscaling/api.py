@@ -1,4 +1,4 @@
-"""`lmf_sr.upscale`: one picture made larger, whatever Python has it as."""
+"""`lmf_sr.upscale`: one picture or clip made larger, whatever Python has it as."""
 
 import os
 from pathlib import Path
@@ -17,6 +17,7 @@ from lmf_sr.upscaling.arrays import enlarged_array, enlarged_image, enlarged_ten
 from lmf_sr.upscaling.files import upscale_file, warn_of_rest
 from lmf_sr.upscaling.rendering import enlarged
 from lmf_sr.upscaling.size import TargetSize
+from lmf_sr.video import is_clip
 
 
 def upscale(
@@ -39,11 +40,11 @@ def upscale(
         (66, 99, 3)
 
     Args:
-        picture: a file; or a PIL image, a NumPy array or a tensor as `upscaling/arrays.py` lists them.
+        picture: a file, which may be a clip; or a PIL image, a NumPy array or a tensor as `upscaling/arrays.py` lists them.
         scale: a factor of at least 1; or None, with `size`.
         size: width and height in pixels, as (1920, 1080) or "1920x1080"; "1920x" and "x1080" keep the aspect.
-        output: the file to write, from a file only; it keeps bit depth, metadata and a TIFF's pages as `lmf-sr upscale`
-            does.
+        output: the file to write, from a file only; it keeps bit depth, metadata, a TIFF's pages, an animation's frames and
+            a clip's sound as `lmf-sr upscale` does. A clip needs one.
         overwrite: whether an output that is there already is replaced.
         quality: 1 to 100, of JPEG and WebP.
         model: a shipped model's name, a checkpoint file, or a model, which for several pictures is loaded once only.
@@ -56,13 +57,17 @@ def upscale(
     Raises:
         InputError: a picture, size, output, model or device that is of no use, saying why.
     Warns:
-        InputWarning: what of a file is not done, such as the further frames of an animation.
+        InputWarning: what of a file is not done, such as the further frames of an animation without an `output`.
     """
     target = _target(scale, size)
     if output is not None and Path(output).exists() and not overwrite:
         raise InputError(f"{output} is there already: overwrite=True replaces it")
     if output is not None and not isinstance(picture, str | os.PathLike):
         raise InputError(f"output={output} is for files: save what upscale returns, or give a file as the picture")
+    if output is None and isinstance(picture, str | os.PathLike) and is_clip(picture):
+        raise InputError(
+            f"{picture} is a clip, which is no single image: name the file to write, as output='large.mp4'"
+        )
     if not isinstance(model, Model):
         model = load(model).to(device_named(device))
 

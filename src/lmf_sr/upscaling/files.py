@@ -1,5 +1,8 @@
-"""From file to larger file. A TIFF's pages stay together; of an animation, or where the format written holds one picture
-only, the first is done and a warning says so."""
+"""From file to larger file: a picture, an animation (`animations.py`) or a clip (`clips.py`).
+
+A TIFF's pages stay together, and so do an animation's frames; where the format written holds one picture only, the first is
+done and a warning says so.
+"""
 
 import warnings
 from collections.abc import Iterator
@@ -10,10 +13,15 @@ import torch
 from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.errors import InputError, InputWarning
 from lmf_sr.images import BandedPicture, Picture, check_size, format_of, read_picture, write_bands, write_pages
+from lmf_sr.images.animation import ANIMATED, is_animated, open_animation
 from lmf_sr.model import Model
 from lmf_sr.rendering.budget import DEFAULT, Budget
+from lmf_sr.upscaling.animations import upscale_animation
 from lmf_sr.upscaling.rendering import Advance, enlarged_bands
 from lmf_sr.upscaling.size import TargetSize
+from lmf_sr.video import is_clip
+
+ANIMATIONS_AS_CLIPS = (".gif", ".apng")  # which FFmpeg reads too, where a clip is to be made of them
 
 
 def upscale_file(
@@ -33,15 +41,36 @@ def upscale_file(
     Warns:
         InputWarning: what of the source is not done, or not kept.
     """
+    moving = is_clip(source) or (is_clip(output) and source.suffix.lower() in ANIMATIONS_AS_CLIPS)
     try:
+        if moving:
+            return _upscale_clip(model, source, output, size, cmsr, budget, advance)
         return _upscale_file(model, source, output, size, cmsr, budget, quality, advance)
     except (MemoryError, RuntimeError) as error:
         if not _lacks_memory(error):
             raise
+        streamed = "" if moving else "write .tif or .png, which are streamed, or "
         raise InputError(
-            f"there is too little memory to make {output} of {source}: write .tif or .png, which are streamed, or ask for "
-            "fewer pixels"
+            f"there is too little memory to make {output} of {source}: {streamed}ask for fewer pixels"
         ) from error
+
+
+def _upscale_clip(
+    model: Model,
+    source: Path,
+    output: Path,
+    size: TargetSize,
+    cmsr: BoundTable | None,
+    budget: Budget,
+    advance: Advance,
+) -> tuple[int, int]:
+    try:
+        from lmf_sr.upscaling.clips import upscale_clip  # here, because PyAV is an extra
+    except ModuleNotFoundError as error:
+        if error.name != "av":
+            raise
+        raise InputError(f"cannot upscale {source}: clips need PyAV: pip install 'lmf-sr[video]'") from error
+    return upscale_clip(model, source, output, size, cmsr, budget, advance)
 
 
 def _upscale_file(
@@ -54,8 +83,10 @@ def _upscale_file(
     quality: int,
     advance: Advance,
 ) -> tuple[int, int]:
+    if output.suffix.lower() in ANIMATED and (animation := open_animation(source)) is not None:
+        return upscale_animation(model, animation, output, size, cmsr, budget, quality, advance)
     picture = read_picture(source)
-    height, width = _target(source, picture, size)
+    height, width = size.for_file(source, *picture.rgb.shape[1:])
     check_size(output, height, width)
     keeps_pages = picture.paged and picture.count > 1 and format_of(output) == "TIFF"
     warn_of_rest(source, picture, keeps_pages)
@@ -75,18 +106,11 @@ def _upscale_file(
     def pages() -> Iterator[BandedPicture]:
         for number in range(picture.count):
             page = picture if number == 0 else read_picture(source, number)
-            tall, wide = _target(source, page, size)
+            tall, wide = size.for_file(source, *page.rgb.shape[1:])
             yield BandedPicture(tall, wide, enlarged_bands(model, cmsr, page, tall, wide, advance_page, budget))
 
     write_pages(output, pages(), large=picture.count * height * width > 2**30)
     return height, width
-
-
-def _target(source: Path, picture: Picture, size: TargetSize) -> tuple[int, int]:
-    try:
-        return size.for_picture(*picture.rgb.shape[1:])
-    except InputError as error:
-        raise InputError(f"cannot upscale {source}: {error}") from None
 
 
 def warn_of_rest(source: Path, picture: Picture, keeps_pages: bool = False) -> None:
@@ -94,7 +118,10 @@ def warn_of_rest(source: Path, picture: Picture, keeps_pages: bool = False) -> N
     for note in picture.notes:
         warnings.warn(f"{source}: {note}", InputWarning, stacklevel=4)
     if picture.count > 1 and not keeps_pages:
-        kind, remedy = ("pages", "; write .tif for all of them") if picture.paged else ("frames", "")
+        if is_animated(source):
+            kind, remedy = "frames", "; write .gif, .png or .webp for all of them"
+        else:
+            kind, remedy = ("pages", "; write .tif for all of them") if picture.paged else ("pictures", "")
         told = f"{source} has {picture.count} {kind}; only the first is upscaled{remedy}"
         warnings.warn(told, InputWarning, stacklevel=4)
 

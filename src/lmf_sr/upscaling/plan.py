@@ -1,4 +1,4 @@
-"""Which picture becomes which file."""
+"""Which picture or clip becomes which file."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -9,6 +9,8 @@ from PIL import Image
 
 from lmf_sr.errors import InputError
 from lmf_sr.images import FORMATS, IMAGE_SUFFIXES, UNREAD_SUFFIXES, list_images
+from lmf_sr.images.animation import is_animated
+from lmf_sr.video import VIDEO_SUFFIXES, WRITTEN, is_clip
 
 SHOWN = 3  # names of many
 
@@ -89,7 +91,9 @@ def _sources(
             named = given.resolve() if given.name in ("", "..") else given
             folder = output or named.with_name(f"{named.name}_{label}")
             try:
-                tasks += [Task(file, folder / _name(file, "", written_format)) for file in list_images(given)]
+                tasks += [
+                    Task(file, folder / _name(file, "", written_format)) for file in list_images(given, VIDEO_SUFFIXES)
+                ]
             except InputError as error:
                 failures.append(error)
         else:
@@ -99,12 +103,18 @@ def _sources(
 
 
 def _names_a_picture(path: Path) -> bool:
-    """Whether the suffix is that of any format for pictures, written by this program or not."""
-    return path.suffix.lower() in {*IMAGE_SUFFIXES, *UNREAD_SUFFIXES, *Image.registered_extensions()}
+    """Whether the suffix is that of any format for pictures or clips, written by this program or not."""
+    return path.suffix.lower() in {*IMAGE_SUFFIXES, *UNREAD_SUFFIXES, *VIDEO_SUFFIXES, *Image.registered_extensions()}
 
 
 def _name(file: Path, mark: str, written_format: str | None) -> str:
-    suffix = f".{written_format}" if written_format else file.suffix if file.suffix.lower() in FORMATS else ".png"
+    """The output's name. A format is for pictures or for clips, so the files of the other kind keep theirs."""
+    moving = file.suffix.lower() == ".gif" and is_animated(file)  # one that stands still has more colours in a PNG
+    kept, others = (WRITTEN, ".mp4") if is_clip(file) else ((*FORMATS, ".gif") if moving else FORMATS, ".png")
+    suffix = file.suffix if file.suffix.lower() in kept else others
+    asked = f".{written_format}"
+    if written_format and (asked in WRITTEN if is_clip(file) else asked in FORMATS or moving):
+        suffix = asked
     return f"{file.stem}{mark}{suffix}"
 
 

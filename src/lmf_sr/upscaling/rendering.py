@@ -63,9 +63,11 @@ def _colours(
             yield kept
 
 
-def enlarged(model: Model, cmsr: BoundTable | None, picture: Picture, height: int, width: int) -> Picture:
+def enlarged(
+    model: Model, cmsr: BoundTable | None, picture: Picture, height: int, width: int, budget: Budget = DEFAULT
+) -> Picture:
     """The picture in `height` x `width` pixels."""
-    bands = list(enlarged_bands(model, cmsr, picture, height, width, lambda share: None))
+    bands = list(enlarged_bands(model, cmsr, picture, height, width, lambda share: None, budget))
     alpha = [band.alpha for band in bands if band.alpha is not None]
     return replace(
         picture, rgb=torch.cat([band.rgb for band in bands], 1), alpha=torch.cat(alpha, 1) if alpha else None

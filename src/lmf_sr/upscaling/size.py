@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from lmf_sr.errors import InputError
 
@@ -50,3 +51,10 @@ class TargetSize:
                 f"it is {width}x{height} pixels, larger than the {wide}x{tall} asked for: nothing to upscale"
             )
         return tall, wide
+
+    def for_file(self, path: Path, height: int, width: int) -> tuple[int, int]:
+        """`for_picture`, with the file's name in the error."""
+        try:
+            return self.for_picture(height, width)
+        except InputError as error:
+            raise InputError(f"cannot upscale {path}: {error}") from None

@@ -1,0 +1,74 @@
+"""Clips made larger, frame by frame: memory does not grow with their length. This file needs PyAV, an extra."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from lmf_sr.cmsr.table import BoundTable
+from lmf_sr.errors import InputWarning
+from lmf_sr.images import to_samples
+from lmf_sr.images.pictures import from_samples
+from lmf_sr.model import Model
+from lmf_sr.rendering.budget import Budget
+from lmf_sr.upscaling.rendering import Advance, enlarged
+from lmf_sr.upscaling.size import TargetSize
+from lmf_sr.video.reading import RGB, Clip, opened
+from lmf_sr.video.writing import check_clip_size, even, written
+
+
+def upscale_clip(
+    model: Model,
+    source: Path,
+    output: Path,
+    size: TargetSize,
+    cmsr: BoundTable | None,
+    budget: Budget,
+    advance: Advance,
+) -> tuple[int, int]:
+    """Writes a larger copy, and returns its height and width. Sides become even, as clips need them.
+
+    Raises:
+        InputError: a clip that cannot be read, or an output that cannot be written.
+        Interrupted: Ctrl-C, after which the frames so far are a clip of their own.
+    Warns:
+        InputWarning: what of the source is not done, or not kept.
+    """
+    with opened(source) as clip:
+        asked = size.for_file(source, clip.height, clip.width)
+        height, width = even(*asked)
+        check_clip_size(output, height, width)
+        with written(output, clip, height, width) as writer:
+            if asked != (height, width):
+                _warn(source, f"{asked[1]}x{asked[0]} pixels became {width}x{height}, because a clip has even sides")
+            for note in (*clip.notes, *writer.notes):
+                _warn(source, note)
+            small = large = np.empty((0, 0, 3), np.uint8)
+            shown = 0.0
+            for packet in clip.packets():
+                if packet.stream.index != clip.stream.index:
+                    writer.copy(packet)
+                    continue
+                for frame in clip.frames(packet):
+                    if not np.array_equal(frame.rgb, small):  # slides, and drawings that stand still
+                        small, large = frame.rgb, _enlarged(model, cmsr, frame.rgb, height, width, budget)
+                    writer.write(frame._replace(rgb=large))
+                    share = _share_done(clip, float(writer.seconds))
+                    advance(share - shown)
+                    shown = share
+        if clip.undecoded:
+            _warn(source, f"{clip.undecoded} of its packets are damaged, and their frames are left out")
+    return height, width
+
+
+def _enlarged(model: Model, cmsr: BoundTable | None, rgb: RGB, height: int, width: int, budget: Budget) -> np.ndarray:
+    """A frame of (`height`, `width`, 3), in the depth that it had."""
+    return to_samples(enlarged(model, cmsr, from_samples(rgb), height, width, budget), "PNG")
+
+
+def _share_done(clip: Clip, seconds: float) -> float:
+    return min(seconds / float(clip.seconds), 1.0) if clip.seconds else 0.0
+
+
+def _warn(source: Path, note: str) -> None:
+    warnings.warn(f"{source}: {note}", InputWarning, stacklevel=3)
