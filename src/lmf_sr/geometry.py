@@ -39,7 +39,13 @@ Region = tuple[float, float, float, float]
 
 
 def pixel_centers(n: int, start: float = 0.0, extent: float = 1.0) -> Float[Tensor, " n"]:
-    """Centres of `n` pixels that cover the fraction [start, start + extent] of an axis, in [-1, 1] coordinates, float64."""
+    """Centres of `n` pixels that cover the fraction [start, start + extent] of an axis, in [-1, 1] coordinates, float64.
+
+    >>> pixel_centers(4).tolist()
+    [-0.75, -0.25, 0.25, 0.75]
+    >>> pixel_centers(2, start=0.5, extent=0.5).tolist()
+    [0.25, 0.75]
+    """
     return -1 + 2 * start + (2 * torch.arange(n, dtype=torch.float64) + 1) * (extent / n)
 
 
@@ -49,7 +55,11 @@ def coordinates_on(p: Float[Tensor, "*N"], device: torch.device) -> Float[Tensor
 
 
 def relative_cell(cell: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Float[Tensor, "*N 2"]:
-    """The cell in units of which LR pixels are 2 apart: `cell * (h, w)`."""
+    """The cell in units of which LR pixels are 2 apart: `cell * (h, w)`. At scale s it is (2/s, 2/s).
+
+    >>> relative_cell(torch.tensor([2 / 6, 2 / 8]), lr_size=(3, 4)).tolist()  # 3 x 4 pixels become 6 x 8
+    [1.0, 1.0]
+    """
     return cell * lengths(lr_size, cell)
 
 
@@ -67,6 +77,10 @@ def clip_cell(cell: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Float[Te
     """The cell a model is shown at test time: never smaller than that of the largest training scale.
 
     With the scale `s = sqrt(HW / hw)`, the cell is multiplied by `max(s / 4, 1)`, keeping its aspect.
+
+    >>> cell = torch.tensor([2 / 24, 2 / 32])  # 3 x 4 pixels become 24 x 32: scale 8
+    >>> clip_cell(cell, lr_size=(3, 4)) / cell
+    tensor([2., 2.])
     """
     h, w = lr_size
     scale = (4 / (cell.prod(-1, keepdim=True) * h * w)).sqrt()
@@ -88,6 +102,16 @@ def axis_corners(p: Float[Tensor, "*N"], n: int | Tensor, offset: float | Float[
         p: coordinates in [-1, 1].
         n: number of latents along the axis.
         offset: distance at which the two latents are looked for; `1/n` unless given (CiaoSR has its own).
+
+    >>> corners = axis_corners(torch.tensor([-1.0, 0.0, 0.3]), n=4)  # latents at -0.75, -0.25, 0.25 and 0.75
+    >>> corners.at  # at the border both are the outermost latent
+    tensor([[0, 0],
+            [1, 2],
+            [2, 3]])
+    >>> corners.weight
+    tensor([[0.5000, 0.5000],
+            [0.5000, 0.5000],
+            [0.9000, 0.1000]])
     """
     n = latent_count(n)
     if offset is None:
@@ -130,7 +154,11 @@ def _position(p: Float[Tensor, "*N"], n: int | Tensor) -> Float[Tensor, "*N"]:
 
 
 def nearest(coords: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Int[Tensor, "*N"]:
-    """The latent nearest to each point, as a flat position `row * w + column`."""
+    """The latent nearest to each point, as a flat position `row * w + column`.
+
+    >>> nearest(torch.tensor([0.6, -0.6]), lr_size=(4, 4))  # row 3, column 0
+    tensor(12)
+    """
     h, w = (latent_count(n) for n in lr_size)
     return (_nearest(coords[..., 0], h) * w + _nearest(coords[..., 1], w)).long()
 
@@ -146,7 +174,12 @@ class FourCorners(NamedTuple):
 def four_corners(
     coords: Float[Tensor, "B Q 2"], lr_size: tuple[int, ...], offset: Float[Tensor, "B 2"] | None = None
 ) -> FourCorners:
-    """The corners of each query, with their relative coordinates and ensemble weights."""
+    """The corners of each query, with their relative coordinates and ensemble weights.
+
+    >>> corners = four_corners(torch.tensor([[[0.0, 0.5]]]), lr_size=(4, 4))  # between rows 1 and 2, columns 2 and 3
+    >>> corners.at.tolist(), corners.weight.tolist()
+    ([[[6, 7, 10, 11]]], [[[0.25, 0.25, 0.25, 0.25]]])
+    """
     h, w = lr_size
     row_offset, col_offset = (None, None) if offset is None else offset.unsqueeze(1).unbind(-1)
     rows = axis_corners(coords[..., 0], h, row_offset)
@@ -209,6 +242,10 @@ class Grid:
 
         Raises:
             InputError: a size below 1, or a region of no extent.
+
+        >>> middle = Grid.over(4, 6, region=(0.25, 0.25, 0.5, 0.5))
+        >>> middle.rows.tolist(), middle.cell
+        ([-0.375, -0.125, 0.125, 0.375], (0.25, 0.16666666666666666))
         """
         top, left, extent_h, extent_w = region
         if height < 1 or width < 1:

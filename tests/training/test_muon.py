@@ -55,6 +55,19 @@ def test_momentum_is_nesterov_s() -> None:
     torch.testing.assert_close(stepped(torch.zeros(6, 6), [first, second]) - one, expected)
 
 
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="PyTorch has its own Muon from 2.9 on")
+@pytest.mark.parametrize("shape", SHAPES)
+def test_matrices_go_the_way_of_pytorch_s_own_muon(shape: tuple[int, int]) -> None:
+    value, *gradients = torch.randn(4, *shape, generator=torch.manual_seed(5))
+    theirs = Parameter(value.clone())
+    optimizer = torch.optim.Muon([theirs], lr=1e-2, weight_decay=0, adjust_lr_fn="match_rms_adamw")
+    for gradient in gradients:
+        theirs.grad = gradient.clone()
+        optimizer.step()
+    ours, moved = stepped(value, gradients) - value, theirs.detach() - value
+    assert (ours - moved).norm() < 0.03 * ours.norm()  # they compute in bfloat16, which has 8 bits
+
+
 def test_vectors_are_adam_s() -> None:
     value, *gradients = torch.randn(6, 9, generator=torch.manual_seed(4))
     parameter = Parameter(value.clone())
