@@ -66,8 +66,8 @@ def test_evaluate_takes_the_table_of_any_threshold_from_it(run: Run, tmp_path: P
         assert sum(value for name, value in result.metrics.items() if name.startswith("share_")) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("choice", ["cmsr=mse1e-4", "cmsr=authors"])
-def test_named_choices(run: Run, tmp_path: Path, ckpt: Path, choice: str) -> None:
+@pytest.mark.parametrize("choice", ["cmsr.mse_threshold=1e-4", "cmsr=authors"])
+def test_a_threshold_and_the_authors_table(run: Run, tmp_path: Path, ckpt: Path, choice: str) -> None:
     assert run("calibrate", f"ckpt={ckpt}", *SMALL).status == 0
     outcome = run(
         "evaluate", f"ckpt={ckpt}", "data=pictures", "data.root=photos", "scale=6", "protocol=benchmark", choice
@@ -128,21 +128,21 @@ def test_a_calibration_of_other_weights_is_refused(run: Run, tmp_path: Path, ckp
     torch.manual_seed(1)
     export(build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}, "lm-liif"), ckpt)
     assert "calibration of other weights" in run("calibrate", f"ckpt={ckpt}", *SMALL).error
-    assert "made for weights" in run("evaluate", f"ckpt={ckpt}", "cmsr=mse2e-5", "scale=6").error
+    assert "made for weights" in run("evaluate", f"ckpt={ckpt}", "cmsr.mse_threshold=2e-5", "scale=6").error
 
 
 def test_bad_requests_are_refused_in_a_sentence(run: Run, tmp_path: Path, ckpt: Path) -> None:
-    assert "there is no calibration" in run("evaluate", f"ckpt={ckpt}", "cmsr=mse2e-5", "scale=6").error
+    assert "there is no calibration" in run("evaluate", f"ckpt={ckpt}", "cmsr.mse_threshold=2e-5", "scale=6").error
     assert "cannot read nowhere.yaml" in run("evaluate", f"ckpt={ckpt}", "cmsr.table=nowhere.yaml", "scale=6").error
     assert "target scale 3 needs no calibration" in run("calibrate", f"ckpt={ckpt}", *SMALL, "targets=[3]").error
-    assert "cmsr.mse_threshold is missing" in run("calibrate", f"ckpt={ckpt}", *SMALL, "cmsr=off").error
+    assert "cmsr.mse_threshold is missing" in run("calibrate", f"ckpt={ckpt}", *SMALL, "cmsr.mse_threshold=null").error
     assert "its suffix is .json" in run("calibrate", f"ckpt={ckpt}", *SMALL, "output=table.yaml").error
     assert run("calibrate", f"ckpt={ckpt}", *SMALL).status == 0
     other = (*SMALL[1:], "targets=[12]")
     assert "calibration for the targets" in run("calibrate", f"ckpt={ckpt}", *other).error
     assert (
         "there is no aggregation 'mean'"
-        in run("evaluate", f"ckpt={ckpt}", "cmsr=mse2e-5", "cmsr.aggregation=mean", "scale=6").error
+        in run("evaluate", f"ckpt={ckpt}", "cmsr.mse_threshold=2e-5", "cmsr.aggregation=mean", "scale=6").error
     )
 
 

@@ -173,7 +173,7 @@ def test_training_on_a_store_is_training_on_its_folder(run: Run, tmp_path: Path)
         photo(tmp_path / "photos" / f"{i}.png", 32, 32, seed=i)
     assert run("prepare", "photos", "some.store", *SMALL).status == 0
     tiny = ("encoder.n_resblocks=1", "encoder.n_feats=8", "sampling.patch=4", "sampling.queries=16", "batch_size=2")
-    steps = ("trainer=cpu", "trainer.max_steps=2", "logger=csv", "workers=1", "scale=1", "lr_size=[4,4]")
+    steps = ("trainer.accelerator=cpu", "trainer.max_steps=2", "logger=csv", "workers=1", "scale=1", "lr_size=[4,4]")
     weights = []
     for data in ("folder", "store"):
         root = "photos" if data == "folder" else "some.store"

@@ -55,24 +55,27 @@ def test_every_job_of_a_named_sweep_is_another(verb: str, name: str, jobs: int) 
 
 
 @pytest.mark.parametrize(
-    ("experiment", "expected"),
+    ("experiment", "decoder", "expected"),
     [
-        ("paper", {"steps": 1_000_000, "batch": 16, "lr": 1e-4, "patch": 48, "queries": 2304}),
-        ("paper-lmf", {"steps": 1_200_000, "batch": 16, "lr": 1e-4, "patch": 48, "queries": 2304}),
-        ("[paper-lmf,paper-ciaosr]", {"steps": 1_200_000, "batch": 16, "lr": 1e-4, "patch": 64, "queries": 4096}),
-        ("[paper,paper-swinir]", {"steps": 1_000_000, "batch": 32, "lr": 2e-4, "patch": 48, "queries": 2304}),
+        ("paper", "liif", {"steps": 1_000_000, "batch": 16, "lr": 1e-4, "patch": 48, "queries": 2304}),
+        ("paper", "lte", {"steps": 1_000_000, "batch": 16, "lr": 1e-4, "patch": 48, "queries": 2304}),
+        ("paper", "ciaosr", {"steps": 1_000_000, "batch": 16, "lr": 1e-4, "patch": 64, "queries": 4096}),
+        ("paper", "lm-liif", {"steps": 1_200_000, "batch": 16, "lr": 1e-4, "patch": 48, "queries": 2304}),
+        ("paper", "lm-lte", {"steps": 1_200_000, "batch": 16, "lr": 1e-4, "patch": 48, "queries": 2304}),
+        ("paper", "lm-ciaosr", {"steps": 1_200_000, "batch": 16, "lr": 1e-4, "patch": 64, "queries": 4096}),
+        ("[paper,paper-swinir]", "liif", {"steps": 1_000_000, "batch": 32, "lr": 2e-4, "patch": 48, "queries": 2304}),
     ],
 )
-def test_the_papers_recipes(experiment: str, expected: dict[str, Any]) -> None:
-    cfg = configured(f"experiment={experiment}")
+def test_the_papers_recipes(experiment: str, decoder: str, expected: dict[str, Any]) -> None:
+    cfg = configured(f"experiment={experiment}", f"decoder={decoder}")
     found = {"steps": cfg.trainer.max_steps, "batch": cfg.batch_size, "lr": cfg.optimizer.lr}
     assert found | {"patch": cfg.sampling.patch, "queries": cfg.sampling.queries} == expected
     assert cfg.data._target_ == "lmf_sr.data.Folder"
     assert (cfg.encoder.name == "swinir") == ("swinir" in experiment)
 
 
-def test_the_default_is_the_papers_recipe() -> None:
-    default, paper = configured(), configured("experiment=paper")
+def test_the_default_is_the_recipe_of_liif() -> None:
+    default, paper = configured(), configured("experiment=paper", "decoder=liif")
     for key in ("sampling", "batch_size", "optimizer", "schedule", "trainer"):
         assert default[key] == paper[key]
 
@@ -118,7 +121,7 @@ def test_onecycle_spans_the_run() -> None:
     assert rates[3] < 1e-6
 
 
-@pytest.mark.parametrize("group", ["callbacks", "trainer", "optimizer", "schedule", "loss", "logger"])
+@pytest.mark.parametrize("group", ["callbacks", "content", "encoder", "decoder", "logger", "loss", "optimizer", "schedule", "trainer"])
 def test_every_choice_composes(group: str) -> None:
     for name in choices(group):
         configured(f"{group}={name}")
