@@ -53,9 +53,9 @@ def main() -> None:
         if step % 20 == 0 or step == options.steps - 1:
             print(f"step {step}: loss {loss.item():.3f}")
     (name, pair), *_ = ((name, Embedded().validation().pair(name, 2)) for name in Embedded().validation().names())
-    sr = model.eval().encode(pair.lr / 255).render(*pair.hr.shape[1:], renderer="direct")[0]
+    sr = model.eval().encode(pair.lr_picture).render(*pair.hr.shape[1:], renderer="direct")[0]
     print(
-        f"{name}: {-10 * (sr - pair.hr / 255).square().mean().log10():.2f} dB at x2, bow {model.decoder.bow.tolist()}"
+        f"{name}: {-10 * (sr - pair.hr_picture).square().mean().log10():.2f} dB at x2, bow {model.decoder.bow.tolist()}"
     )
 
 

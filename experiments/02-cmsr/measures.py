@@ -74,7 +74,7 @@ def main() -> None:
         macs = decoder_macs(model, COUNTED_ON, plain=False)
         for scale in options.scales:
             errors = [
-                coarse_errors(model, pair.lr / 255, scale, calibrations[0].scales[scale])
+                coarse_errors(model, pair.lr_picture, scale, calibrations[0].scales[scale])
                 for images in held_out
                 for pair in images.pairs(scale)
             ]
@@ -117,7 +117,7 @@ def calibrated(model: Model, photographs: PairedImages, scales: list[float]) -> 
     calibrations = [Calibration.empty(model, "", scales, DECODE_SCALES, measure) for measure in measures]
     for name in track(photographs.names(), "calibrating"):
         for scale, decode_scales in empty.scales.items():
-            errors = coarse_errors(model, photographs.pair(name, scale).lr / 255, scale, decode_scales)
+            errors = coarse_errors(model, photographs.pair(name, scale).lr_picture, scale, decode_scales)
             for calibration in calibrations:
                 calibration.targets[scale].add(*errors.binned(calibration.measure))
         for calibration in calibrations:

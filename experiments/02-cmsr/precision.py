@@ -29,7 +29,7 @@ def main() -> None:
         values, squared, rendered = 0, dict.fromkeys(tables, 0.0), dict.fromkeys(tables, 0)
         for name in images.names():
             pair = images.pair(name, scale)
-            image, size = model.encode(pair.lr / 255), pair.hr.shape[1:]
+            image, size = model.encode(pair.lr_picture), pair.hr.shape[1:]
             full = image.render(*size, clamp=False)
             intensity = image.intensity(*size)
             values += full.numel()

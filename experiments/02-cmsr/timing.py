@@ -38,7 +38,7 @@ def main() -> None:
     calibration = Calibration.load(options.calibration)
     (images,) = Pictures(options.pictures).evaluation()
     taken = PairedImages("LR", evenly_spread(images.images, options.images))
-    pictures = [model.encode(pair.lr / 255) for pair in taken.pairs(scale=1)]
+    pictures = [model.encode(pair.lr_picture) for pair in taken.pairs(scale=1)]
 
     lines: list[tuple[str, ...]] = []
     for scale in options.scales:

@@ -58,7 +58,7 @@ def main() -> None:
     random = np.random.default_rng(0)
     samples: Samples = []
     for name in track(names):
-        image = model.encode(images.pair(name, options.scale).lr / 255)
+        image = model.encode(images.pair(name, options.scale).lr_picture)
         maps = modulation_statistics(image) | complexity(image.encoded.lr[0] * 0.5 + 0.5) | errors(image, options.scale)
         size = next(iter(maps.values())).numel()
         picked = random.choice(size, min(POSITIONS, size), replace=False)

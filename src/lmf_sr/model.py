@@ -21,6 +21,7 @@ from lmf_sr.encoders import Encoder, compiled
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import Grid, Region, clip_cell, coordinates_on, sample_bilinear
 from lmf_sr.lmf.conversion import Conversion
+from lmf_sr.normalisation import normalise
 from lmf_sr.rendering import pipeline
 from lmf_sr.rendering.budget import DEFAULT, Budget
 from lmf_sr.rendering.choice import AUTO, choose
@@ -105,7 +106,7 @@ class Model(nn.Module):
         if image.ndim not in (3, 4) or image.shape[-3] != 3 or image.numel() == 0:
             raise InputError(f"a picture is (3, h, w), or (B, 3, h, w) for several, not {tuple(image.shape)}")
         first = next(self.parameters())
-        return (image.to(first.device, first.dtype).reshape(-1, *image.shape[-3:]) - 0.5) / 0.5
+        return normalise(image.to(first.device, first.dtype).reshape(-1, *image.shape[-3:]))
 
     def features(self, lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B C h w"]:
         """The encoder's output: compiled where that can be (`encoders/compiled.py`).

@@ -188,8 +188,8 @@ def test_photographs_of_one_name_in_two_folders_are_two() -> None:
 
 def test_errors_count_every_value_and_its_error(model: Model, images: PairedImages) -> None:
     """Together the bins hold what one gets from the renderings as a whole."""
-    values, squared = coarse_errors(model, images.pair("a", 6.0).lr / 255, 6.0, [1.0, 2.5]).binned(PAPER)
-    image = model.encode(images.pair("a", 6.0).lr / 255)
+    values, squared = coarse_errors(model, images.pair("a", 6.0).lr_picture, 6.0, [1.0, 2.5]).binned(PAPER)
+    image = model.encode(images.pair("a", 6.0).lr_picture)
     full = image.render(48, 60, clamp=False)
     assert values.sum() == full.numel()
     for scale, found in zip([1.0, 2.5], squared, strict=True):
@@ -211,7 +211,7 @@ def test_the_threshold_is_honoured(model: Model, images: PairedImages) -> None:
     table = calibration.table(threshold, "minimum").bound_to(model)
     squared, count = 0.0, 0
     for name in images.names():
-        image = model.encode(images.pair(name, 8.0).lr / 255)
+        image = model.encode(images.pair(name, 8.0).lr_picture)
         full = image.render(48, 56, clamp=False)
         squared += float((2 * (image.render(48, 56, clamp=False, cmsr=table) - full)).square().sum())
         count += full.numel()

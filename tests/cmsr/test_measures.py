@@ -116,7 +116,7 @@ def test_fit_predicts_the_errors(model: Model, images: PairedImages) -> None:
     """Where the logarithm of the error is linear in those of the strengths, the fit finds it; its order is the errors'."""
     learnt = fit(model, images, {8.0: [1.0, 2.0]})
     assert learnt == fit(model, images, {8.0: [1.0, 2.0]})
-    found = coarse_errors(model, images.pair("b", 8.0).lr / 255, 8.0, [1.0, 2.0])
+    found = coarse_errors(model, images.pair("b", 8.0).lr_picture, 8.0, [1.0, 2.0])
     errors = (found.squared / found.values).log().mean(0).flatten() / 4
 
     def missed(measure: Measure) -> float:

@@ -1,8 +1,8 @@
-"""Luma and value ranges."""
+"""Luma."""
 
 import torch
 
-from lmf_sr.images import luma, normalise
+from lmf_sr.images import luma
 
 
 def test_luma_of_the_primaries() -> None:
@@ -14,7 +14,3 @@ def test_luma_keeps_leading_axes() -> None:
     image = torch.rand(2, 5, 3, 4, 6)
     assert luma(image).shape == (2, 5, 1, 4, 6)
     torch.testing.assert_close(luma(image)[1, 2], luma(image[1, 2]))
-
-
-def test_normalise_spans_minus_one_to_one() -> None:
-    assert normalise(torch.tensor([0.0, 0.5, 1.0])).tolist() == [-1, 0, 1]

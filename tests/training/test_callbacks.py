@@ -27,8 +27,8 @@ MakeTrainer = Callable[..., Trainer]
 def expected(model: Model, scale: float, protocol: EvaluationProtocol) -> float:
     scores = []
     for pair in Photographs().validation().pairs(scale):
-        sr = model.encode(pair.lr / 255).render(*pair.hr.shape[1:])[0]
-        scores.append(psnr(sr, pair.hr / 255, scale, protocol))
+        sr = model.encode(pair.lr_picture).render(*pair.hr.shape[1:])[0]
+        scores.append(psnr(sr, pair.hr_picture, scale, protocol))
     return sum(scores) / len(scores)
 
 

@@ -121,7 +121,9 @@ def test_onecycle_spans_the_run() -> None:
     assert rates[3] < 1e-6
 
 
-@pytest.mark.parametrize("group", ["callbacks", "content", "encoder", "decoder", "logger", "loss", "optimizer", "schedule", "trainer"])
+@pytest.mark.parametrize(
+    "group", ["callbacks", "content", "encoder", "decoder", "logger", "loss", "optimizer", "schedule", "trainer"]
+)
 def test_every_choice_composes(group: str) -> None:
     for name in choices(group):
         configured(f"{group}={name}")

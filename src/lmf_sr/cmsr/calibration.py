@@ -161,7 +161,7 @@ class Calibration:
     def take(self, model: Model, images: PairedImages, name: str) -> None:
         """Takes in one picture of a set. Raises InputError if it cannot be read or is too small for a target scale."""
         found = {
-            scale: coarse_errors(model, images.pair(name, scale).lr / 255, scale, s.decode_scales)
+            scale: coarse_errors(model, images.pair(name, scale).lr_picture, scale, s.decode_scales)
             for scale, s in self.targets.items()
         }
         for scale, errors in found.items():

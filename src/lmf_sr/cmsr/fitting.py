@@ -40,7 +40,7 @@ def fit(model: Model, images: PairedImages, scales: dict[float, list[float]]) ->
     random = torch.Generator().manual_seed(0)
     inputs, outputs = [], []
     for name in names[:: -(-len(names) // PICTURES)]:
-        found = coarse_errors(model, images.pair(name, target).lr / 255, target, scales[target])
+        found = coarse_errors(model, images.pair(name, target).lr_picture, target, scales[target])
         logarithms = (found.squared / found.values).clamp(min=FLOOR).log().mean(0).flatten() / 4
         picked = torch.randperm(len(logarithms), generator=random)[:POSITIONS]
         inputs.append(log_strengths(found.state).flatten(0, 2).double().cpu()[picked])

@@ -12,7 +12,8 @@ from lmf_sr.checkpoints import checkpoint_file, export_weights, load, read
 from lmf_sr.commands.arguments import parser_for
 from lmf_sr.encoders.rlfn import RLFN, without_esa
 from lmf_sr.errors import InputError
-from lmf_sr.images import TRAIN, embedded_photographs, normalise
+from lmf_sr.images import TRAIN, embedded_photographs
+from lmf_sr.normalisation import from_levels, normalise
 
 EPILOG = """\
 FILE is a .pth of the LIIF, LTE, LMF, CiaoSR or RLFN repositories, one of MMagic's LIIF, or a .ckpt of lmf-sr train. It is
@@ -75,7 +76,7 @@ def _without_esa(
     encoder = build(config["encoder"]).encoder
     assert isinstance(encoder, RLFN)
     encoder.load_state_dict({name.removeprefix("encoder."): weight for name, weight in weights.items()})
-    photographs = [normalise(pixels / 255) for pixels in embedded_photographs(TRAIN).values()]
+    photographs = [normalise(from_levels(pixels)) for pixels in embedded_photographs(TRAIN).values()]
     plain = without_esa(encoder, photographs)
     return (
         {"encoder": config["encoder"] | {"esa": False}},

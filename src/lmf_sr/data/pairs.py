@@ -16,11 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from lmf_sr.errors import InputError
 from lmf_sr.images import IMAGE_SUFFIXES, read_rgb8, resize_pillow
+from lmf_sr.normalisation import from_levels
 
 HighRes = UInt8[Tensor, "3 H W"]
 LowRes = UInt8[Tensor, "3 h w"]
@@ -29,12 +30,20 @@ Images = Mapping[str, Path | UInt8[Tensor, "3 _ _"]]
 
 
 class Pair(NamedTuple):
-    """One evaluation image at one scale."""
+    """An evaluation image at one scale: grey levels of 8 bits, and on demand the same as pictures, in [0, 1]."""
 
     name: str
     scale: float
     lr: LowRes
     hr: HighRes
+
+    @property
+    def lr_picture(self) -> Float[Tensor, "3 h w"]:
+        return from_levels(self.lr)
+
+    @property
+    def hr_picture(self) -> Float[Tensor, "3 H W"]:
+        return from_levels(self.hr)
 
 
 class PairedImages:

@@ -26,7 +26,8 @@ from torch import Tensor
 
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import pixel_centers
-from lmf_sr.images import normalise, resize_pillow
+from lmf_sr.images import resize_pillow
+from lmf_sr.normalisation import from_levels, normalise
 
 BACK_PROJECTIONS = 4  # steps: they leave a few grey levels, where the values are not clipped
 
@@ -137,4 +138,4 @@ def enlarged(lr: Float[Tensor, "3 p p"], n: int) -> Float[Tensor, "3 n n"]:
 
 def to_model_range(levels: Shaped[Tensor, "*S"]) -> Float[Tensor, "*S"]:
     """Grey levels of 8 bits, of any type, in the range of the models, [-1, 1]."""
-    return normalise(levels.float() / 255)
+    return normalise(from_levels(levels.float()))

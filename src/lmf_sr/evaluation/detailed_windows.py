@@ -30,7 +30,7 @@ def detailed_crops(
             pair = images.pair(name, scale)
         except InputError:
             continue
-        lr, hr = pair.lr / 255, pair.hr / 255
+        lr, hr = pair.lr_picture, pair.hr_picture
         region = most_detailed(hr, side)
         yield (
             f"{name} x{scale:g}",

@@ -63,9 +63,9 @@ def evaluate(
     for name in images.names():
         try:
             pair = images.pair(name, scale)
-            truth = pair.hr / 255
+            truth = pair.hr_picture
             height, width = truth.shape[1:]
-            image = model.encode(pair.lr / 255)
+            image = model.encode(pair.lr_picture)
             render = partial(image.render, cmsr=saving.table) if saving else image.render
             output = render(height, width)[0].cpu()
             scores[name] = {

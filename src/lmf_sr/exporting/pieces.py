@@ -30,6 +30,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from lmf_sr.decoders.cross_scale import CrossScaleAttention
 from lmf_sr.geometry import clip_cell
 from lmf_sr.model import Model
+from lmf_sr.normalisation import normalise
 from lmf_sr.rendering.pixel_axes import LerpAxis
 from lmf_sr.rendering.upsampling import between_pixels
 
@@ -95,7 +96,7 @@ class _Encode(nn.Module):
         self.encoder = model.encoder
 
     def forward(self, picture: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B C h w"]:
-        return self.encoder((picture - 0.5) / 0.5)
+        return self.encoder(normalise(picture))
 
 
 class _Attend(nn.Module):

@@ -1,6 +1,6 @@
 """Images: files, colour, bicubic resampling by Pillow's and MATLAB's rules, the embedded photographs."""
 
-from lmf_sr.images.colour import luma, normalise
+from lmf_sr.images.colour import luma
 from lmf_sr.images.embedded import HELD_OUT, TRAIN, embedded_photographs
 from lmf_sr.images.encoding import FORMATS, format_of
 from lmf_sr.images.metadata import Metadata
@@ -38,7 +38,6 @@ __all__ = [
     "list_images",
     "luma",
     "natural_order",
-    "normalise",
     "read_picture",
     "read_rgb8",
     "resize_pillow",

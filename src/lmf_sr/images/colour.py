@@ -1,4 +1,4 @@
-"""Colour: the luma of the benchmark protocol, the value range of the models, bit depth and inks.
+"""Colour: the luma of the benchmark protocol, bit depth and inks.
 
     Y = (65.738 R + 129.057 G + 25.064 B) / 256        (ITU-R BT.601 studio swing, without its offset)
 
@@ -20,11 +20,6 @@ def luma(rgb: Float[Tensor, "*B 3 H W"]) -> Float[Tensor, "*B 1 H W"]:
     """The luma of RGB in [0, 1], as the benchmark protocol (Set5, Set14, B100, Urban100) compares it."""
     red, green, blue = rgb.unbind(-3)
     return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).unsqueeze(-3)
-
-
-def normalise(image: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
-    """Pixels in [0, 1] to the models' range [-1, 1]."""
-    return (image - 0.5) / 0.5
 
 
 def to_eight_bits(samples: Shaped[np.ndarray, "*S"]) -> UInt8[np.ndarray, "*S"]:

@@ -191,7 +191,7 @@ class SuperResolution(lightning.LightningModule):
     def validation_step(self, pair: Pair, batch_idx: int) -> Float[Tensor, "3 H W"]:
         """The rendering of the LR image at the size of the HR image, in [0, 1]."""
         height, width = pair.hr.shape[1:]
-        return self.model.encode(pair.lr / 255).render(height, width)[0]
+        return self.model.encode(pair.lr_picture).render(height, width)[0]
 
 
 def diverged(what: str, step: int) -> InputError:

@@ -63,7 +63,7 @@ class Cmsr(Callback):
         data: SuperResolutionData = trainer.datamodule  # type: ignore[attr-defined]
         if scale not in self.meters:
             self.meters[scale] = self._calibrated(model, data, scale)
-        meter, image, hr = self.meters[scale], model.encode(batch.lr / 255), batch.hr / 255
+        meter, image, hr = self.meters[scale], model.encode(batch.lr_picture), batch.hr_picture
         height, width = hr.shape[1:]
         rendered = image.render(height, width, cmsr=meter.table)[0]
         quality = {"cmsr_psnr": psnr(rendered, hr, scale, PROTOCOLS[data.source.protocol])}

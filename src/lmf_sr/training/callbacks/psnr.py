@@ -8,6 +8,7 @@ from lmf_sr.data import Pair
 from lmf_sr.data.datamodule import SuperResolutionData
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.metrics import PROTOCOLS, check_window, psnr
+from lmf_sr.normalisation import from_levels
 
 EXACT = 100.0
 """What an image that is reproduced exactly counts for, in dB: its PSNR is infinite, and so would be the mean that the best
@@ -38,6 +39,6 @@ class Psnr(Callback):
     ) -> None:
         data: SuperResolutionData = trainer.datamodule  # type: ignore[attr-defined]
         protocol = PROTOCOLS[self.protocol or data.source.protocol]
-        value = min(psnr(outputs.cpu(), batch.hr.cpu() / 255, batch.scale, protocol), EXACT)
+        value = min(psnr(outputs.cpu(), from_levels(batch.hr.cpu()), batch.scale, protocol), EXACT)
         for name in (f"psnr/x{batch.scale:g}", "psnr/mean"):  # all scales have the same images
             pl_module.log(name, value, prog_bar=True, on_epoch=True, sync_dist=True, batch_size=1)
