@@ -9,10 +9,10 @@ convolution of k x k is the matrix (out, in * k * k). Biases and other vectors a
 Matrices of one shape are made orthogonal together, and all else is done for all parameters at once, so that a GPU has few
 kernels to start and never to wait.
 
-PyTorch 2.9 and later have `torch.optim.Muon`. With adjust_lr_fn="match_rms_adamw" and weight_decay=0 it takes the same step as
-this, up to its bfloat16 (a test compares them). It is not used here, for four reasons: it refuses convolutions, which are most
-of an encoder; it leaves vectors to a second optimiser, of which Lightning and every checkpoint would have to know; it takes one
-matrix after the other; and the oldest PyTorch that this project runs on does not have it.
+PyTorch 2.9 and later have `torch.optim.Muon`. With adjust_lr_fn="match_rms_adamw" and weight_decay=0 it takes the same
+step as this, up to its bfloat16 (a test compares them). It is not used here, for four reasons: it refuses convolutions,
+which are most of an encoder; it leaves vectors to a second optimiser, of which Lightning and every checkpoint would have
+to know; it takes one matrix after the other; and the oldest PyTorch that this project runs on does not have it.
 """
 
 from collections import defaultdict
