@@ -22,7 +22,7 @@ from torch import Tensor
 
 from benchmarks.record import RESULTS, begun, write
 from lmf_sr import build
-from lmf_sr.decoders import Decoder
+from lmf_sr.decoders.base import Decoder
 from lmf_sr.glibc import keep_freed
 from lmf_sr.plain import plain_form
 from lmf_sr.results.table import Table

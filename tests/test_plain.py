@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lmf_sr.building import build
-from lmf_sr.decoders import Decoder
+from lmf_sr.decoders.base import Decoder
 from lmf_sr.geometry import pixel_centers
 from lmf_sr.plain import plain_form
 

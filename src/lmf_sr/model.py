@@ -16,8 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lmf_sr.decoders import Decoder
-from lmf_sr.encoders import Encoder, compiled
+from lmf_sr.decoders.base import Decoder
+from lmf_sr.encoders import compiled
+from lmf_sr.encoders.base import Encoder
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import Grid, Region, clip_cell, coordinates_on, sample_bilinear
 from lmf_sr.lmf.conversion import Conversion

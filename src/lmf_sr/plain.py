@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder, for_queries
+from lmf_sr.decoders.base import Decoder, for_queries
 from lmf_sr.decoders.ciaosr import CiaoSR, corner_reach
 from lmf_sr.decoders.cross_scale import CrossScaleAttention, in_blocks, pad_to_even
 from lmf_sr.decoders.layers import MLP, softmax, unfold3x3

@@ -8,7 +8,7 @@ from torch import Tensor
 
 import lmf_sr
 from lmf_sr.cmsr.table import Scale2Mod
-from lmf_sr.encoders import Encoder
+from lmf_sr.encoders.base import Encoder
 from lmf_sr.encoders.edsr import EDSR
 from lmf_sr.encoders.rdn import RDN
 from lmf_sr.encoders.swinir import SwinIR

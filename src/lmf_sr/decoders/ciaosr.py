@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder, for_queries, in_window
+from lmf_sr.decoders.base import Decoder, for_queries, in_window
 from lmf_sr.decoders.cross_scale import BLOCK, CrossScaleAttention
 from lmf_sr.decoders.layers import MLP, CornerMLP, linear_on_unfold, softmax
 from lmf_sr.geometry import four_corners, gather, lengths, nearest, relative_cell

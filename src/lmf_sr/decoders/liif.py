@@ -14,7 +14,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder, for_queries
+from lmf_sr.decoders.base import Decoder, for_queries
 from lmf_sr.decoders.layers import CornerMLP, linear_on_unfold
 from lmf_sr.geometry import ensemble, four_corners, gather, relative_cell
 

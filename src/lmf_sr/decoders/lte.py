@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lmf_sr.decoders import Decoder, for_queries
+from lmf_sr.decoders.base import Decoder, for_queries
 from lmf_sr.decoders.layers import MLP, linear_on_unfold
 from lmf_sr.geometry import ensemble, four_corners, gather, relative_cell
 

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lmf_sr.encoders import Encoder
+from lmf_sr.encoders.base import Encoder
 from lmf_sr.encoders.edsr import EDSR
 from lmf_sr.encoders.rlfn import RLFN, SLOPE, blocks_of
 from lmf_sr.kernels.bindings import LANES, Layer, convolve, why_not_compiled

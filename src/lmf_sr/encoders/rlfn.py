@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lmf_sr.encoders import Encoder
+from lmf_sr.encoders.base import Encoder
 from lmf_sr.encoders.edsr import conv3x3
 
 SLOPE = 0.05

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from lmf_sr.encoders import Encoder
+from lmf_sr.encoders.base import Encoder
 from lmf_sr.encoders.centring import FirstConv2d
 from lmf_sr.linear import Linear
 

@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder
+from lmf_sr.decoders.base import Decoder
 from lmf_sr.decoders.layers import MLP
 from lmf_sr.geometry import FourCorners, ensemble, four_corners, gather, nearest_corner, relative_cell
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.encoders import Encoder
+from lmf_sr.encoders.base import Encoder
 from lmf_sr.errors import InputError
 
 STATE = 2048  # bytes of state per LR position, at most

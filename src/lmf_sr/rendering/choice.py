@@ -13,7 +13,7 @@ A new renderer is a class with the methods of `renderer.Renderer`, listed here; 
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder
+from lmf_sr.decoders.base import Decoder
 from lmf_sr.errors import InputError
 from lmf_sr.rendering.blocked import Blocked
 from lmf_sr.rendering.budget import DEFAULT, Budget

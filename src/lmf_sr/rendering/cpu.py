@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder
+from lmf_sr.decoders.base import Decoder
 from lmf_sr.kernels import bindings
 from lmf_sr.kernels.bindings import GridAxis, GridPixels, RenderMLP
 from lmf_sr.lmf.conversion import Conversion

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder
+from lmf_sr.decoders.base import Decoder
 from lmf_sr.kernels import bindings
 from lmf_sr.kernels.bindings import LANES, LatentMLP, Layer
 from lmf_sr.kernels.winograd import transformed

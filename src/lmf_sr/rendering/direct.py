@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder
+from lmf_sr.decoders.base import Decoder
 from lmf_sr.geometry import Grid, coordinates_on, sample_bilinear
 from lmf_sr.lmf.conversion import LMFState
 from lmf_sr.rendering.pixel_axes import PixelMask

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder
-from lmf_sr.encoders import Encoder
+from lmf_sr.decoders.base import Decoder
+from lmf_sr.encoders.base import Encoder
 from lmf_sr.geometry import Grid
 from lmf_sr.rendering.budget import Budget
 from lmf_sr.rendering.choice import AUTO, choose

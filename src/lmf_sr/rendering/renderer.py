@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder
+from lmf_sr.decoders.base import Decoder
 from lmf_sr.geometry import Grid, clip_cell, numbers_like
 from lmf_sr.rendering.budget import Budget
 from lmf_sr.rendering.pixel_axes import PixelMask

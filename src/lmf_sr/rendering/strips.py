@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder
+from lmf_sr.decoders.base import Decoder
 from lmf_sr.geometry import Grid
 from lmf_sr.rendering.budget import DEFAULT, PIXEL, STATE, Budget
 from lmf_sr.rendering.renderer import Band, Encoded, Renderer

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.decoders import Decoder
+from lmf_sr.decoders.base import Decoder
 from lmf_sr.lmf.conversion import Conversion, LMFState
 
 DEEPEST = 16  # layers, whose matrices become code
