@@ -121,6 +121,15 @@ class Model(nn.Module):
             lr = lr.contiguous(memory_format=torch.channels_last)
         return self.encoder(lr)
 
+    def conversion(self) -> Conversion:
+        """The decoder, for CMSR and all else that only the LMF conversions offer. Raises InputError for a base method."""
+        if not isinstance(self.decoder, Conversion):
+            name = self.config["decoder"]["name"]
+            raise InputError(
+                f"decoder {name!r} has no modulations, by which CMSR goes: choose an LMF conversion (lm-...)"
+            )
+        return self.decoder
+
 
 class ContinuousImage:
     """An encoded picture: any size, any window, any points, any number of times. Made by `Model.encode`.
@@ -218,7 +227,5 @@ class ContinuousImage:
 
         Raises InputError for a decoder that is no LMF conversion.
         """
-        if not isinstance(self.model.decoder, Conversion):
-            name = self.model.config["decoder"]["name"]
-            raise InputError(f"decoder {name!r} has no modulations: only the LMF conversions (lm-...) have them")
+        self.model.conversion()
         return self.encoded.state(self.encoded.cell(Grid.over(height, width))).intensity

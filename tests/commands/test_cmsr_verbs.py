@@ -165,8 +165,10 @@ def test_calibrate_by_another_measure(run: Run, tmp_path: Path, ckpt: Path) -> N
 
 def test_a_base_method_has_nothing_to_calibrate(run: Run, tmp_path: Path) -> None:
     export(build({"name": "edsr-baseline", "n_resblocks": 1, "n_feats": 8}, "liif"), tmp_path / "liif.safetensors")
-    assert "no modulations to calibrate" in run("calibrate", "ckpt=liif.safetensors", *SMALL).error
-    assert "not for decoder 'liif'" in run("evaluate", "ckpt=liif.safetensors", "cmsr=authors", "scale=6").error
+    assert "decoder 'liif' has no modulations" in run("calibrate", "ckpt=liif.safetensors", *SMALL).error
+    assert (
+        "decoder 'liif' has no modulations" in run("evaluate", "ckpt=liif.safetensors", "cmsr=authors", "scale=6").error
+    )
 
 
 def test_inspect_draws_intensity_and_levels(run: Run, tmp_path: Path, ckpt: Path) -> None:

@@ -110,17 +110,13 @@ class Scale2Mod:
         Raises:
             InputError: a decoder without modulations, or other weights than the table was made for.
         """
-        if not isinstance(model.decoder, Conversion):
-            name = model.config["decoder"]["name"]
-            raise InputError(
-                f"decoder {name!r} has no modulations to go by: CMSR needs one of the LMF conversions (lm-...)"
-            )
+        decoder = model.conversion()
         if self.fingerprint is not None and self.fingerprint != (found := fingerprint(model)):
             raise InputError(
                 f"the Scale2Mod table was made for weights {self.fingerprint} ({self.model}), but the model's are {found}: "
                 "make one for this model with lmf-sr calibrate"
             )
-        return BoundTable(self, model.decoder)
+        return BoundTable(self, decoder)
 
     def save(self, path: str | Path) -> None:
         """Writes a .yaml or .json file, atomically."""

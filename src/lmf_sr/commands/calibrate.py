@@ -20,7 +20,6 @@ from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.jobs.job import Outcome, job_folder
 from lmf_sr.jobs.settings import calibration_of, checkpoint_named, name_of, scales, trained_model
-from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.results.records import Result
 
 
@@ -32,8 +31,7 @@ def job(cfg: DictConfig) -> Outcome:
         KeyboardInterrupt: saying what is kept.
     """
     model = trained_model(cfg).to(device_named(cfg.device))
-    if not isinstance(model.decoder, Conversion):
-        raise InputError(f"{name_of(model)} has no modulations to calibrate: CMSR is for the LMF conversions (lm-...)")
+    model.conversion()  # refuses a base method
     if cfg.cmsr.mse_threshold is None:
         raise InputError("cmsr.mse_threshold is missing: give it as cmsr.mse_threshold=2e-5")
     path = _output(cfg)

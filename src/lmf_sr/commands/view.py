@@ -14,7 +14,6 @@ from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.images import list_images
 from lmf_sr.jobs.settings import calibration_of
-from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.viewer.pictures import ShownModel, Studio
 
@@ -72,7 +71,7 @@ def shown_model(source: str, model: Model) -> ShownModel:
 def tables(source: str, model: Model) -> dict[float, BoundTable]:
     """Scale2Mod tables by MSE threshold, from the calibration of a model, a file or a shipped name; none without one."""
     path = calibration_of(source)
-    if not isinstance(model.decoder, Conversion) or not path.is_file():
+    if not model.decoder.is_conversion or not path.is_file():
         return {}
     calibration = Calibration.load(path)
     return {threshold: calibration.table(threshold).bound_to(model) for threshold in THRESHOLDS}

@@ -1,4 +1,10 @@
-"""Base methods: decoders that evaluate a large MLP four times for every output pixel. `prepare` is nearly nothing."""
+"""The contract of every decoder, base method or LMF conversion: features and a query to RGB, in two steps.
+
+    state = decoder.prepare(features, cell)       once per image and cell, at LR resolution
+    rgb   = decoder.query(state, coords)          once per output pixel, without the LR skip
+
+The attributes say what the rest of the program may do with a decoder. Nothing else asks for its class or its name.
+"""
 
 from typing import Any
 
@@ -7,7 +13,7 @@ from torch import Tensor, nn
 
 
 class Decoder(nn.Module):
-    """The contract of every decoder, base method or conversion. Constructed with the encoder's `out_dim` as `in_dim`."""
+    """A subclass is constructed with the encoder's `out_dim` as `in_dim`, and with its options by name."""
 
     lr_skip: bool
     """Whether the method adds the bilinear LR image to its output; the model and the renderers do it."""
@@ -15,9 +21,23 @@ class Decoder(nn.Module):
     """Positions around a window of the features beyond which nothing influences its state: here those of U(F)."""
     tile_multiple: int = 1
     """The grid of positions on which windows have to start and end for their states to be those of the whole picture."""
+    is_conversion: bool = False
+    """Whether it is an LMF conversion, whose latents have a modulation intensity, by which CMSR goes."""
+    original: str | None = None
+    """The name of the method that it converts; None for a base method."""
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether the compiled and the GPU renderer know its render MLP."""
+        return False
 
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> Any:
-        """Once per image and cell, at LR resolution: all that queries share, a NamedTuple of tensors."""
+        """Makes the state, a NamedTuple of tensors that holds all that queries share.
+
+        Args:
+            features: the encoder's output.
+            cell: the size of an output pixel, for each query or one for all of an image.
+        """
         raise NotImplementedError
 
     def prepare_window(
@@ -27,11 +47,11 @@ class Decoder(nn.Module):
         return self.prepare(features, in_window(cell, lr_size, features))
 
     def query(self, state: Any, coords: Float[Tensor, "B Q 2"]) -> Float[Tensor, "B Q 3"]:
-        """Once per output pixel: normalised RGB, without the LR skip."""
+        """Normalised RGB at points (row, column) in [-1, 1], without the LR skip."""
         raise NotImplementedError
 
     def of_queries(self, state: Any, queries: slice) -> Any:
-        """The state for some of the queries: a part of what it holds for each query, if anything."""
+        """The state for some of the queries, for a state that holds something for each query."""
         return state
 
 

@@ -1,10 +1,15 @@
-"""Encoders: LR image to features."""
+"""The contract of every encoder: an LR picture, normalised to [-1, 1], to features.
+
+    features = encoder(lr)        (B, 3, h, w) -> (B, out_dim, h, w)
+
+The attributes say how a picture that is too large for one piece is encoded in tiles, exactly (`rendering/tiling.py`).
+"""
 
 from torch import nn
 
 
 class Encoder(nn.Module):
-    """The contract of every encoder: (B, 3, h, w), normalised to [-1, 1], to (B, `out_dim`, h, w)."""
+    """A subclass sets `out_dim` and `receptive_halo`."""
 
     out_dim: int
     receptive_halo: int | None

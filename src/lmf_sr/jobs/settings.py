@@ -15,7 +15,6 @@ from lmf_sr.cmsr.files import authors_file
 from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.errors import InputError
 from lmf_sr.jobs.job import overrides
-from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.profiling import Size
 
@@ -78,9 +77,7 @@ def scale2mod(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> B
     """
     if asked.mse_threshold is None and asked.table is None:
         return None
-    decoder = model.config["decoder"]["name"]
-    if not isinstance(model.decoder, Conversion):
-        raise InputError(f"CMSR is for the LMF conversions (lm-...), not for decoder {decoder!r}: leave it off")
+    model.conversion()  # refuses a base method
     path = table_file(asked, checkpoint, model)
     if asked.table is None and not path.is_file():
         raise InputError(

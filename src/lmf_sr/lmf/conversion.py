@@ -99,6 +99,8 @@ class Conversion(Decoder):
         options: what all conversions share.
     """
 
+    is_conversion = True
+
     def __init__(self, *, latent_dim: int, own_code_dim: int, input_dim: int, options: RenderOptions) -> None:
         super().__init__()
         self.depth, self.width = options.depth, options.width
@@ -162,7 +164,6 @@ class Conversion(Decoder):
 
     @property
     def has_kernel(self) -> bool:
-        """Whether they know a render MLP of this input and width."""
         return self.width == KERNEL_WIDTH and self.kernel_waves in (0, KERNEL_WIDTH)
 
     def phases(self, cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B k"] | None:

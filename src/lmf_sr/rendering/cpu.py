@@ -16,7 +16,7 @@ WIDTH = bindings.LANES  # of the render MLP: the kernel's vectors
 
 def supports(decoder: Decoder, dtype: torch.dtype) -> bool:
     """Whether `kernels/render.c` covers this decoder's render MLP, given a compiler."""
-    return isinstance(decoder, Conversion) and decoder.has_kernel and dtype == torch.float32
+    return decoder.has_kernel and dtype == torch.float32
 
 
 class Rendering:

@@ -20,7 +20,6 @@ from lmf_sr.data import Pair, PairedImages
 from lmf_sr.data.datamodule import SuperResolutionData
 from lmf_sr.evaluation.metrics import PROTOCOLS, psnr
 from lmf_sr.geometry import TRAINING_SCALE
-from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.results.records import Metrics
 from lmf_sr.training.learner import SuperResolution
@@ -58,7 +57,7 @@ class Cmsr(Callback):
     ) -> None:
         assert isinstance(pl_module, SuperResolution)
         model, scale = pl_module.model, batch.scale
-        if scale <= TRAINING_SCALE or not isinstance(model.decoder, Conversion):
+        if scale <= TRAINING_SCALE or not model.decoder.is_conversion:
             return
         data: SuperResolutionData = trainer.datamodule  # type: ignore[attr-defined]
         if scale not in self.meters:
