@@ -15,7 +15,7 @@ from lmf_sr.images.pictures import (
     to_samples,
     write_picture,
 )
-from lmf_sr.images.resample import imresize, imresize_by, imresize_rows, resize_pillow
+from lmf_sr.images.resample import imresize, imresize_rows, resize_pillow
 from lmf_sr.images.streaming import BandedPicture, check_size, write_bands, write_pages
 from lmf_sr.images.transparency import fill_invisible
 
@@ -33,7 +33,6 @@ __all__ = [
     "fill_invisible",
     "format_of",
     "imresize",
-    "imresize_by",
     "imresize_rows",
     "list_images",
     "luma",

@@ -1,6 +1,7 @@
 """Antialiased bicubic resampling, by the two rules the field uses.
 
-Pillow's makes the training pairs; MATLAB's `imresize` made the LR images of the benchmark sets and is the bicubic baseline.
+Pillow's rule makes the training pairs. MATLAB's `imresize` made the LR images of the benchmark sets, and is the bicubic
+baseline.
 Along one axis, output pixel i of a resize by s (both counted from 0) is
 
     y_i = sum_j w_ij x_j,     w_ij ~ k(s' (u_i - j)),     u_i = (i + 1/2) / s - 1/2,     s' = min(s, 1),     sum_j w_ij = 1
@@ -36,28 +37,10 @@ def imresize(image: Shaped[Tensor, "*B h w"], height: int, width: int) -> Shaped
     and saturates, as MATLAB does.
     """
     _check_size(height, width)
-    return _resize(image, (height, width), (height / image.shape[-2], width / image.shape[-1]))
-
-
-def imresize_by(image: Shaped[Tensor, "*B h w"], scale: float | int) -> Shaped[Tensor, "*B H W"]:
-    """MATLAB's `imresize(image, scale)`: like `imresize` with sides `ceil(scale * side)`.
-
-    The two differ where `scale * side` is no integer: here the sampling grid keeps the scale as given, there it is
-    stretched to the sides asked for.
-    """
-    if not (math.isfinite(scale) and scale > 0):
-        raise InputError(f"cannot resize by {scale}: the scale must be a positive number")
-    height, width = (math.ceil(scale * side) for side in image.shape[-2:])
-    return _resize(image, (height, width), (float(scale), float(scale)))
-
-
-def _resize(image: Tensor, size: tuple[int, int], scales: tuple[float, float]) -> Tensor:
-    """Resample rows and columns; the axis that shrinks most goes first (MATLAB), rows if equal."""
     quantised = image.dtype == torch.uint8
-    out = image.double() if quantised else image
-    for axis in sorted((0, 1), key=lambda a: scales[a]):
-        weights = bicubic_weights(image.shape[axis - 2], size[axis], scales[axis]).to(out)
-        out = weights @ out if axis == 0 else out @ weights.T
+    out, sides = image.double() if quantised else image, {-2: height, -1: width}
+    for axis in sorted(sides, key=lambda axis: sides[axis] / image.shape[axis]):  # the one that shrinks most, rows if equal
+        out = _resize_axis(out, axis, sides[axis])
         if quantised:
             out = (out + 0.5).floor().clamp(0, 255)
     return out.to(image.dtype)
@@ -65,27 +48,23 @@ def _resize(image: Tensor, size: tuple[int, int], scales: tuple[float, float]) -
 
 def imresize_rows(image: Float[Tensor, "*B h w"], height: int, width: int, rows: slice) -> Float[Tensor, "*B n W"]:
     """Some rows of `imresize(image, height, width)`, at the cost of these alone."""
-    out = image
-    for axis, side, wanted in ((-2, height, rows), (-1, width, slice(None))):
-        length = image.shape[axis]
-        taps, values = (x[wanted] for x in bicubic_taps(length, side, side / length))
-        shape = (-1, 1) if axis == -2 else (-1,)
-        terms = (out.index_select(axis, t) * v.view(shape).to(out) for t, v in zip(taps.T, values.T, strict=True))
-        out = sum(terms, start=out.new_zeros(()))
-    return out
+    return _resize_axis(_resize_axis(image, -2, height, rows), -1, width)
 
 
-def bicubic_weights(length: int, out_length: int, scale: float) -> Float[Tensor, "out_length length"]:
-    """The matrix (w_ij) of MATLAB's resize of one axis, float64."""
-    taps, values = bicubic_taps(length, out_length, scale)
-    return torch.zeros(out_length, length, dtype=torch.float64).scatter_add_(1, taps, values)
+def _resize_axis(image: Tensor, axis: int, length: int, part: slice = slice(None)) -> Tensor:
+    """The image with `length` pixels along one axis, or a part of them."""
+    taps, weights = (x[part] for x in bicubic_taps(image.shape[axis], length))
+    shape = (-1, 1) if axis == -2 else (-1,)
+    terms = (image.index_select(axis, t) * w.view(shape).to(image) for t, w in zip(taps.T, weights.T, strict=True))
+    return sum(terms, start=image.new_zeros(()))
 
 
-def bicubic_taps(
-    length: int, out_length: int, scale: float
-) -> tuple[Int[Tensor, "out_length k"], Float[Tensor, "out_length k"]]:
-    """Which pixels each output pixel of MATLAB's resize of one axis is made of, those beyond the border mirrored, and their
-    weights, float64."""
+def bicubic_taps(length: int, out_length: int) -> tuple[Int[Tensor, "out_length k"], Float[Tensor, "out_length k"]]:
+    """The pixels that each output pixel of MATLAB's resize of one axis is made of, and their weights w_ij, float64.
+
+    Pixels beyond the border are mirrored.
+    """
+    scale = out_length / length
     shrink = min(scale, 1.0)
     radius = 2 / shrink
     centres = (torch.arange(out_length, dtype=torch.float64) + 0.5) / scale - 0.5
