@@ -34,6 +34,9 @@ TRAINING_SIDE = 48  # latents of a training patch
 WITHOUT_FLOAT64 = {"mps"}  # kinds of device
 TRAINING_SCALE = 4.0  # the largest scale seen in training; cells do not shrink below its cell
 
+Size = tuple[int, int]
+"""Height and width, in pixels or in LR positions."""
+
 Region = tuple[float, float, float, float]
 """A window of the image plane: (top, left, height, width) as fractions of the image."""
 

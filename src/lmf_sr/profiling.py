@@ -24,11 +24,10 @@ import torch
 from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 
-from lmf_sr.geometry import Grid
+from lmf_sr.geometry import Grid, Size
 from lmf_sr.model import Model
 from lmf_sr.plain import plain_form
 
-Size = tuple[int, int]
 """Height and width in pixels."""
 
 PRODUCTS = ("conv", "linear", "addmm", "matmul", "bmm", "einsum", "scaled_dot_product_attention")

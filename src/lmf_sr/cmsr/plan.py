@@ -21,9 +21,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lmf_sr.geometry import Grid, numbers_like
+from lmf_sr.geometry import Grid, Size, numbers_like
 from lmf_sr.rendering.pixel_axes import PixelMask
-from lmf_sr.rendering.tiling import Size, Window
+from lmf_sr.rendering.tiling import Window
 
 
 class Level(NamedTuple):

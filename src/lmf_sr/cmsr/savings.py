@@ -14,9 +14,9 @@ The GPU kernel renders whole blocks, which is not counted. For a set of pictures
 from collections.abc import Sequence
 
 from lmf_sr.cmsr.table import BoundTable
-from lmf_sr.geometry import Grid
+from lmf_sr.geometry import Grid, Size
 from lmf_sr.model import ContinuousImage, Model
-from lmf_sr.profiling import DecoderMacs, Size, decoder_macs, median_ms
+from lmf_sr.profiling import DecoderMacs, decoder_macs, median_ms
 from lmf_sr.results.records import Metrics
 from lmf_sr.results.statistics import over_images
 

@@ -34,13 +34,13 @@ from lmf_sr.cmsr.measures import PAPER, Measure
 from lmf_sr.cmsr.plan import Level, Plan, scale_of, within_picture
 from lmf_sr.cmsr.render import render_plan
 from lmf_sr.errors import InputError
-from lmf_sr.geometry import TRAINING_SCALE, Grid
+from lmf_sr.geometry import TRAINING_SCALE, Grid, Size
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
 from lmf_sr.rendering.renderer import Band, Encoded, Renderer
 from lmf_sr.rendering.scratch import Scratch
 from lmf_sr.rendering.strips import bands_of_rows, state_strips
-from lmf_sr.rendering.tiling import Size, Window
+from lmf_sr.rendering.tiling import Window
 from lmf_sr.rendering.value_range import ValueRange
 
 NO_LIMIT = 1.0  # in files, as in the authors' tables, the last level's intensity of 1 or more stands for any

@@ -24,6 +24,7 @@ from typing import NamedTuple
 from lmf_sr.data.pairs import lr_name, scale_of_folder
 from lmf_sr.data.store import TRAINING, VALIDATION, folder_of
 from lmf_sr.errors import InputError
+from lmf_sr.geometry import Size
 from lmf_sr.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, natural_order
 
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
@@ -34,8 +35,6 @@ _DIV2K = {
     VALIDATION: {f"{number:04}" for number in range(801, 901)},  # in EDSR's archive they lie beside the others
 }
 _DIV2K_SIDE = 2040  # the longer side of each of its HR images
-
-Size = tuple[int, int]
 
 
 class ImageFile(NamedTuple):

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from lmf_sr.data.archives import ImageFile, Size, image_files, key_of, listed, shortcomings
+from lmf_sr.data.archives import ImageFile, image_files, key_of, listed, shortcomings
 from lmf_sr.data.store import TRAINING, VALIDATION, Pixels, folder_of, write_store
 from lmf_sr.errors import InputError
+from lmf_sr.geometry import Size
 from lmf_sr.images import read_rgb8
 
 MIN_SIDE = 192  # pixels: the side of the largest patch of the default recipe, 48 x 4

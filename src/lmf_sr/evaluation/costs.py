@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from lmf_sr.geometry import Size
 from lmf_sr.model import Model
-from lmf_sr.profiling import Size, count_encoder_macs, count_parameters, decoder_macs, measure_latency
+from lmf_sr.profiling import count_encoder_macs, count_parameters, decoder_macs, measure_latency
 from lmf_sr.results.records import Metrics, Result
 
 

@@ -39,7 +39,9 @@ def imresize(image: Shaped[Tensor, "*B h w"], height: int, width: int) -> Shaped
     _check_size(height, width)
     quantised = image.dtype == torch.uint8
     out, sides = image.double() if quantised else image, {-2: height, -1: width}
-    for axis in sorted(sides, key=lambda axis: sides[axis] / image.shape[axis]):  # the one that shrinks most, rows if equal
+    for axis in sorted(
+        sides, key=lambda axis: sides[axis] / image.shape[axis]
+    ):  # the one that shrinks most, rows if equal
         out = _resize_axis(out, axis, sides[axis])
         if quantised:
             out = (out + 0.5).floor().clamp(0, 255)

@@ -14,9 +14,9 @@ from lmf_sr.cmsr.calibration import table_from
 from lmf_sr.cmsr.files import authors_file
 from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.errors import InputError
+from lmf_sr.geometry import Size
 from lmf_sr.jobs.job import overrides
 from lmf_sr.model import Model
-from lmf_sr.profiling import Size
 
 
 def name_of(model: Model) -> str:

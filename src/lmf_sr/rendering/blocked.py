@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders.base import Decoder
-from lmf_sr.geometry import Grid, relative_cell
+from lmf_sr.geometry import Grid, Size, relative_cell
 from lmf_sr.kernels.bindings import why_not_compiled
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering import cpu, cpu_latents, torch_blocks
@@ -24,7 +24,6 @@ from lmf_sr.rendering.pixel_axes import Axis, PixelMask
 from lmf_sr.rendering.renderer import Band, Encoded, RenderChosen
 from lmf_sr.rendering.scratch import Scratch
 from lmf_sr.rendering.strips import FromStates
-from lmf_sr.rendering.tiling import Size
 from lmf_sr.rendering.value_range import ValueRange
 
 

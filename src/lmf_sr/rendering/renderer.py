@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders.base import Decoder
-from lmf_sr.geometry import Grid, clip_cell, numbers_like
+from lmf_sr.geometry import Grid, Size, clip_cell, numbers_like
 from lmf_sr.rendering.budget import Budget
 from lmf_sr.rendering.pixel_axes import PixelMask
 from lmf_sr.rendering.scratch import Scratch
-from lmf_sr.rendering.tiling import Size, Window
+from lmf_sr.rendering.tiling import Window
 from lmf_sr.rendering.value_range import ValueRange
 
 Band = tuple[slice, Float[Tensor, "B 3 n W"]]

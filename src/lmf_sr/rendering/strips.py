@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders.base import Decoder
-from lmf_sr.geometry import Grid
+from lmf_sr.geometry import Grid, Size
 from lmf_sr.rendering.budget import DEFAULT, PIXEL, STATE, Budget
 from lmf_sr.rendering.renderer import Band, Encoded, Renderer
 from lmf_sr.rendering.scratch import Scratch
-from lmf_sr.rendering.tiling import Size, Window, strips
+from lmf_sr.rendering.tiling import Window, strips
 from lmf_sr.rendering.value_range import ValueRange
 
 

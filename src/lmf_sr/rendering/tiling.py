@@ -22,9 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lmf_sr.geometry import Grid, axis_corners
-
-Size = tuple[int, int]
+from lmf_sr.geometry import Grid, Size, axis_corners
 
 
 class Window(NamedTuple):

@@ -14,8 +14,9 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lmf_sr.data import Pair
+from lmf_sr.geometry import Size
 from lmf_sr.model import Model
-from lmf_sr.profiling import Size, count_macs, measure_latency
+from lmf_sr.profiling import count_macs, measure_latency
 from lmf_sr.training.learner import SuperResolution
 
 
