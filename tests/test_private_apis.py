@@ -2,6 +2,7 @@
 
 hydra._internal.utils.get_args_parser                        jobs/app.py: which arguments are settings
 lightning ... launchers._SubprocessScriptLauncher            training/ddp_cleanup.py: the other processes of a run
+torch._foreach_add and its like                              training/muon.py: one kernel for many parameters
 torch.ops.mkldnn._linear_pointwise                           linear.py: linear layers by oneDNN
 wandb_workspaces ... Workspace._to_model                     commands/workspace.py: what is sent to W&B
 """
@@ -19,11 +20,13 @@ FOREIGN = (
     r"hydra\._internal[\w.]*",
     r"lightning[\w.]*\._\w+|import _[A-Z]\w+",
     r"torch\.ops\.mkldnn\.\w+",
+    r"torch\._[a-z]+",
     r"\._to_model\b",
 )
 KNOWN = {
     "hydra._internal.utils": "jobs/app.py",
     "import _SubprocessScriptLauncher": "training/ddp_cleanup.py",
+    "torch._foreach": "training/muon.py",
     "torch.ops.mkldnn._linear_pointwise": "linear.py",
     "._to_model": "commands/workspace.py",
 }
@@ -51,6 +54,13 @@ def test_lightning_s_launcher_has_the_list_of_its_processes() -> None:
 
     launcher = _SubprocessScriptLauncher(LightningEnvironment(), num_processes=2, num_nodes=1)
     assert launcher.procs == []
+
+
+def test_torch_computes_lists_of_tensors_at_once() -> None:
+    made = {name: getattr(torch, f"_foreach_{name}") for name in ("add", "div", "lerp_", "mul", "mul_", "sqrt_")}
+    ones, halves = [torch.ones(2), torch.ones(3, 1)], [torch.full((2,), 0.5), torch.full((3, 1), 0.5)]
+    assert [x.unique().item() for x in made["add"](ones, halves, alpha=2)] == [2, 2]
+    assert [x.unique().item() for x in made["div"](ones, [2, 4])] == [0.5, 0.25]
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
