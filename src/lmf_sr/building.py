@@ -55,7 +55,8 @@ def original_of(decoder: str) -> str | None:
     """The name of the method that a decoder converts; None for a base method, and for a name that is not known here."""
     if decoder not in choices("decoder"):
         return None
-    return get_class(defaults("decoder", decoder)["_target_"]).original
+    decoder_class: Any = get_class(defaults("decoder", decoder)["_target_"])
+    return decoder_class.original
 
 
 def _make(group: str, choice: Choice, **arguments: Any) -> tuple[Any, dict[str, Any]]:

@@ -1,9 +1,9 @@
 """A linear layer at the processor's full width: y = x W' + b.
 
-On a CPU `F.linear` is Intel's MKL, which uses the vectors of 512 bits of its maker's processors alone. oneDNN, which PyTorch
-has too and computes convolutions with, uses everyone's: an AMD EPYC takes half the time for layers of 256, trains CiaoSR 1.6
-times and LIIF 1.2 times as fast in float32, and renders both 1.8 times as fast. (With MKL's check of the maker overridden
-there, both take the same time.)
+On a CPU, `F.linear` calls Intel MKL, which uses 512-bit vectors only on Intel processors. oneDNN, which PyTorch bundles for
+convolutions, uses them on any CPU. With it an AMD EPYC takes half the time for layers of 256, trains CiaoSR 1.6 times and
+LIIF 1.2 times as fast in float32, and renders both 1.8 times as fast. (With MKL's check of the maker overridden, both
+libraries take the same time there.)
 """
 
 from typing import Any
@@ -17,18 +17,18 @@ from torch import Tensor, nn
 def linear(
     x: Float[Tensor, "*N i"], weight: Float[Tensor, "o i"], bias: Float[Tensor, " o"] | None = None
 ) -> Float[Tensor, "*N o"]:
-    """`F.linear`; in float32 on a CPU by oneDNN, gradients too."""
+    """Computes `F.linear`, and in float32 on a CPU takes oneDNN for it, for the gradients too."""
     if not _by_onednn(x, weight):
         return F.linear(x, weight, bias)
     rows: Tensor = _Product.apply(x.reshape(-1, x.shape[-1]), weight, bias)
-    return rows if x.ndim == 2 else rows.view(*x.shape[:-1], -1)  # of a view, ReLU in place would cost autograd copies
+    return rows if x.ndim == 2 else rows.view(*x.shape[:-1], -1)  # ReLU in place on a view would make autograd copy it
 
 
 def _by_onednn(x: Tensor, weight: Tensor) -> bool:
     return (
         x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
-        # Neither can record the operator. (The profiler, which counts MACs, traces.)
+        # Neither the compiler nor the tracer can record the operator. (The profiler, which counts MACs, traces.)
         and not (torch.compiler.is_compiling() or torch.jit.is_tracing())  # type: ignore[attr-defined]
         and not torch.is_autocast_enabled("cpu")
         and torch.backends.mkldnn.is_available()
@@ -37,11 +37,11 @@ def _by_onednn(x: Tensor, weight: Tensor) -> bool:
 
 
 class _Product(torch.autograd.Function):
-    """x W' + b of rows x."""
+    """x W' + b, for x with two axes."""
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        # Of strided ones oneDNN is hundreds of times slower, and the bias wrong.
+        # On strided tensors oneDNN is hundreds of times slower and gets the bias wrong.
         x, weight, bias = x.contiguous(), weight.contiguous(), None if bias is None else bias.contiguous()
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
@@ -63,7 +63,7 @@ class _Product(torch.autograd.Function):
 
 
 class Linear(nn.Linear):
-    """`nn.Linear`, by `linear`."""
+    """`nn.Linear` that computes by `linear`."""
 
     def forward(self, x: Float[Tensor, "*N i"]) -> Float[Tensor, "*N o"]:
         return linear(x, self.weight, self.bias)

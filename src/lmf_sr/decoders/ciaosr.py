@@ -6,11 +6,12 @@ k_t = U(F)_t and a value v_t = [U(F), N(F)]_t, with N(F) the cross-scale attenti
     k'_t = MLP_k([k_t, rel_t, relative cell]) * k_t,        v'_t = MLP_v([v_t, rel_t, relative cell]) * v_t
     z    = sum_t softmax_t(q . k'_t) v'_t,                  rgb  = MLP_q(z)
 
-All three MLPs have 4 hidden layers of 256; the bilinear LR image is added. The four latents are looked for at a distance of
+All three MLPs have 4 hidden layers of 256, and the bilinear LR image is added. Along an axis of n latents the method looks
+for the four latents at a distance of
 
     (1 - cell) / (n - 1)
 
-from the point along an axis of n latents, with the cell of the image's first query; where n = 1 there is only one to find.
+from the point, with the cell of the image's first query. (Where n = 1 there is only one latent to find.)
 The feature parts of the first layers of MLP_k and MLP_v are convolutions at LR, made once in `prepare`; U(F), 576 channels,
 is read from the 64 of F around each latent and never stored for the whole image. (`plain.py` has the literal form.)
 """
@@ -33,8 +34,8 @@ from lmf_sr.linear import linear
 class CiaoSRState(NamedTuple):
     padded: Float[Tensor, "B H W C"]  # F within a border of zeros
     nonlocal_: Float[Tensor, "B h w C"]  # N(F)
-    first_key: Float[Tensor, "B h w d"]  # of MLP_k's first layer, what U(F) and the bias contribute
-    first_value: Float[Tensor, "B h w d"]  # of MLP_v's, with N(F)'s
+    first_key: Float[Tensor, "B h w d"]  # MLP_k's first layer on U(F), with its bias
+    first_value: Float[Tensor, "B h w d"]  # MLP_v's first layer on U(F) and N(F), with its bias
     cell: Float[Tensor, "B #Q 2"]  # relative
     reach: Float[Tensor, "B 2"]
 
@@ -56,13 +57,13 @@ class CiaoSR(Decoder):
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> CiaoSRState:
         C, h, w = features.shape[1:]
         nonlocal_ = self.cross_scale(features).permute(0, 2, 3, 1).contiguous()
-        of_key, of_value = self.key_mlp.first_weight, self.value_mlp.first_weight
+        key_weight, value_weight = self.key_mlp.first_weight, self.value_mlp.first_weight
         return CiaoSRState(
             padded=F.pad(features, (1, 1, 1, 1)).permute(0, 2, 3, 1).contiguous(),
             nonlocal_=nonlocal_,
-            first_key=linear_on_unfold(features, of_key, self.key_mlp.first_bias),
-            first_value=linear_on_unfold(features, of_value[:, : 9 * C], self.value_mlp.first_bias)
-            + linear(nonlocal_, of_value[:, 9 * C :]),
+            first_key=linear_on_unfold(features, key_weight, self.key_mlp.first_bias),
+            first_value=linear_on_unfold(features, value_weight[:, : 9 * C], self.value_mlp.first_bias)
+            + linear(nonlocal_, value_weight[:, 9 * C :]),
             cell=relative_cell(cell, (h, w)),
             reach=corner_reach(cell[:, 0], (h, w)),
         )
@@ -104,7 +105,7 @@ def attend(
     key: Callable[[int], Float[Tensor, "*N k"]],
     value: Callable[[int], Float[Tensor, "*N v"]],
 ) -> Float[Tensor, "*N v"]:
-    """`sum_t softmax_t(query . key_t) value_t` over the four corners, made one by one so that one is held at a time."""
+    """`sum_t softmax_t(query . key_t) value_t` over the four corners, whose keys and values are held one at a time."""
     weights = softmax(torch.stack([(query * key(t)).sum(-1) for t in range(4)], dim=-1), dim=-1)
     z = weights[..., :1] * value(0)
     for t in (1, 2, 3):

@@ -1,13 +1,14 @@
 """Cross-scale attention N(F), the non-local feature of CiaoSR and LM-CiaoSR (Mei et al., CVPR 2020, section 3.1).
 
-Features look for similar patches in their own halved copy, and take what stands there at full resolution:
+Features look for similar patches in their own halved copy, and take the content of these patches at full resolution:
 
     e = PReLU(conv1x1(F)),   m = PReLU(conv1x1(F)),   r = PReLU(conv1x1(F halved))
     P_j = 3x3 patch of r at its position j, over max(norm, 1e-4);      E_j = 6x6 patch of e around the same place
     A   = softmax_j(10 <3x3 patch of m, P_j>)
     N   = conv3x3, stride 2 (the overlapping sum of sum_j A_j E_j, placed every 2 pixels) / 6
 
-No patch is ever made (`plain.py` does). Patches overlap, and what is common to them is a sum along diagonals, zero outside:
+No patch is ever made here (`plain.py` makes them). Patches overlap, and the work they share is a sum along diagonals, with
+zeros outside:
 
     X+[p, j] = sum over d in {-1, 0, 1}^2 of X[p + d, j + d]
 
@@ -29,7 +30,7 @@ from lmf_sr.decoders.layers import bands, softmax
 from lmf_sr.linear import linear
 
 BLOCK = 48
-BAND = 2**21  # pairs of positions attended at once: what they take is then kept by malloc, and in part by the cache
+BAND = 2**21  # pairs of positions attended at once; malloc then keeps their memory, and the cache a part of it
 BAND_OF_GPU = 2**27  # 0.5 GB in float32, so that a batch of training patches is attended at once
 
 
@@ -71,7 +72,7 @@ def weighted(
     factors, cells = 10 * largest / norms, cells.flatten(2)
     made = []
     for top, bottom in bands(H, B * W * h * w, band):
-        # Of each sum along diagonals the rows at the ends miss a neighbour, unless the image ends there.
+        # In each sum along diagonals, the rows at the ends miss a neighbour, unless the image ends there.
         first, last = max(top - 2, 0), min(bottom + 2, H)
         start, stop = max(top - 1, 0), min(bottom + 1, H)
         products = products_of_rows(match[:, :, first:last].flatten(2).mT, keys).to(factors).view(B, -1, W, h, w)
@@ -83,18 +84,18 @@ def weighted(
 
 
 def products_of_rows(a: Float[Tensor, "B n k"], b: Float[Tensor, "B m k"]) -> Float[Tensor, "B n m"]:
-    """All products of a row of a with a row of b, image by image; of a single image by what is fastest on a CPU."""
+    """All products of a row of a with a row of b, image by image. A single image takes `linear`, the fastest on a CPU."""
     return linear(a[0], b[0])[None] if len(a) == 1 else a @ b.mT
 
 
 def patch_norms(x: Float[Tensor, "B k h w"]) -> Float[Tensor, "B h w"]:
-    """The norm of each 3x3 patch, 1e-4 at least; in float32 at least."""
+    """The norm of each 3x3 patch, at least 1e-4, in at least float32."""
     squares = x.to(torch.promote_types(x.dtype, torch.float32)).square().sum(1, keepdim=True)
     return (9 * F.avg_pool2d(squares, 3, stride=1, padding=1)[:, 0]).clamp(min=1e-8).sqrt()
 
 
 def along_diagonals(x: Float[Tensor, "B H W h w"]) -> Float[Tensor, "B H W h w"]:
-    """The sum of `x[:, p + d, j + d]` over d in {-1, 0, 1}^2: axis by axis."""
+    """The sum of `x[:, p + d, j + d]` over d in {-1, 0, 1}^2, made axis by axis."""
     for p, j in ((1, 3), (2, 4)):
         n, m = x.shape[p] - 1, x.shape[j] - 1
         if torch.compiler.is_compiling():  # an exported graph gets writing to a part of a tensor wrong
@@ -112,8 +113,10 @@ def along_diagonals(x: Float[Tensor, "B H W h w"]) -> Float[Tensor, "B H W h w"]
 def in_blocks(
     features: Float[Tensor, "B C h w"], attend: Callable[[Float[Tensor, "B C n m"]], Float[Tensor, "B C n m"]]
 ) -> Float[Tensor, "B C h w"]:
-    """The whole image attended at once; where it is large, blocks, each of which sees one more pixel on each side where the
-    image has one."""
+    """Attends a small image at once, and a large one in blocks.
+
+    Each block sees one more pixel on each side where the image has one.
+    """
     h, w = features.shape[-2:]
     if h * w <= BLOCK * BLOCK:
         return attend(features)

@@ -14,7 +14,8 @@ class MLP(nn.Module):
     """Linear layers with ReLU between them, over the last axis.
 
     The hidden layers begin with He's weights (He et al., ICCV 2015, eq. 10), through which an input keeps its size.
-    PyTorch's own leave 0.4 of it a layer: of a render MLP's input, a thousandth, and training starts blind to it.
+    PyTorch's default initialisation shrinks activations to 0.4 of their size per layer, so a thousandth of a render MLP's
+    input would reach its output, and training would start blind to it.
     """
 
     def __init__(self, in_dim: int, hidden: Sequence[int], out_dim: int) -> None:
@@ -41,12 +42,15 @@ class MLP(nn.Module):
 
 
 def over_last_axis(layers: nn.Module, x: Float[Tensor, "*N i"]) -> Float[Tensor, "*N o"]:
-    """The layers on N as one axis: of several, a linear layer makes a view, and ReLU in place then costs autograd copies."""
+    """Applies the layers with N flattened to one axis.
+
+    On several axes a linear layer returns a view, and an in-place ReLU on a view makes autograd copy it.
+    """
     return layers(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
 
 
 class CornerMLP(MLP):
-    """An MLP fed `[x, rel, relative cell]`. What its first layer makes of x, `first`, may be computed elsewhere."""
+    """An MLP fed `[x, rel, relative cell]`. Its first layer's part for x may be computed elsewhere, and given as `first`."""
 
     def __init__(self, in_dim: int, hidden: Sequence[int], out_dim: int) -> None:
         """`in_dim` is the size of x."""
@@ -77,8 +81,10 @@ class CornerMLP(MLP):
 
 
 def bands(n: int, row: int, at_once: int) -> list[tuple[int, int]]:
-    """`n` rows of size `row` in bands of about `at_once`: where each begins and ends. One band while a graph is exported,
-    because a graph has no loop over its sizes."""
+    """Divides `n` rows of size `row` into bands of about `at_once`, and returns where each begins and ends.
+
+    While a graph is exported there is one band, because a graph has no loop over its sizes.
+    """
     if torch.compiler.is_compiling():
         return [(0, n)]
     rows = max(at_once // row, 1)
@@ -86,7 +92,7 @@ def bands(n: int, row: int, at_once: int) -> list[tuple[int, int]]:
 
 
 def softmax(logits: Float[Tensor, "*N"], dim: int) -> Float[Tensor, "*N"]:
-    """Softmax in float32 at least: autocast's half precision is too coarse for large logits."""
+    """Softmax in float32 at least, because autocast's half precision is too coarse for large logits."""
     return logits.softmax(dim, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
@@ -99,9 +105,9 @@ def unfold3x3(features: Float[Tensor, "B C h w"], padding: int = 1) -> Float[Ten
 def linear_on_unfold(
     features: Float[Tensor, "B C h w"], weight: Float[Tensor, "o 9*C"], bias: Float[Tensor, " o"] | None = None
 ) -> Float[Tensor, "B h w o"]:
-    """`F.linear(unfold3x3(features), weight, bias)` as a 3x3 convolution: the neighbourhoods are never materialised.
+    """`F.linear(unfold3x3(features), weight, bias)` as a 3x3 convolution, so that no neighbourhood is materialised.
 
-    The result is contiguous: queries will read whole rows of it.
+    The result is contiguous, because queries read whole rows of it.
     """
     kernel = weight.reshape(weight.shape[0], features.shape[1], 3, 3)
     return F.conv2d(features, kernel, bias, padding=1).permute(0, 2, 3, 1).contiguous()

@@ -1,10 +1,10 @@
-"""The blocked renderer: the fast path of the LMF conversions on regular grids, for CPUs. Equal to the direct path.
+"""The blocked renderer, the fast path of the LMF conversions on regular grids on a CPU. It equals the direct path.
 
 The direct path fetches four sets of modulations for every pixel. But on a grid the pixels between four latents form a
 block and share their modulations. The blocked renderer reads these where they lie and uses them for all pixels of the block
 while they are in cache. Two forms of it give the same pixels: `cpu.py`, where there is a C compiler, and `torch_blocks.py`.
 
-The compiled form needs no whole state: from features, it makes the latents band by band as the pixels need them
+The compiled form needs no whole state. It makes the latents from the features, band by band, as the pixels need them
 (`cpu_latents.py`), so a window costs in proportion to its pixels, and only one band of latents is ever held.
 """
 
@@ -110,8 +110,8 @@ class Blocked(FromStates):
                 shift = decoder.shift_to(state, cell)
                 rendering.render(state.modulations, cell, *chosen.axes, out, chosen, shift, values)
             else:
-                of_cell = decoder.at_cell(state, cell)
-                rendering.render(of_cell.modulations, of_cell.cell, *chosen.axes, out, chosen, values)
+                moved = decoder.at_cell(state, cell)
+                rendering.render(moved.modulations, moved.cell, *chosen.axes, out, chosen, values)
 
         return render
 
@@ -122,7 +122,7 @@ class Blocked(FromStates):
 
 
 def bands(rows: Axis, lines: int, most: int) -> Iterator[slice]:
-    """Up to `most` rows of pixels at a time, which together need at most one more than `lines` lines of latents."""
+    """Yields up to `most` rows of pixels at a time, which together need at most one more than `lines` lines of latents."""
     start = 0
     for count in torch.unique_consecutive(rows.corners.at[:, 1] // lines, return_counts=True)[1].tolist():
         for first in range(start, start + count, most):

@@ -1,7 +1,7 @@
-"""How much memory rendering takes at once: every size in bytes, in one place.
+"""The memory that rendering takes at once: every size in bytes, in one place.
 
 A picture is encoded in tiles, prepared in strips and rendered in bands (`tiling.py`, `pipeline.py`), which changes no pixel.
-What is held at once is bounded by a `Budget`. Its sizes are of two kinds:
+A `Budget` bounds what is held at once. Its sizes are of two kinds:
 
     bounded by memory    tile, features, states, reused, band        `Budget.from_memory` fits them to a memory
     fitted to caches     band_latents, band_pixels, queries, block   larger would be slower, whatever the memory
@@ -90,15 +90,15 @@ class Budget:
         return cls.from_memory(int(float(size[1]) * 2 ** {"M": 20, "G": 30}[size[2].upper()]))
 
     def tile_positions(self, encoder: Encoder, images: int) -> int:
-        """LR positions of a tile, halo included, of each of so many images."""
+        """The LR positions of a tile, halo included, where as many `images` are encoded together."""
         return max(min(self.tile // encoder.activation_bytes, LARGEST_TILE) // images, 1)
 
     def stream_positions(self, encoder: Encoder, lr: Float[Tensor, "B 3 h w"]) -> int:
-        """LR positions whose features a stream holds."""
+        """The LR positions whose features a stream holds."""
         return max(self.features // (len(lr) * encoder.out_dim * lr.element_size()), 1)
 
     def queries(self, lr: Float[Tensor, "B 3 h w"]) -> int:
-        """Queries of each image that make a chunk."""
+        """The queries of each image that make a chunk."""
         return max((self.queries_on_cpu if lr.device.type == "cpu" else self.queries_on_gpu) // QUERY // len(lr), 1)
 
 

@@ -1,4 +1,4 @@
-"""Which renderer renders. All give the same pixels; each covers some decoders on some devices.
+"""The choice of a renderer. All give the same pixels; each covers some decoders on some devices.
 
     direct     any decoder, anywhere                       one query per pixel: the reference (`direct.py`)
     blocked    the LMF conversions on a CPU                `blocked.py`
@@ -26,7 +26,7 @@ RENDERERS = (Direct, Blocked, Triton)  # the best last
 
 
 def choose(wanted: str, decoder: Decoder, features: Float[Tensor, "B C h w"], budget: Budget = DEFAULT) -> Renderer:
-    """The renderer of that name, or the best for `auto`, for a decoder and features where and of what type they are.
+    """The renderer of that name, or the best for `auto`, for a decoder and features of this type on this device.
 
     Raises:
         InputError: no such name, or one that cannot render this decoder here.

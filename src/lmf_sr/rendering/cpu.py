@@ -1,4 +1,4 @@
-"""The compiled renderer: the whole render MLP on a grid of pixels in one pass (`kernels/render.c`)."""
+"""The compiled renderer, which runs the whole render MLP on a grid of pixels in one pass (`kernels/render.c`)."""
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.rendering.pixel_axes import Axis, PixelMask
 from lmf_sr.rendering.value_range import NORMALISED, ValueRange
 
-WIDTH = bindings.LANES  # of the render MLP: the kernel's vectors
+WIDTH = bindings.LANES  # of the render MLP, the length of the kernel's vectors
 
 
 def supports(decoder: Decoder, dtype: torch.dtype) -> bool:
@@ -53,12 +53,12 @@ class Rendering:
         """Renders the pixels of some rows and columns into `out`.
 
         Args:
-            latents: rows of a state for a window of the image, from which the axes count.
+            latents: a state's modulations for a window of the image, from which the axes count.
             cell: the relative cell.
-            out: where to; contiguous along a row.
-            chosen: which of the pixels, the others being left as they are; all, if not given.
-            shift: of the first layer's product, if the cell is not the state's (`Conversion.shift_to`).
-            values: what to write.
+            out: takes the pixels; contiguous along a row.
+            chosen: the pixels to write, the others being left as they are; None for all.
+            shift: is added to the first layer's product, if the cell is not the state's (`Conversion.shift_to`).
+            values: the range in which the pixels are written.
         """
         phase = self.decoder.phases(cell)
         bindings.render(
@@ -74,11 +74,11 @@ class Rendering:
 
 
 def grid_pixels(rows: Axis, cols: Axis, chosen: PixelMask | None) -> GridPixels:
-    """The chosen pixels of a grid, or all, for the kernels; rows and columns are those of the grid."""
+    """The chosen pixels of a grid, or all of them, as the kernels take them; `rows` and `cols` are those of the grid."""
     axes = grid_axis(rows), grid_axis(cols)
     return GridPixels(*axes) if chosen is None else GridPixels(*axes, chosen.latents, chosen.around)
 
 
 def grid_axis(axis: Axis) -> GridAxis:
-    """An axis for the kernels."""
+    """An axis as the kernels take it."""
     return GridAxis(axis.at, axis.n, axis.first)

@@ -1,8 +1,8 @@
 """The compiled latent MLP of LM-LIIF and LM-LTE (`kernels/latents.c`): a state's modulations for any window of the image.
 
-`Conversion.prepare` makes the whole state. Here the modulations of a window are made when they are about to be rendered, so
-they are still in cache then, cost in proportion to the window, and are never all held. Everything affine in the latent
-MLP's hidden layer x is folded into its last layer:
+`Conversion.prepare` makes the whole state. Here the modulations of a window are made just before they are rendered. They are
+then still in cache, cost in proportion to the window, and are never all held. Everything affine in the latent MLP's hidden
+layer x is folded into its last layer:
 
     gain   = 1 + alpha                                        (W_alpha, b_alpha + 1) x
     offset = gain * b + beta                                  (W_beta + b W_alpha, b_beta + b (1 + b_alpha)) x
@@ -73,7 +73,7 @@ class Latents:
         self.made = 0, features.new_empty(len(features), 0, self.width, self.latent_size)
 
     def lines(self, top: int, bottom: int) -> Float[Tensor, "B n m C"]:
-        """The modulations of lines `top` up to `bottom` of the LR image. Lines of the call before are not made again."""
+        """The modulations of lines `top` up to `bottom` of the LR image. Lines of the last call are not made again."""
         first, before = self.made
         rows = self.features.new_empty(len(before), bottom - top, self.width, self.latent_size)
         again = before[:, max(top - first, 0) :] if top >= first else before[:, :0]
@@ -83,7 +83,7 @@ class Latents:
         return self._of_state(rows)
 
     def state(self, cell: Float[Tensor, "B 2"], scratch: Scratch) -> LMFState:
-        """The whole state, with its strengths; `cell` is the relative cell, as at first."""
+        """The whole state, with its strengths; `cell` is the relative cell that the constructor was given."""
         B, _, h, _ = self.features.shape
         rows = scratch.tensor(B, h, self.width, self.latent_size)
         strengths = self.features.new_empty(B, h, self.width, 2, self.mlp.hidden)
@@ -104,9 +104,9 @@ class Latents:
 def folded(
     last: torch.nn.Linear, decoder: Conversion, cell: Float[Tensor, "B 2"]
 ) -> tuple[Float[Tensor, "o i"], Float[Tensor, "B o"]]:
-    """Weight and biases that make `[gain, offset, known or code]` of what the latent MLP's last layer reads.
+    """The weight and biases that make `[gain, offset, known or code]` from the input of the latent MLP's last layer.
 
-    What is known at LR (`Conversion.input_at_lr`) joins the first offset later, since the gain multiplies it.
+    The part known at LR (`Conversion.input_at_lr`) joins the first offset later, because the gain multiplies it.
     """
     modulations = decoder.depth * decoder.width
     sizes = [modulations, modulations, decoder.code_dim]

@@ -1,4 +1,4 @@
-"""The direct renderer: every pixel of a grid is a query, in chunks, for any decoder. The reference for all faster paths."""
+"""The direct renderer, for any decoder: every pixel of a grid is a query. It is the reference for all faster paths."""
 
 from collections.abc import Callable
 from typing import Any
@@ -41,11 +41,11 @@ class Direct(FromStates):
 
     def render_chosen(self, state: LMFState, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
         def render(cell: Tensor, chosen: PixelMask, out: Tensor, values: ValueRange) -> None:
-            of_cell, of_images = self.decoder.at_cell(state, cell), chosen.pixels()
+            moved, masks = self.decoder.at_cell(state, cell), chosen.pixels()
             for b, flat in enumerate(out.flatten(2)):
-                one = LMFState(*(part[b : b + 1] for part in of_cell))
+                one = LMFState(*(part[b : b + 1] for part in moved))
                 query = self._query(one, lr[b : b + 1], chosen.grid)
-                wanted = of_images[b].flatten().nonzero()[:, 0]
+                wanted = masks[b].flatten().nonzero()[:, 0]
                 for pixels in wanted.split(self.budget.queries(lr[:1])):
                     flat[:, pixels] = values.apply_(query(pixels)[0].T.to(flat.dtype))
 

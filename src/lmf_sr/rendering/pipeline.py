@@ -30,7 +30,7 @@ def encode(
 
     Args:
         encoder: says how it is computed in tiles.
-        run: what runs it.
+        run: runs it.
         lr: the whole picture, normalised.
         window: any window of it.
         budget: bounds a tile.
@@ -49,7 +49,7 @@ def render(
     out: Float[Tensor, "B 3 H W"] | None = None,
     cmsr: MultiScale | None = None,
 ) -> Iterator[Band]:
-    """The pixels of a grid in bands of rows, from top to bottom; in `out`, if given."""
+    """Renders a grid in bands of rows, from top to bottom, into `out` if it is given."""
     if cmsr is None:
         return renderer.bands(encoded, grid, values, out)
     return cmsr.bands(encoded, grid, renderer, values, out)
@@ -65,7 +65,7 @@ def stream(
     budget: Budget,
     cmsr: MultiScale | None = None,
 ) -> Iterator[Float[Tensor, "B 3 n W"]]:
-    """The bands of a picture that is encoded strip by strip. Arguments as for `encode` and `render`."""
+    """Renders a picture that is encoded strip by strip. The arguments are those of `encode` and `render`."""
     size = lr.shape[-2], lr.shape[-1]
     reads = Window.read_by if cmsr is None else cmsr.reads
     for rows, read in strips(grid, size, budget.stream_positions(encoder, lr), reads):

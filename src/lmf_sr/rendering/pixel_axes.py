@@ -1,4 +1,4 @@
-"""The two axes of a regular grid: everything about a pixel that follows from its row alone, or from its column alone.
+"""The two axes of a regular grid, with everything about a pixel that follows from its row alone, or from its column alone.
 
 Along an axis every pixel has its two latents, with their relative coordinates and ensemble weights, its nearest latent, and
 its place between two pixels of the LR image. All of this is computed in float64, once per row and once per column. The
@@ -71,13 +71,13 @@ class Axis:
 
 
 def nearest_latents(grid: Grid, lr_size: tuple[int, ...]) -> tuple[Int[Tensor, " H"], Int[Tensor, " W"]]:
-    """The row of latents nearest to each row of pixels, and the column to each column."""
+    """The nearest row of latents for each row of pixels, and the nearest column for each column."""
     h, w = lr_size
     return Axis(grid.rows, h).nearest, Axis(grid.cols, w).nearest
 
 
 class PixelMask(NamedTuple):
-    """Chosen pixels of a grid: those whose nearest latent is chosen and, with `around`, the eight around each of these.
+    """Chosen pixels of a grid, those whose nearest latent is chosen and, with `around`, the eight around each of these.
 
     With `around` they include every pixel that bilinear interpolation reads at a place nearest to a chosen latent.
     """
@@ -105,11 +105,11 @@ class PixelMask(NamedTuple):
         return rows, cols
 
     def pixels(self) -> Bool[Tensor, "B H W"]:
-        """Whether each pixel is chosen."""
-        # Without waiting for the device until it has them, as CMSR asks this for every level.
+        """The mask: true for each pixel that is chosen."""
+        # The program does not wait for the device here, because CMSR asks this for every level.
         rows, cols = (at.to(self.latents.device, non_blocking=True) for at in self.latents_that_decide())
         return self.latents[:, rows].any(2)[:, :, cols].any(3)
 
     def pixel_count(self) -> int:
-        """How many pixels are chosen."""
+        """The number of chosen pixels."""
         return int(self.pixels().sum())

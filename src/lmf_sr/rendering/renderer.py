@@ -22,7 +22,7 @@ Band = tuple[slice, Float[Tensor, "B 3 n W"]]
 
 RenderChosen = Callable[[Tensor, PixelMask, Tensor, ValueRange], None]
 """(cell, chosen, out, values): renders the chosen pixels of a grid into `out`, (B, 3, H, W), rows one after the other, and
-leaves the others as they are. The cell, (B, 2), is the one that the render input is to have, whatever the state's."""
+leaves the others as they are. The render input gets this cell, (B, 2), whatever the state's is."""
 
 
 class Prepared(NamedTuple):
@@ -94,7 +94,7 @@ class Renderer(Protocol):
 
     @staticmethod
     def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
-        """Whether it can render this decoder's pixels, from features where and of what type these are."""
+        """Whether it can render this decoder's pixels from features of this type on this device."""
 
     def bands(
         self, encoded: Encoded, grid: Grid, values: ValueRange, out: Float[Tensor, "B 3 H W"] | None = None
@@ -102,10 +102,10 @@ class Renderer(Protocol):
         """Renders a grid from top to bottom, in bands of rows.
 
         Args:
-            encoded: the picture, of which `encoded.window` holds what the pixels need.
+            encoded: the picture, whose `window` holds all latents that the pixels need.
             grid: the pixels.
-            values: what to write of their RGB.
-            out: where to, if the pixels are to lie together.
+            values: the range in which they are written.
+            out: takes the pixels, if they are to lie together.
         """
 
     def prepare(
@@ -124,11 +124,11 @@ class Renderer(Protocol):
         """Renders a grid from a state for its cell.
 
         Args:
-            state: what `prepare` made.
+            state: a state that `prepare` made.
             lr: the normalised LR image, for methods with an LR skip.
             grid: the pixels.
-            out: where to; rows lie one after the other.
-            values: what to write of their RGB.
+            out: takes the pixels; rows lie one after the other.
+            values: the range in which they are written.
         """
 
     def render_chosen(self, state: Any, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:

@@ -1,7 +1,7 @@
-"""Rendering by way of states, strip by strip, so that states and pixels take little memory.
+"""Rendering from states, strip by strip, so that states and pixels take little memory.
 
-States may take eight times as much memory as features, and pixels as much again. So a grid is rendered strip by strip, a
-strip being the rows of pixels that read some number of LR positions, and a strip band by band.
+States may take eight times as much memory as features, and pixels as much again. So a grid is rendered in strips, each of
+which is the rows of pixels that read some number of LR positions, and a strip is rendered in bands.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def state_strips(
 ) -> Iterator[Strip]:
     """A grid's rows in strips, each with its state.
 
-    A state that was prepared in advance makes a single strip. `reads` says which latents the rows of a grid need.
+    A state that was prepared in advance makes a single strip. `reads` gives the latents that the rows of a grid need.
     """
     decoder, size, cell, scratch = encoded.decoder, encoded.size, encoded.cell(grid), Scratch(encoded.lr)
     prepared = encoded.prepared_state(cell)

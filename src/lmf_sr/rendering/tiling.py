@@ -1,4 +1,4 @@
-"""Large pictures, window by window: the same values as from the whole picture, in memory that does not grow with it.
+"""Large pictures are computed window by window, with the values of the whole picture, in memory that does not grow with it.
 
 An LR position takes some KB of an encoder's activations, 256 bytes of features and up to 2 KB of a state, which adds up. But
 each of these depends only on a neighbourhood:
@@ -6,10 +6,10 @@ each of these depends only on a neighbourhood:
     pixel  <--corners--  state of a window  <--decoder's halo--  features of a window  <--encoder's halo--  LR image
 
 A window grows by the halo of the step that made it, and outward to multiples of that step's `tile_multiple`, but never over
-the picture's border: there, and only there, the zeros of the convolutions are those of the whole picture. What a window's
-own edge gets wrong lies in its halo, which nothing reads. For the renderers the window then is the picture: the grid's
-coordinates are moved into its frame. The outermost latents that pixels read lie within, so no corner is clamped where the
-picture goes on.
+the picture's border, because there, and only there, the zeros of the convolutions are those of the whole picture. The values
+that a window's own edge gets wrong lie in its halo, which nothing reads. For the renderers the window is then the picture,
+and the grid's coordinates are moved into its frame. The outermost latents that pixels read lie within it, so no corner is
+clamped where the picture goes on.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ def strips(
     Args:
         grid: the rows of pixels.
         size: height and width of the LR picture, which is not divided if it has no more than `most` latents.
-        most: latents around the pixels of a strip, about.
-        reads: which latents the rows of a grid need, where they are more than those around its pixels.
+        most: about how many latents lie around the pixels of a strip.
+        reads: gives the latents that the rows of a grid need, where they are more than those around its pixels.
     """
     h, w = size
     if h * w <= most:
@@ -140,18 +140,18 @@ def encode_window(
     features = None
     for tile in tiles(window, size, halo + multiple - 1, most):
         seen = tile.grown(halo, multiple, size)
-        of_tile = tile.within(seen).crop(encode(seen.crop(lr)))
+        encoded = tile.within(seen).crop(encode(seen.crop(lr)))
         if tile == window:
-            return of_tile
+            return encoded
         if features is None:
-            features = of_tile.new_empty(len(lr), of_tile.shape[1], *window.size)
-        tile.within(window).crop(features).copy_(of_tile)
+            features = encoded.new_empty(len(lr), encoded.shape[1], *window.size)
+        tile.within(window).crop(features).copy_(encoded)
     assert features is not None
     return features
 
 
 def tiles(window: Window, size: Size, margin: int, most: int) -> Iterator[Window]:
-    """A window in tiles which, with a margin, have at most `most` positions, or few more than the margin alone."""
+    """Divides a window into tiles that, with a margin, have at most `most` positions, or few more than the margin alone."""
     rows, cols = tile_shape(window.size, size, margin, most)
     for top in range(window.top, window.bottom, rows):
         for left in range(window.left, window.right, cols):
@@ -159,7 +159,7 @@ def tiles(window: Window, size: Size, margin: int, most: int) -> Iterator[Window
 
 
 def tile_shape(window: Size, size: Size, margin: int, most: int) -> Size:
-    """Rows and columns of the tiles that overlap least."""
+    """The rows and columns of a tile, chosen so that tiles overlap least."""
     (n, m), (h, w) = window, size
     best, least = (max(margin, 1), max(margin, 1)), inf  # what remains where nothing fits
     for down in range(1, n + 1):

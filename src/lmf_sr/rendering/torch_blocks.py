@@ -23,7 +23,7 @@ LONGEST_RUN = 32  # pixels
 
 
 class Rendering:
-    """A decoder's render MLP, ready for any pixels of a picture: as `cpu.Rendering`."""
+    """A decoder's render MLP, ready for any pixels of a picture, as `cpu.Rendering` is."""
 
     def __init__(self, decoder: Conversion, lr: Float[Tensor, "B 3 h w"], tile: int) -> None:
         """`tile` bounds the bytes of a hidden layer of the blocks that are rendered together."""
@@ -45,11 +45,11 @@ class Rendering:
         for image in range(len(out)):
             for row_runs in runs(rows.corners.at, decides and decides[0]):
                 for col_runs in runs(cols.corners.at, decides and decides[1]):
-                    of_block = torch.ones(len(row_runs), len(col_runs), dtype=torch.bool)
+                    wanted = torch.ones(len(row_runs), len(col_runs), dtype=torch.bool)
                     if pixels is not None:
-                        of_block = pixels[image, row_runs[:, 0]][:, col_runs[:, 0]]
+                        wanted = pixels[image, row_runs[:, 0]][:, col_runs[:, 0]]
                     blocks = max(self.pixels_at_once // (row_runs.shape[1] * col_runs.shape[1]), 1)
-                    for tile in of_block.nonzero().split(blocks):
+                    for tile in wanted.nonzero().split(blocks):
                         r, c = row_runs[tile[:, 0]], col_runs[tile[:, 1]]
                         rgb = self.blocks(latents[image], cell[image], rows, cols, r, c)
                         if self.decoder.lr_skip:
@@ -107,7 +107,7 @@ class Rendering:
 
 
 def runs(at: Int[Tensor, "N 2"], decides: Int[Tensor, "N k"] | None = None) -> Iterator[Int[Tensor, "n a"]]:
-    """The pixels of an axis in runs, runs of the same length together.
+    """Divides the pixels of an axis into runs, and yields runs of the same length together.
 
     With `decides`, the same latents also decide about all pixels of a run (`PixelMask.latents_that_decide`).
     """

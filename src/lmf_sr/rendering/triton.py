@@ -1,4 +1,4 @@
-"""The Triton renderer: a whole grid in one GPU kernel, for the LMF conversions. (`triton_kernel.py` is the kernel.)
+"""The Triton renderer, which renders a whole grid of an LMF conversion in one GPU kernel (`triton_kernel.py`).
 
 Along each axis of a regular grid the pixels between the same two latents are neighbours: the axis falls into *runs*, and
 the plane into blocks, a run of rows by a run of columns. Long runs are cut so that a block fills one tile of the kernel.
@@ -97,15 +97,15 @@ def launch(
     """Runs the kernel.
 
     Args:
-        decoder: one that `Triton` supports.
-        latents: the rows of a state.
+        decoder: a conversion that `Triton` supports.
+        latents: the modulations of a state.
         cell: the relative cell of each image.
         lr: the normalised LR image, for methods with an LR skip.
         grid: the pixels.
-        out: where to; rows lie one after the other.
-        values: what to write of their RGB.
-        wanted: which pixels to write; all, if not given.
-        shift: what is added to the first layer's product.
+        out: takes the pixels; rows lie one after the other.
+        values: the range in which they are written.
+        wanted: the pixels to write; None for all.
+        shift: is added to the first layer's product.
     """
     from lmf_sr.rendering.triton_kernel import render_blocks
 
@@ -153,7 +153,7 @@ class Blocks(NamedTuple):
     tile: int
 
 
-@lru_cache(maxsize=256)  # a picture with CMSR has as many as it has levels in all its bands
+@lru_cache(maxsize=256)  # with CMSR a picture has a grid for each level of each band
 def blocks_of(rows: bytes, cols: bytes, lr_size: tuple[int, int], device: torch.device) -> Blocks:
     """The blocks of a grid, whose rows and columns are given as the bytes of their float64 coordinates."""
     axes = [
@@ -166,8 +166,8 @@ def blocks_of(rows: bytes, cols: bytes, lr_size: tuple[int, int], device: torch.
 
 
 def block_shape(tall: int, wide: int) -> tuple[int, int, int]:
-    """How to cut the `tall` x `wide` pixels between four latents: the tile, and the rows and columns of a block, with the
-    least padding."""
+    """The tile, and the rows and columns of a block, that cut the `tall` x `wide` pixels between four latents with the least
+    padding."""
 
     def padded(shape: tuple[int, int, int]) -> int:
         tile, rows, cols = shape
@@ -178,15 +178,15 @@ def block_shape(tall: int, wide: int) -> tuple[int, int, int]:
 
 
 def longest_run(at: Int[Tensor, "n 2"]) -> int:
-    """The most pixels between two latents; where there are none (all pixels beyond the border), the longest run."""
-    # Both latents have one number, or one the next: the sum tells which, and is faster found to change than the pair.
+    """The most pixels between two latents; where all pixels lie beyond the border, the longest run."""
+    # The two latents are one, or neighbours. Their sum tells which, and changes of it are found faster than of the pair.
     sums, lengths = torch.unique_consecutive(at.sum(-1), return_counts=True)
     inner = lengths[sums % 2 == 1]
     return int((inner if len(inner) else lengths).max())
 
 
 def runs(at: Int[Tensor, "n 2"], most: int) -> Int[Tensor, "4 R"]:
-    """The runs of an axis, cut to `most` pixels: first pixel, last + 1, low latent, high latent."""
+    """The runs of an axis, cut to `most` pixels, as rows of first pixel, last + 1, low latent, high latent."""
     pixel = torch.arange(len(at))
     changes = torch.cat([torch.tensor([True]), (at[1:] != at[:-1]).any(-1)])
     origin = (pixel * changes).cummax(0).values  # first pixel of each pixel's run

@@ -1,4 +1,4 @@
-"""The fused renderer's GPU kernel: latents in, pixels out, nothing in between. (`triton.py` is its host side.)
+"""The Triton renderer's GPU kernel: latents in, pixels out, nothing in between. (`triton.py` is its host side.)
 
                  latent ──── latent ────       A *block* is a patch of output pixels with the same four latents around
                    │ o o o o o │               it, at most TILE of them. One warp renders STRIP neighbouring blocks, one
@@ -12,14 +12,14 @@ For each of the four corners t, with y living in registers from the first layer 
 
 and then, once per pixel, rgb = W_L mean + b_L, plus the bilinear LR image where the method has it.
 
-Where only some pixels are wanted (CMSR), a block without any does none of the hidden layers; one with some does all its
-pixels and writes those.
+Where only some pixels are wanted (CMSR), a block without any of them skips the hidden layers. A block with some computes all
+its pixels and writes those that are wanted.
 
 *Arithmetic.* The products W_l y run on the tensor cores, whose float16 result tiles are laid out as their next operands:
 between two layers nothing leaves a thread's registers. float16 carries 11 bits, so where the latents are float32 (SPLIT)
 both operands are split into two halves, x = high + low, and x y = high high + high low + low high: 22 bits, the missing
 low low being 2^-22 of the product. The sums, gains, offsets and weights are float32 throughout. Latents in a 16-bit type
-take the single product. Hidden values must stay below 65504, the largest float16; where SPLIT, beyond it a pixel is NaN.
+take the single product. Hidden values must stay below 65504, the largest float16. Where SPLIT, a pixel beyond it is NaN.
 
 *Counts,* for N pixels, depth L, D = 16, R inputs (2; LM-LTE: D) and C values per latent. Memory: every latent is read from
 DRAM once (the four blocks around it find it in cache) and 3 N values are written once. Arithmetic: the products take
@@ -39,7 +39,7 @@ import triton
 import triton.language as tl
 
 D = tl.constexpr(16)  # width of the render MLP
-# One compilation serves all of them, and any window of a picture.
+# One compilation serves all sizes, and any window of a picture.
 SIZES = ["n_row_runs", "n_col_runs", "h", "w", "H", "W", "image_size", "plane_size"]
 
 
@@ -53,7 +53,7 @@ def render_blocks(
     weights,  # [W_0, ..., W_L, b_L], row-major one after the other
     phase,  # (B, D/2) if WAVES
     shift,  # (B, D), added to W_0 input, or None
-    wanted,  # (B, H, W), whether each pixel is; None for all
+    wanted,  # (B, H, W), true for each pixel to write; None for all
     row_runs,  # (4, n_row_runs): first pixel, last + 1, low latent, high latent
     row_pixels,  # (6, H): rel to low, to high, weight of low, of high; LR pixel above, share of the next
     col_runs,  # likewise
@@ -67,7 +67,7 @@ def render_blocks(
     W,
     image_size,  # of `out`
     plane_size,
-    # what is written of a value, as in `value_range.py`
+    # the range in which a value is written, as in `value_range.py`
     gain,
     offset,
     low,
@@ -166,9 +166,9 @@ def render_blocks(
             W_c = tl.load(last + c * D + channel).to(tl.float32)
             value = tl.reduce(mean * W_c[None, :], 1, add) + tl.load(last + 3 * D + c).to(tl.float32)
             if SKIP:
-                of_lr = lr + (b * 3 + c).to(tl.int64) * h * w
-                upper = between(of_lr + top * w, left, right, across, inside)
-                lower = between(of_lr + bottom * w, left, right, across, inside)
+                lr_plane = lr + (b * 3 + c).to(tl.int64) * h * w
+                upper = between(lr_plane + top * w, left, right, across, inside)
+                lower = between(lr_plane + bottom * w, left, right, across, inside)
                 value += upper + down * (lower - upper)
             value = tl.maximum(gain * value + offset, low, propagate_nan=tl.PropagateNan.ALL)
             value = tl.minimum(value, high, propagate_nan=tl.PropagateNan.ALL)

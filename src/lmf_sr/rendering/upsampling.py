@@ -26,9 +26,9 @@ def upsample(
     """Reads a picture on the grid `source` bilinearly at the pixels of `target`, clamped at the border of `source`.
 
     Args:
-        out: where to; contiguous along a row.
-        needed: which pixels of `target`, the others being left as they are. All, if not given.
-        values: what to write of the picture's.
+        out: takes the pixels; contiguous along a row.
+        needed: the pixels of `target` to write, the others being left as they are; None for all.
+        values: the range in which they are written.
     """
     rows = Axis(_relative_to(source.rows, source.cell[0], target.rows), len(source.rows))
     cols = Axis(_relative_to(source.cols, source.cell[1], target.cols), len(source.cols))
@@ -37,12 +37,12 @@ def upsample(
         bindings.upsample(picture, grid_axis(rows), grid_axis(cols), pixels, out, written=values)
     else:
         rgb = values.apply_(between_pixels(between_pixels(picture, rows.lr, axis=-2), cols.lr, axis=-1))
-        # All pixels, since counting the needed ones would make a GPU wait.
+        # All pixels are made, because counting the needed ones would make a GPU wait.
         out.copy_(rgb if needed is None else torch.where(needed.pixels()[:, None], rgb, out))
 
 
 def between_pixels(picture: Float[Tensor, "B C h w"], at: LerpAxis, axis: int) -> Float[Tensor, "B C H W"]:
-    """A picture read between its rows, or its columns."""
+    """Reads a picture between its rows, or between its columns."""
     pixels = (pixel.to(picture.device, non_blocking=True) for pixel in (at.low, at.high))
     low, high = (picture.index_select(axis, pixel) for pixel in pixels)
     share = at.share.to(picture, non_blocking=True)
@@ -50,6 +50,6 @@ def between_pixels(picture: Float[Tensor, "B C h w"], at: LerpAxis, axis: int) -
 
 
 def _relative_to(axis: Float[Tensor, " n"], cell: float, p: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
-    """Coordinates `p` of the image plane, where the pixels `axis`, of size `cell`, alone cover [-1, 1]."""
+    """Coordinates `p` of the image plane, in a frame in which the pixels `axis`, of size `cell`, cover [-1, 1]."""
     begin, end = float(axis[0]) - cell / 2, float(axis[-1]) + cell / 2
     return (2 * p - begin - end) / (end - begin)
