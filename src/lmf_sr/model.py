@@ -20,7 +20,7 @@ from lmf_sr.decoders.base import Decoder
 from lmf_sr.encoders import compiled
 from lmf_sr.encoders.base import Encoder
 from lmf_sr.errors import InputError
-from lmf_sr.geometry import Grid, Region, clip_cell, coordinates_on, sample_bilinear
+from lmf_sr.geometry import Grid, Region, Size, sample_bilinear
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.normalisation import normalise
 from lmf_sr.rendering import pipeline
@@ -32,9 +32,9 @@ from lmf_sr.rendering.value_range import PIXELS, UNCLAMPED
 
 
 class Model(nn.Module):
-    """Computes on normalised tensors; differentiable.
+    """An encoder and a decoder, which computes on normalised tensors and is differentiable.
 
-    `config` is what `lmf_sr.build` needs to make the same architecture again.
+    `lmf_sr.build(**model.config)` makes the same architecture again.
     """
 
     def __init__(self, encoder: Encoder, decoder: Decoder, config: dict[str, Any]) -> None:
@@ -54,8 +54,8 @@ class Model(nn.Module):
         Args:
             lr: LR image, RGB in [-1, 1].
             coords: (row, column) in [-1, 1].
-            cell: size of the output pixel at each point, or one for all; taken as it is (`geometry.clip_cell` is for
-                test time). LMF decoders use the first query's cell of each image.
+            cell: size of the output pixel at each point, or one for all. It is taken as it is, because
+                `geometry.clip_cell` is for test time. LMF decoders use the first query's cell of each image.
 
         Returns:
             Normalised, unclamped RGB.
@@ -72,10 +72,10 @@ class Model(nn.Module):
 
         Args:
             image: floats, (3, h, w) or (B, 3, h, w).
-            budget: what encoding and rendering may hold at once, beyond the features of the picture.
+            budget: bounds the memory of encoding and rendering, beyond the features of the picture.
 
         Raises:
-            InputError: anything else.
+            InputError: an image of another shape or type.
         """
         lr = self._normalised(image)
         window = Window.whole((lr.shape[-2], lr.shape[-1]))
@@ -94,9 +94,9 @@ class Model(nn.Module):
     ) -> Iterator[Float[Tensor, "B 3 n W"]]:
         """The pixels of `encode(image).render(height, width)`, as bands of rows from top to bottom.
 
-        Memory grows with neither the height of the picture nor the size of the rendering: the LR picture is held, and the
-        features, the state and the pixels of some of its rows. That holds for encoders that state a `receptive_halo`.
-        Arguments as for `encode` and `ContinuousImage.render`.
+        Memory grows with neither the height of the picture nor the size of the rendering. Held are the LR picture, and the
+        features, the state and the pixels of some of its rows. That is so for encoders that state a `receptive_halo`.
+        The arguments are those of `encode` and `ContinuousImage.render`.
         """
         lr, grid, values = self._normalised(image), Grid.over(height, width), PIXELS if clamp else UNCLAMPED
         yield from pipeline.stream(self.encoder, self.features, self.decoder, lr, grid, values, budget, cmsr)
@@ -110,10 +110,10 @@ class Model(nn.Module):
         return normalise(image.to(first.device, first.dtype).reshape(-1, *image.shape[-3:]))
 
     def features(self, lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B C h w"]:
-        """The encoder's output: compiled where that can be (`encoders/compiled.py`).
+        """The encoder's output, by the compiled encoder where that can be (`encoders/compiled.py`).
 
-        In training on a CPU, and anywhere in half precision, convolutions run channels-last: up to 1.3x faster, rounded
-        coarser.
+        In training on a CPU, and in half precision anywhere, convolutions run channels-last, which is up to 1.3 times as
+        fast and rounds more coarsely.
         """
         if compiled.supports(self.encoder, lr):
             return compiled.encode(self.encoder, lr)
@@ -132,7 +132,7 @@ class Model(nn.Module):
 
 
 class ContinuousImage:
-    """An encoded picture: any size, any window, any points, any number of times. Made by `Model.encode`.
+    """An encoded picture, which `Model.encode` makes: it is rendered at any size, window or points, any number of times.
 
     >>> import lmf_sr, torch
     >>> model = lmf_sr.build(encoder="edsr-baseline", decoder="lm-liif")
@@ -147,16 +147,16 @@ class ContinuousImage:
         self.model, self.encoded, self.budget = model, encoded, budget
 
     @property
-    def size(self) -> tuple[int, int]:
+    def size(self) -> Size:
         """Height and width of the LR picture."""
         return self.encoded.size
 
     @torch.inference_mode()
     def prepared(self, height: int, width: int) -> ContinuousImage:
-        """Prepares a state in advance, for many windows or points of the picture at one scale.
+        """The same picture with the state of a rendering at `height` x `width`, for many windows or points at one scale.
 
-        The state is that of a rendering at `height` x `width`. It serves windows and points at that scale, or, beyond scale
-        4, at any scale beyond 4 of the same aspect. At other scales it is not used. It takes up to 2 KB per LR position.
+        The state serves windows and points at that scale or, if it is beyond 4, at any scale beyond 4 of the same aspect. At
+        other scales it is not used. It takes up to 2 KB per LR position.
         """
         cell = self.encoded.cell(Grid.over(height, width))
         prepared = Prepared(cell, self.encoded.state(cell))
@@ -206,20 +206,12 @@ class ContinuousImage:
         cell: Float[Tensor, "B #Q 2"] | Float[Tensor, "2"],
         clamp: bool = True,
     ) -> Float[Tensor, "B Q 3"]:
-        """RGB in [0, 1] at any number of points (row, column) in [-1, 1], for output pixels of size `cell`; in chunks."""
-        decoder, lr = self.model.decoder, self.encoded.lr
-        if coords.shape[0] != lr.shape[0]:
-            raise InputError(f"coords are for {coords.shape[0]} pictures, but {lr.shape[0]} were encoded")
-        cell, coords = cell.to(lr), coordinates_on(coords, lr.device)
-        state = self.encoded.state(clip_cell(cell if cell.ndim == 3 else cell.expand(len(lr), 1, 2), self.size))
-        out = lr.new_empty(*coords.shape[:2], 3)
-        count = self.budget.queries(lr)
-        for start in range(0, coords.shape[1], count):
-            chunk = slice(start, start + count)
-            out[:, chunk] = decoder.query(decoder.of_queries(state, chunk), coords[:, chunk])
-            if decoder.lr_skip:
-                out[:, chunk] += sample_bilinear(lr, coords[:, chunk])
-        return (PIXELS if clamp else UNCLAMPED).apply_(out)
+        """RGB in [0, 1] at any number of points (row, column) in [-1, 1], for output pixels of size `cell`."""
+        images = len(self.encoded.lr)
+        if len(coords) != images:
+            raise InputError(f"coords are for {len(coords)} pictures, but {images} were encoded")
+        cell = cell if cell.ndim == 3 else cell.expand(images, 1, 2)
+        return pipeline.sample(self.encoded, coords, cell, PIXELS if clamp else UNCLAMPED, self.budget)
 
     @torch.inference_mode()
     def intensity(self, height: int, width: int) -> Float[Tensor, "B h w"]:

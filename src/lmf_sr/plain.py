@@ -1,9 +1,9 @@
 """The plain form of each decoder: the equations as the papers state them, with nothing shared and nothing factored.
 
-`plain_form(decoder)` shares the decoder's parameters and keeps its contract (`prepare`, `query`, `lr_skip`). It is what
-the papers count and time: the whole MLP at each of the four corners of every pixel, in PyTorch's own layers. Here it is the
-oracle of the tests and the "plain" row of the tables; everything else runs the factored forms, which give the same pixels
-for less work.
+`plain_form(decoder)` shares the decoder's parameters and keeps its contract (`prepare`, `query`, `lr_skip`). It runs the
+whole MLP at each of the four corners of every pixel, in PyTorch's own layers, which is the form that the papers count
+and time. Here it is the oracle of the tests and the "plain" row of the tables. Everything else runs the factored forms,
+which give the same pixels for less work.
 """
 
 from functools import singledispatch

@@ -7,7 +7,7 @@
 
 PyTorch multiplies as the definition says, and makes several fresh pictures of features for each convolution, which a system
 may take longer to clear than to fill. Here a few are reused, in which a position's channels are side by side. There is no
-gradient: this is for inference.
+gradient, because this is for inference.
 """
 
 from typing import TypeGuard
@@ -22,7 +22,7 @@ from lmf_sr.encoders.rlfn import RLFN, SLOPE, blocks_of
 from lmf_sr.kernels.bindings import LANES, Layer, convolve, why_not_compiled
 from lmf_sr.kernels.winograd import transformed
 
-WIDEST = 128  # channels; the weights of more take longer to transform than small pictures to encode
+WIDEST = 128  # channels; the weights of a wider encoder take longer to transform than a small picture to encode
 
 
 def covers(encoder: Encoder) -> TypeGuard[EDSR | RLFN]:
@@ -83,6 +83,6 @@ def _rlfn(encoder: RLFN, first: Float[Tensor, "B h w C"]) -> Float[Tensor, "B h 
 
 
 def _layer(convolution: nn.Conv2d, m: int) -> Layer:
-    """The convolution as F(m x m, 3x3) takes it."""
+    """The convolution in the form that F(m x m, 3x3) takes."""
     assert convolution.bias is not None
     return Layer(transformed(convolution.weight, m), convolution.bias)

@@ -29,8 +29,8 @@ from torch import Tensor
 from lmf_sr.geometry import tie_margin
 from lmf_sr.kernels.compilation import Unavailable, library_path
 
-LANES = 16  # floats of a vector: numbers of channels are multiples of it, and it is the render MLP's width
-MAX_LAYERS = 2  # after the convolution, of a latent MLP
+LANES = 16  # floats in a vector; numbers of channels are multiples of it, and it is the render MLP's width
+MAX_LAYERS = 2  # of a latent MLP, after its convolution
 
 
 # Arguments
@@ -45,7 +45,7 @@ class GridAxis(NamedTuple):
 
 
 class GridPixels(NamedTuple):
-    """The pixels of a grid to make: all, or those whose nearest latent is `chosen` and, if `around`, those next to them."""
+    """The pixels of a grid to make: all, or those whose nearest latent is `chosen` and, with `around`, their neighbours."""
 
     rows: GridAxis
     cols: GridAxis
@@ -79,9 +79,9 @@ class LatentMLP:
     waves: the number of amplitudes in `[coef, g] <- coef * cos(pi [g, g - 1/2])` after the convolution; 0 for relu.
     layers: the one or two linear layers after the convolution.
     modulations: the number of gains, which is that of offsets.
-    known: whether the row ends with what `offset_0 += gain_0 * known` adds.
+    known: whether a row ends with the `known` of `offset_0 += gain_0 * known`.
     hidden: the number of the render MLP's hidden layers.
-    bias: of these, one after the other.
+    bias: the biases of these layers, one after the other.
     """
 
     convolution: Layer
@@ -95,7 +95,7 @@ class LatentMLP:
 
 @dataclass(frozen=True, kw_only=True)
 class RenderMLP:
-    """A render MLP of `depth` hidden layers, its matrices by columns.
+    """A render MLP of `depth` hidden layers. Its matrices are stored by columns.
 
     first: the first layer, on rel (two columns) or on waves (16).
     hidden: the other hidden layers, one below the other; None if there are none.
@@ -125,8 +125,8 @@ def convolve(
 
     Args:
         layer: the convolution, transformed for tiles of either size.
-        out: in one layout with the residual, in which a position's channels are side by side.
-        slope: of the leaky relu: 0 for relu, 1 for none.
+        out: has the residual's layout, in which a position's channels are side by side.
+        slope: the slope of the leaky relu, 0 for relu, 1 for none.
         pointwise: a 1x1 convolution to end with, as wide as its input.
     """
     kept: list[Tensor] = []
@@ -199,10 +199,10 @@ def render(
 
     Args:
         latents: gains, offsets and perhaps coef and freq of each latent of a window, from which the axes count.
-        out: where to; contiguous along a row.
+        out: takes the pixels; contiguous along a row.
         lr: the LR image to add, read bilinearly.
         phases: `[phase, phase - 1/2]` where the render MLP is fed waves.
-        shift: added to the first layer's product.
+        shift: is added to the first layer's product.
     """
     kept: list[Tensor] = []
     rows = _contiguous_lines(latents, kept)
@@ -241,8 +241,8 @@ def upsample(
 
     Args:
         rows: the grid's rows over the lines of the picture; `cols` its columns.
-        pixels: which pixels to make, by the latents they are over.
-        out: where to; contiguous along a row.
+        pixels: the pixels to make, chosen by the latents they are over.
+        out: takes the pixels; contiguous along a row.
     """
     kept: list[Tensor] = []
     source = _contiguous_lines(picture, kept)
@@ -271,7 +271,7 @@ def compiled_from() -> Path:
 
 
 def why_not_compiled() -> str | None:
-    """Why there is no compiled library, in a few words; None if there is one. Builds it if need be."""
+    """The reason, in a few words, why there is no compiled library; None if there is one. Builds it if need be."""
     found = _library_or_reason()
     return found if isinstance(found, str) else None
 
@@ -384,7 +384,7 @@ STRUCTURES: dict[str, type[Structure]] = {
     "lmf_upsample_job": _CUpsampleJob,
 }
 
-# From tensors to structures. `kept` gets the tensors that C points into, which are to live as long as the job.
+# From tensors to structures. The tensors that C points into are appended to `kept`, so that they live as long as the job.
 
 
 def _pointer(values: Tensor | None, kept: list[Tensor], dtype: torch.dtype = torch.float32) -> int | None:
@@ -447,7 +447,7 @@ def _library_or_reason() -> ctypes.CDLL | str:
 
 
 Layout = dict[tuple[str, str], tuple[int, int]]
-"""Offset and size of each field of each structure; of a structure itself under the field ""."""
+"""Offset and size of each field of each structure, and of the structure itself under the field ""."""
 
 
 def layout_in_c(library: ctypes.CDLL) -> Layout:
@@ -473,7 +473,7 @@ def layout_in_python() -> Layout:
 
 
 def check_layout(in_c: Layout) -> None:
-    """Raises Unavailable where C and Python differ, which they do only if one was changed without the other."""
+    """Raises Unavailable where C and Python differ, which happens only if one was changed without the other."""
     in_python = layout_in_python()
     for place in sorted(in_c.keys() | in_python.keys()):
         if in_c.get(place) != in_python.get(place):

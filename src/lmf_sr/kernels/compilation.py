@@ -1,6 +1,6 @@
 """Finds or builds the compiled code for CPUs, whose C lies beside this file.
 
-A wheel for x86-64 Linux brings the library in two variants, in `built/`, of which the CPU decides:
+A wheel for x86-64 Linux brings the library in two variants, in `built/`. The CPU decides which is loaded:
 
     avx512    x86-64-v4: Intel since Skylake-SP, AMD since Zen 4
     avx2      x86-64-v3: Intel since Haswell, AMD since Zen
@@ -24,20 +24,20 @@ from pathlib import Path
 SOURCES = Path(__file__).parent
 BUILT = SOURCES / "built"
 VARIANTS = {"AVX512": ("avx512", "x86-64-v4"), "AVX2": ("avx2", "x86-64-v3")}
-"""Name and `-march` of each variant, by what `torch.backends.cpu.get_cpu_capability()` says of the CPU."""
+"""Name and `-march` of each variant, by the answer of `torch.backends.cpu.get_cpu_capability()`."""
 FLAGS = ("-std=gnu11", "-O3", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi")
 TIMEOUT_S = 120
 
 
 class Unavailable(Exception):  # noqa: N818
-    """Why there is no compiled library, in a few words."""
+    """There is no compiled library; the message is the reason, in a few words."""
 
 
 def library_path(cpu_capability: str) -> Path:
     """The file of the library: the wheel's variant for the CPU, or one that is built if need be.
 
     Args:
-        cpu_capability: what PyTorch says of the CPU.
+        cpu_capability: the answer of `torch.backends.cpu.get_cpu_capability()`.
 
     Raises:
         Unavailable: if there is no compiler or it fails.
@@ -80,7 +80,7 @@ def compiler_command() -> list[str]:
 
 
 def run(command: list[str]) -> bytes:
-    """Runs the compiler and returns what it printed. Raises Unavailable if there is none or it fails."""
+    """Runs the compiler and returns its output. Raises Unavailable if there is none or it fails."""
     try:
         return subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S).stdout
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""3x3 kernels as Winograd's F(m x m, 3x3) takes them (`winograd.h`): G k G^T, (m + 2)^2 points for 9 weights.
+"""3x3 kernels in the form that Winograd's F(m x m, 3x3) takes (`winograd.h`): G k G^T, (m + 2)^2 points for 9 weights.
 
 G evaluates a kernel, read as a polynomial of degree 2, at m + 1 points and at infinity (its highest coefficient), and
 divides each value by the product of the point's distances from the other points:
@@ -6,7 +6,7 @@ divides each value by the product of the point's distances from the other points
     m = 2    0, 1, -1
     m = 4    0, 3/4, -3/4, 3/2, -3/2
 
-Points near 1 keep the values, and so the rounding errors, of one size: the usual 0, +-1, +-2 have twice the error.
+Points near 1 keep the values, and so the rounding errors, of one size. The usual 0, +-1, +-2 have twice the error.
 """
 
 import math

@@ -15,11 +15,11 @@ and, where the first layer is linear in the code (LM-LIIF, LM-CiaoSR), W_0 [code
 W_cell cell, whose first and last terms join offset_0: at HR the first layer sees only `rel` (`LinearFirst`). The weights of
 the ensemble sum to 1, so the last layer runs once per pixel, after it. (`plain.py` has the literal form.)
 
-Options take parts of this away, to see what they are worth: alpha or beta (`modulation`), the local ensemble (`ensemble`;
-without it a query sees the nearest latent only), and the compression of the code (`code_dim` None: the render MLP is fed the
-base method's own code, and the latent MLP makes modulations alone).
+Options take parts of this away, to see what they are worth: alpha or beta (`modulation`), the local ensemble
+(`ensemble`; without it a query sees only the nearest latent), and the compression of the code. (With `code_dim` None the
+render MLP is fed the base method's own code, and the latent MLP makes modulations alone.)
 
-A conversion says what its latent MLP reads (`latents`) and what its render MLP is fed (`render_input`); nothing else.
+A conversion defines the input of its latent MLP (`latents`) and that of its render MLP (`render_input`), and nothing else.
 """
 
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ class RenderOptions:
             raise ValueError(f"there is no modulation {self.modulation!r}; choose one of {', '.join(MODULATIONS)}")
 
 
-KERNEL_WIDTH = 16  # of a render MLP that the compiled and the GPU renderer know, and of its waves
+KERNEL_WIDTH = 16  # width, and waves, of the render MLPs that the compiled and the GPU renderer know
 
 
 class Conversion(Decoder):
@@ -96,7 +96,7 @@ class Conversion(Decoder):
         latent_dim: size of the latent MLP's input.
         own_code_dim: size of the code without compression.
         input_dim: size of the render MLP's input.
-        options: what all conversions share.
+        options: the options that all conversions share.
     """
 
     is_conversion = True
@@ -118,8 +118,10 @@ class Conversion(Decoder):
     # The methods that a conversion defines
 
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
-        """`[alpha, beta, code]` at every LR position, for the relative cell of each image: the latent MLP's output, followed
-        by the code where that is not compressed."""
+        """`[alpha, beta, code]` at every LR position, for the relative cell of each image.
+
+        That is the latent MLP's output, followed by the code where it is not compressed.
+        """
         raise NotImplementedError
 
     def render_input(
@@ -133,7 +135,7 @@ class Conversion(Decoder):
     def input_at_lr(
         self, code: Float[Tensor, "B h w K"], cell: Float[Tensor, "B 2"]
     ) -> tuple[Float[Tensor, "B h w D"] | None, Float[Tensor, "B h w k"]]:
-        """Splits the code's work: the part of `W_0 y_0` known at LR (None if there is none), and the code left for HR."""
+        """The part of `W_0 y_0` that is known at LR (None if there is none), and the code that is left for HR."""
         return None, code
 
     def input_at_hr(
@@ -185,7 +187,7 @@ class Conversion(Decoder):
     # The two steps
 
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> LMFState:
-        """Makes the modulations. All queries of an image share one cell: the first is taken, as in the authors' code."""
+        """Makes the modulations. All queries of an image share one cell, the first, as in the authors' code."""
         cell = relative_cell(cell[:, 0], features.shape[-2:])
         return self.fold(self.latents(features, cell), cell)
 
@@ -209,7 +211,7 @@ class Conversion(Decoder):
     def parts(
         self, latents: Float[Tensor, "*N O"]
     ) -> tuple[Float[Tensor, "*N M"], Float[Tensor, "*N M"], Float[Tensor, "*N K"]]:
-        """alpha, beta and code; zeros for what is not modulated."""
+        """alpha, beta and code, with zeros where there is no such modulation."""
         made = MODULATIONS[self.modulation]
         *modulations, code = latents.split([self.depth * self.width] * len(made) + [self.code_dim], dim=-1)
         found = dict(zip(made, modulations, strict=True))
@@ -217,8 +219,11 @@ class Conversion(Decoder):
         return found.get("scale", none), found.get("shift", none), code
 
     def at_cell(self, state: LMFState, cell: Float[Tensor, "B 2"]) -> LMFState:
-        """The state with the same modulations and another cell in the render input: what CMSR's coarser grids are rendered
-        from, and `prepare` at that cell but for its latent MLP."""
+        """The state with the same modulations and another cell in the render input.
+
+        CMSR renders its coarser grids from it. It is `prepare` at that cell, but with the latent MLP's output for the
+        state's own cell.
+        """
         cell = relative_cell(cell, state.modulations.shape[1:3])
         shift = self.shift_to(state, cell)
         if shift is None:
@@ -252,7 +257,7 @@ class Conversion(Decoder):
     def split_modulations(
         self, modulations: Float[Tensor, "*N C"]
     ) -> tuple[Float[Tensor, "*N L D"], Float[Tensor, "*N L D"], Float[Tensor, "*N k"]]:
-        """A state's modulations as gain, offset and code."""
+        """Splits a state's modulations into gain, offset and code."""
         size = 2 * self.depth * self.width
         gain, offset = modulations[..., :size].unflatten(-1, (2, self.depth, self.width)).unbind(-3)
         return gain, offset, modulations[..., size:]

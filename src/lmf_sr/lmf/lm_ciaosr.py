@@ -3,10 +3,10 @@
     latent MLP input     z (320), attended at every LR position
     render MLP input     [z_c, rel],     z_c the compressed code (32)
 
-with L = 8 hidden layers; the bilinear LR image is added. The attention is CiaoSR's, with the query q = MLP(U(F)) (256) and
-four keys cut out of U(F) (576): read as a block of 3 x 3 x 64, the corner (i, j) in {-1, 1}^2 takes the 2 x 2 x 64 that
-starts at row (j+1)/2 and column (i+1)/2. (U(F) is not laid out so: a quirk, kept for the published weights.) The value is
-the key followed by N(F), and rel = (-i/h, -j/w).
+with L = 8 hidden layers; the bilinear LR image is added. The attention is CiaoSR's, with the query q = MLP(U(F)) (256)
+and four keys cut out of U(F) (576). For this U(F) is read as a block of 3 x 3 x 64, of which the corner (i, j) in {-1, 1}^2
+takes the 2 x 2 x 64 that starts at row (j+1)/2 and column (i+1)/2. (U(F) is not laid out that way. The quirk is
+kept for the published weights.) The value is the key followed by N(F), and rel = (-i/h, -j/w).
 """
 
 import torch

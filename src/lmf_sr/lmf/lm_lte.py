@@ -60,9 +60,9 @@ class LMLTE(Conversion):
         return torch.cat([coef, pair_sums(freq)]).flatten(1), torch.cat(biases, dim=1)
 
     def latents(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B 2"]) -> Float[Tensor, "B h w O"]:
-        of_position = waves(self.coef, self.freq, features)
-        made = self.latent_mlp(fourier(of_position, features.new_ones(2), self.phase(cell)[:, None, None]))
-        return self.with_code(made, of_position)
+        coefficients = waves(self.coef, self.freq, features)
+        made = self.latent_mlp(fourier(coefficients, features.new_ones(2), self.phase(cell)[:, None, None]))
+        return self.with_code(made, coefficients)
 
     def render_input(
         self, code: Float[Tensor, "*N K"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]

@@ -3,7 +3,8 @@
     LR picture  --tiles-->  features  --strips-->  states  --bands-->  pixels
 
 `render` gives the bands of an encoded picture. `stream` also encodes strip by strip, so that neither the features of the
-whole picture nor its pixels are ever held. Both give the pixels that one piece would give (`tiling.py` says why).
+whole picture nor its pixels are ever held. Both give the pixels that one piece would give (`tiling.py` says why). `sample`
+gives single points, which have no grid to exploit.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from lmf_sr.decoders.base import Decoder
 from lmf_sr.encoders.base import Encoder
-from lmf_sr.geometry import Grid
+from lmf_sr.geometry import Grid, clip_cell, coordinates_on, sample_bilinear
 from lmf_sr.rendering.budget import Budget
 from lmf_sr.rendering.choice import AUTO, choose
 from lmf_sr.rendering.renderer import Band, Encoded, MultiScale, Renderer
@@ -74,3 +75,23 @@ def stream(
         renderer = choose(AUTO, decoder, encoded.features, budget)
         for _, rgb in render(encoded, grid.band(rows.start, rows.stop), renderer, values, cmsr=cmsr):
             yield rgb
+
+
+def sample(
+    encoded: Encoded,
+    coords: Float[Tensor, "B Q 2"],
+    cell: Float[Tensor, "B #Q 2"],
+    values: ValueRange,
+    budget: Budget,
+) -> Float[Tensor, "B Q 3"]:
+    """RGB at points (row, column) in [-1, 1], for output pixels of size `cell`, in chunks of queries."""
+    decoder, lr = encoded.decoder, encoded.lr
+    coords, count = coordinates_on(coords, lr.device), budget.queries(lr)
+    state = encoded.state(clip_cell(cell.to(lr), encoded.size))
+    out = lr.new_empty(*coords.shape[:2], 3)
+    for start in range(0, coords.shape[1], count):
+        chunk = slice(start, start + count)
+        out[:, chunk] = decoder.query(decoder.of_queries(state, chunk), coords[:, chunk])
+        if decoder.lr_skip:
+            out[:, chunk] += sample_bilinear(lr, coords[:, chunk])
+    return values.apply_(out)

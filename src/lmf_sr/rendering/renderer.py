@@ -35,11 +35,11 @@ class Prepared(NamedTuple):
 class Encoded(NamedTuple):
     """An encoded picture.
 
-    decoder: what makes its states.
+    decoder: makes its states.
     lr: the whole LR picture, normalised.
     features: the features of `window`.
     window: the part of the picture that is going to be rendered, halo included.
-    prepared: a state that was asked for in advance.
+    prepared: a state that was made in advance.
     """
 
     decoder: Decoder
