@@ -28,8 +28,11 @@ def to_eight_bits(samples: Shaped[np.ndarray, "*S"]) -> UInt8[np.ndarray, "*S"]:
 
 
 def cmyk_to_rgb(inks: Shaped[np.ndarray, "H W 4"], icc_profile: bytes | None) -> Shaped[np.ndarray, "H W 3"]:
-    """Inks of 8 or 16 bits to sRGB: in 8 bits by their profile, if it is sound, else in full depth by inks that multiply,
-    R = (1 - C)(1 - K) and so on."""
+    """Converts inks of 8 or 16 bits to sRGB.
+
+    It goes by their profile, in 8 bits, if that is sound; else by inks that multiply, R = (1 - C)(1 - K) and so on, in full
+    depth.
+    """
     most = np.iinfo(inks.dtype).max
     if icc_profile:
         with suppress(ImageCms.PyCMSError, OSError):

@@ -1,4 +1,4 @@
-"""The colour photographs that ship inside the scikit-image wheel: real images without any download.
+"""The colour photographs that ship inside the scikit-image wheel, real images that need no download.
 
 | photograph             | height x width | what it is                          | licence               |
 | ---------------------- | -------------- | ----------------------------------- | --------------------- |

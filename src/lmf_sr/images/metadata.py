@@ -2,9 +2,9 @@
 
     file --from_pillow, from_tiff--> Metadata --for_jpeg, png_chunks, tiff_tags, ...--> file
 
-Whatever resizing makes untrue is left out: orientation (pictures are set upright), pixel dimensions, thumbnails, and the
-structure of the file. Resolution stays as it was: how many pixels the printer puts on an inch is the user's to change.
-Damaged metadata are dropped, because they are no reason to refuse a picture.
+Everything that resizing makes untrue is left out: orientation (pictures are set upright), pixel dimensions, thumbnails, and
+the structure of the file. Resolution stays as it was, because it is for the user to say how many pixels a printer puts on an
+inch. Damaged metadata are dropped, because they are no reason to refuse a picture.
 """
 
 import re
@@ -54,8 +54,8 @@ class Metadata:
         exif: an EXIF block with its `Exif` mark, as JPEG has it.
         xmp: an XMP packet.
         dpi: pixels per inch, horizontally and vertically.
-        text: the entries of a PNG's text, by keyword; a comment of JPEG and GIF is that of the keyword `Comment`.
-        colour: PNG's chunks on colour (gAMA, cHRM, sRGB, cICP), as far as no profile takes their place.
+        text: the entries of a PNG's text, by keyword; a comment of a JPEG or GIF has the keyword `Comment`.
+        colour: PNG's chunks on colour (gAMA, cHRM, sRGB, cICP), where no profile takes their place.
     """
 
     icc_profile: bytes | None = None
@@ -66,7 +66,7 @@ class Metadata:
     colour: tuple[Chunk, ...] = ()
 
     def unusual_colour(self) -> str | None:
-        """How the colours are encoded, in words, where PNG's chunks say that it is not as in sRGB."""
+        """The encoding of the colours, in words, if PNG's chunks give another than sRGB's; else None."""
         chunks = dict(self.colour)
         if b"cICP" in chunks:
             return None if chunks[b"cICP"] == SRGB_CICP else f"cICP {tuple(chunks[b'cICP'])}"
@@ -98,7 +98,7 @@ def from_pillow(image: Image.Image, content: bytes) -> Metadata:
 def _resolution_told(image: Image.Image) -> tuple[float, float] | None:
     """The resolution by the format's own means, else by EXIF.
 
-    Of a JPEG that tells none Pillow says 72 dpi if only there is an EXIF block; so its word counts only with JFIF's unit.
+    For a JPEG without a resolution Pillow says 72 dpi if there is an EXIF block, so its word counts only with JFIF's unit.
     """
     with suppress(*DAMAGED):
         if "dpi" in image.info and (image.format not in ("JPEG", "MPO") or image.info.get("jfif_unit") in (1, 2)):
@@ -201,7 +201,7 @@ def png_chunks(metadata: Metadata) -> Iterator[Chunk]:
 
 
 def pillow_options(metadata: Metadata, file_format: str) -> dict[str, Any]:
-    """All, as far as it has room, as arguments of Pillow's `save` for JPEG and WebP."""
+    """All metadata that the format has room for, as arguments of Pillow's `save` for JPEG and WebP."""
     options: dict[str, Any] = {"icc_profile": metadata.icc_profile}
     exif = metadata.exif
     if metadata.dpi and file_format == "JPEG":
@@ -229,7 +229,8 @@ def _with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
 
 
 def tiff_options(metadata: Metadata) -> dict[str, Any]:
-    """All but EXIF's inner directories, which `write_tiff_directories` adds, as arguments of tifffile's `write`."""
+    """All metadata as arguments of tifffile's `write`, except EXIF's inner directories, which `write_tiff_directories`
+    adds."""
     tags: list[tuple[int, str, int, Any, bool]] = []
     if metadata.xmp:
         tags.append((700, "B", len(metadata.xmp), metadata.xmp, True))
@@ -244,7 +245,7 @@ def tiff_options(metadata: Metadata) -> dict[str, Any]:
 def write_tiff_directories(file: BinaryIO, metadata: Metadata, number: int = 0) -> None:
     """Appends EXIF's inner directories of a page to a little-endian TIFF that has been written with `tiff_options`.
 
-    tifffile has no way to write them. The page's directory must point to them, hence a longer copy of it takes its place.
+    tifffile has no way to write them. The page's directory must point to them, so a longer copy of it takes its place.
     """
     directories = {tag: value for tag, value in _exif(metadata).items() if tag in SUB_DIRECTORIES}
     if not directories:
@@ -268,7 +269,7 @@ def write_tiff_directories(file: BinaryIO, metadata: Metadata, number: int = 0) 
 
 
 class TiffForm(NamedTuple):
-    """How directories lie in a TIFF: the types of numbers and offsets, and where the offset of the first one stands."""
+    """The form of a TIFF's directories: the types of numbers and offsets, and the place of the first directory's offset."""
 
     number: str
     offset: str
@@ -301,7 +302,7 @@ def _raw_directory(file: BinaryIO, form: TiffForm, place: int) -> tuple[list[byt
 
 
 def _end(file: BinaryIO) -> int:
-    """Where to go on at the end of the file: at an even place, as TIFF demands."""
+    """Goes to the end of the file, at an even place, as TIFF demands, and returns it."""
     end = file.seek(0, 2)
     return end + file.write(bytes(end % 2))
 

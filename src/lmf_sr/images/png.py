@@ -1,6 +1,6 @@
-"""PNG (W3C Recommendation, third edition), written row by row: whatever its size, and in 16 bits, which Pillow does not.
+"""PNG (W3C Recommendation, third edition), written row by row, at any size, and in 16 bits, which Pillow does not do.
 
-Every row is filtered by Sub, which stores a byte as its difference from the same byte of the pixel to the left: that
+Every row is filtered by Sub, which stores a byte as its difference from the same byte of the pixel to the left, because that
 deflates better.
 """
 

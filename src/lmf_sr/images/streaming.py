@@ -1,7 +1,8 @@
-"""From bands of rows to a file, so that a picture may be larger than memory.
+"""Bands of rows to a file, so that a picture may be larger than memory.
 
-Large PNGs are written row by row; large TIFFs tile by tile, as BigTIFF, which has no limit of 4 GB, in tiles of which a
-viewer reads those that it shows. JPEG and WebP need all samples at once, 3 bytes a pixel; so small pictures may have it too.
+Large PNGs are written row by row. Large TIFFs are written tile by tile, as BigTIFF, which has no limit of 4 GB; a viewer
+reads only the tiles that it shows. JPEG and WebP need all samples at once, 3 bytes a pixel, and small pictures are
+gathered too.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,7 +29,7 @@ Shape = tuple[int, int, int]
 
 
 def check_size(path: Path, height: int, width: int) -> None:
-    """InputError where the suffix is none that is written, or its format has no room for so many pixels."""
+    """Raises InputError if no format with this suffix is written, or if it has no room for so many pixels."""
     file_format = format_of(path)
     limit = LARGEST_SIDE.get(file_format)
     if limit is not None and max(height, width) > limit:
@@ -46,9 +47,9 @@ class BandedPicture(NamedTuple):
 
 
 def write_bands(path: Path, height: int, width: int, bands: Iterable[Picture], quality: int = 95) -> None:
-    """Writes bands of rows, top to bottom, as one picture of `height` x `width`: as `write_picture` would.
+    """Writes bands of rows, top to bottom, as one picture of `height` x `width`, as `write_picture` would.
 
-    Bit depth and metadata are those of the first band. Errors as of `write_picture`.
+    Bit depth and metadata are those of the first band. It raises what `write_picture` raises.
     """
     check_size(path, height, width)
     file_format = format_of(path)
@@ -65,7 +66,7 @@ def write_bands(path: Path, height: int, width: int, bands: Iterable[Picture], q
 
 
 def write_pages(path: Path, pages: Iterable[BandedPicture], large: bool) -> None:
-    """Writes pictures as the pages of a TIFF, as they come; as a BigTIFF if they are `large` together. Errors as above."""
+    """Writes pictures as the pages of a TIFF, in their order, or of a BigTIFF if they are `large` together."""
     written: list[Metadata] = []
     with replacing(path) as file:
         with tifffile.TiffWriter(file, bigtiff=large) as tiff:
@@ -79,7 +80,7 @@ def write_pages(path: Path, pages: Iterable[BandedPicture], large: bool) -> None
 
 
 class _Layout(NamedTuple):
-    """Samples in bands, and what has to be known before the first is written."""
+    """Samples in bands, with the shape, type and metadata that have to be known before the first is written."""
 
     shape: Shape
     dtype: np.dtype
@@ -116,7 +117,7 @@ def _write_page(tiff: tifffile.TiffWriter, layout: _Layout) -> None:
 
 
 def _tiles(bands: Iterable[Samples]) -> Iterator[Samples]:
-    """The tiles row by row; those that reach over the border are filled up with zeros."""
+    """Yields the tiles row by row. Tiles that reach over the border are filled up with zeros."""
     for rows in _in_rows(bands, TILE):
         for left in range(0, rows.shape[1], TILE):
             tile = rows[:, left : left + TILE]

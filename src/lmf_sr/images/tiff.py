@@ -1,11 +1,11 @@
-"""TIFF (revision 6.0, 1992, and its supplements) in full depth: a page's samples as the file's tags say they are meant.
+"""TIFF (revision 6.0, 1992, and its supplements) in full depth: a page's samples, interpreted by the file's tags.
 
     segments --decompress--> bytes --tifffile--> (H, W, samples) as stored --PhotometricInterpretation, ExtraSamples,
                                                                              Orientation--> grey or RGB, with alpha, upright
 
-tifffile puts strips, tiles and planes together; whether a segment is complete is checked here, because tifffile would take
-zeros for what is missing. Pillow reads palettes, YCbCr, JPEG, fax and less than 8 bits. What neither reads is refused by
-name.
+tifffile puts strips, tiles and planes together. Here each segment is checked to be complete, because tifffile would take
+zeros for a missing part. Pillow reads palettes, YCbCr, JPEG, fax and less than 8 bits. A kind that neither reads is
+refused by name.
 """
 
 import logging
@@ -26,7 +26,7 @@ from lmf_sr.images.bombs import check_claim
 from lmf_sr.images.colour import cmyk_to_rgb
 from lmf_sr.images.metadata import Metadata, from_tiff
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what is wrong with a file is told by InputErrors
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # InputErrors tell the faults of a file
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK = 0, 1, 2, 5
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4}
@@ -37,7 +37,7 @@ NO_PREDICTOR, DIFFERENCES, FLOAT_DIFFERENCES = 1, 2, 3
 DEFLATE = (8, 32946)
 DECOMPRESSED = (UNCOMPRESSED, LZW, PACKBITS, ZSTD, *DEFLATE)
 
-UPRIGHT = {  # from what is stored to the picture, by the tag Orientation
+UPRIGHT = {  # from the stored samples to the picture, by the tag Orientation
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
     4: lambda a: a[::-1],
@@ -49,7 +49,7 @@ UPRIGHT = {  # from what is stored to the picture, by the tag Orientation
 
 
 class Page(NamedTuple):
-    """One picture of a TIFF. `notes` are sentences on what could not be kept."""
+    """A picture of a TIFF. `notes` are sentences that say what could not be kept."""
 
     samples: Shaped[np.ndarray, "H W C"]
     metadata: Metadata
@@ -70,7 +70,7 @@ def page_numbers(content: bytes) -> list[int]:
 
 
 def read_page(content: bytes, number: int) -> Page | None:
-    """The page of this number; None where it is of a kind that is Pillow's. InputError for what neither reads."""
+    """The page of this number; None if it is of a kind that Pillow reads. Raises InputError if neither reads it."""
     with tifffile.TiffFile(BytesIO(content)) as tiff:
         page = tiff.pages[number].aspage()
         bits, photometric = page.bitspersample, int(page.photometric)
@@ -86,7 +86,7 @@ def read_page(content: bytes, number: int) -> Page | None:
 
 
 def _check(page: tifffile.TiffPage, photometric: int) -> None:
-    """InputError, with the reason, for a page of which the samples cannot be understood."""
+    """Raises InputError, with the reason, for a page whose samples cannot be understood."""
     kind = f"{page.bitspersample} bits"
     if page.sampleformat not in (UNSIGNED, FLOATING) or (page.sampleformat == UNSIGNED and page.bitspersample > 16):
         kind = str(page.dtype or f"of format {page.sampleformat} with {kind}")
@@ -106,7 +106,7 @@ def _check(page: tifffile.TiffPage, photometric: int) -> None:
 
 
 def _stored(content: bytes, page: tifffile.TiffPage) -> Shaped[np.ndarray, "H W S"]:
-    """The samples as they lie in the file, whole pixels together."""
+    """The samples as they are stored, whole pixels together."""
     if len(page.dataoffsets) < math.prod(page.chunked):
         raise InputError("it is truncated: some of its strips or tiles are missing")
     segments = [
@@ -123,7 +123,7 @@ def _stored(content: bytes, page: tifffile.TiffPage) -> Shaped[np.ndarray, "H W 
 
 
 def _decompressed(segment: bytes, count: int, page: tifffile.TiffPage, number: int) -> bytes:
-    """The bytes of one strip or tile. InputError where they are fewer than it must have."""
+    """The bytes of a strip or tile. Raises InputError if they are fewer than it must have."""
     rows = page.tilelength if page.is_tiled else page.rowsperstrip
     columns = page.tilewidth if page.is_tiled else page.imagewidth
     if not page.is_tiled:
@@ -163,7 +163,7 @@ def _undifferenced(segment: bytes, page: tifffile.TiffPage, columns: int, sample
 
 
 def _by_libtiff(segment: bytes, size: int, compression: int) -> bytes:
-    """Decompressed by Pillow's libtiff, for which it is the only strip of a grey picture one pixel high."""
+    """Decompresses a segment by Pillow's libtiff, as the only strip of a grey picture one pixel high."""
     entries = {256: size, 257: 1, 258: 8, 259: compression, 262: 1, 273: 122, 277: 1, 278: 1, 279: len(segment)}
     directory = b"".join(struct.pack("<2H2I", tag, 4, 1, value) for tag, value in entries.items())
     picture = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + directory + bytes(4) + segment
@@ -211,7 +211,7 @@ def _interpreted(
 
 
 def _alpha(page: tifffile.TiffPage, samples: np.ndarray, colours: int) -> Shaped[np.ndarray, "H W 1"] | None:
-    """The first extra sample that is alpha; where the tag is missing, a single extra sample beside grey or RGB."""
+    """The first extra sample that is alpha. Where the tag is missing, a single extra sample beside grey or RGB is taken."""
     kinds = [int(kind) for kind in page.extrasamples]
     if not kinds and samples.shape[2] == colours + 1 and colours < 4:
         kinds = [STRAIGHT]
@@ -222,14 +222,14 @@ def _alpha(page: tifffile.TiffPage, samples: np.ndarray, colours: int) -> Shaped
 
 
 def _straight(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Colour divided by alpha, to which premultiplied colour is at most equal."""
+    """Colour divided by alpha. Premultiplied colour is at most equal to alpha."""
     most = np.iinfo(colour.dtype).max
     divided = colour.astype(np.float64) * most / np.maximum(alpha, 1)
     return np.where(alpha > 0, np.minimum(divided, most).round(), 0).astype(colour.dtype)
 
 
 def _from_float(stored: np.ndarray) -> Shaped[np.ndarray, "H W S"]:
-    """Floats in [0, 1] in 16 bits. InputError for others: which of them is white, the file does not tell."""
+    """Floats in [0, 1] in 16 bits. Raises InputError for others, because the file does not tell which of them is white."""
     least, most = stored.min(), stored.max()
     if not (least >= 0 and most <= 1):
         raise InputError(

@@ -1,8 +1,8 @@
 """The colour of invisible pixels.
 
-A pixel of alpha 0 has a colour too, one that nobody has ever seen: black, the key of a sprite, or what was erased. A model
-reads it all the same, and mixes it into the visible pixels nearby. Here the colour of visible pixels takes its place, so
-that a model sees the visible picture continued.
+A pixel of alpha 0 has a colour too, which nobody has ever seen: black, the key of a sprite, or an erased part. A model reads
+it all the same, and mixes it into the visible pixels nearby. Here the colour of visible pixels takes its place, so that a
+model sees the visible picture continued.
 
 Near visible pixels, each step of a dilation gives an invisible pixel the mean colour of the visible or filled ones among
 its eight neighbours. Farther away, a pixel has the mean colour of the smallest block around it that holds visible ones (a
@@ -18,7 +18,7 @@ DILATIONS = 8  # pixels; a visible pixel hardly feels how those farther away are
 
 
 def fill_invisible(rgb: Float[Tensor, "3 H W"], alpha: Float[Tensor, "1 H W"]) -> Float[Tensor, "3 H W"]:
-    """The picture with other colours where alpha is 0; the same where it is not, or where nothing is visible."""
+    """The picture with other colours where alpha is 0, and unchanged elsewhere or if nothing is visible."""
     visible = alpha > 0
     if visible.all() or not visible.any():
         return rgb
@@ -34,7 +34,7 @@ def fill_invisible(rgb: Float[Tensor, "3 H W"], alpha: Float[Tensor, "1 H W"]) -
 
 
 def _pull_push(colour: Float[Tensor, "3 H W"], weight: Float[Tensor, "1 H W"]) -> Float[Tensor, "3 H W"]:
-    """`colour / weight`, and where the weight is 0 that of the smallest block around the pixel that has any."""
+    """`colour / weight`; where the weight is 0, the same for the smallest block around the pixel that has a weight."""
     mean = colour / weight.where(weight > 0, 1)
     if (weight > 0).all():
         return mean
