@@ -38,7 +38,7 @@ def test_a_folder_at_several_scales(run: Run, tmp_path: Path, photos: Path, chec
     )
     assert outcome.status == 0
     record = the_record(tmp_path)
-    images = PairedImages.of_files("HR", sorted(photos.iterdir()))
+    images = PairedImages.from_files("HR", sorted(photos.iterdir()))
     found = [evaluate(load(checkpoint), images, scale, DIV2K) for scale in (2.0, 2.7)]
     assert record.results == {"edsr-baseline-lm-liif n_resblocks=1 n_feats=8": found}
     assert record.configuration["ckpt"] == str(checkpoint)
@@ -51,7 +51,7 @@ def test_benchmark_sets_are_compared_by_their_protocol_unless_told_otherwise(
     run: Run, tmp_path: Path, photos: Path, checkpoint: Path
 ) -> None:
     arguments = ("evaluate", f"ckpt={checkpoint}", "data=benchmark", "data.root=root", "data.sets=[Two]", "scale=2")
-    images = PairedImages.of_files("Two", sorted(photos.iterdir()))
+    images = PairedImages.from_files("Two", sorted(photos.iterdir()))
     for protocol, options in ((BENCHMARK, ()), (DIV2K, ("protocol=div2k",))):
         folder = tmp_path / protocol.name
         assert run(*arguments, *options, f"hydra.run.dir={folder}").status == 0

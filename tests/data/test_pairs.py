@@ -44,7 +44,7 @@ def test_a_scale_in_decimals_loses_nothing_to_rounding() -> None:
 def test_the_sets_own_lr_image_is_preferred_at_its_scale_only(tmp_path: Path) -> None:
     hr = write(tmp_path / "HR" / "a.png", 21, 30)
     own = write(tmp_path / "LR_bicubic" / "X2" / "ax2.png", 10, 15)
-    images = PairedImages.of_files("set", [hr], tmp_path / "LR_bicubic")
+    images = PairedImages.from_files("set", [hr], tmp_path / "LR_bicubic")
     assert images.pair("a", 2.0).hr.shape == (3, 20, 30)
     assert torch.equal(images.pair("a", 2.0).lr, read_rgb8(own))
     assert torch.equal(images.pair("a", 3.0).lr, resize_pillow(read_rgb8(hr), 7, 10))
@@ -53,7 +53,7 @@ def test_the_sets_own_lr_image_is_preferred_at_its_scale_only(tmp_path: Path) ->
 def test_lr_images_of_a_set_and_computed_ones_are_not_mixed(tmp_path: Path) -> None:
     files = [write(tmp_path / "HR" / f"{name}.png", 21, 30) for name in "ab"]
     write(tmp_path / "LR_bicubic" / "X2" / "ax2.png", 10, 15)
-    images = PairedImages.of_files("set", files, tmp_path / "LR_bicubic")
+    images = PairedImages.from_files("set", files, tmp_path / "LR_bicubic")
     assert (images.lr_source(2.0), images.lr_source(3.0)) == ("file", "computed")
     with pytest.raises(InputError, match="set has LR images of its own at scale 2, but none named bx2: complete them"):
         images.pair("b", 2.0)
@@ -64,7 +64,7 @@ def test_lr_images_of_a_set_and_computed_ones_are_not_mixed(tmp_path: Path) -> N
 def test_decoded_images_no_longer_need_their_files(tmp_path: Path) -> None:
     hr = write(tmp_path / "HR" / "a.png", 21, 30)
     own = write(tmp_path / "LR_bicubic" / "X2" / "ax2.png", 10, 15)
-    images = PairedImages.of_files("set", [hr], tmp_path / "LR_bicubic")
+    images = PairedImages.from_files("set", [hr], tmp_path / "LR_bicubic")
     before = [images.pair("a", scale) for scale in (2.0, 2.5)]
     decoded = images.decoded([2.0, 2.5])
     hr.unlink()
@@ -80,7 +80,7 @@ def test_an_lr_image_too_large_for_its_hr_image_is_refused(tmp_path: Path) -> No
     hr = write(tmp_path / "HR" / "a.png", 21, 30)
     write(tmp_path / "LR_bicubic" / "X2" / "ax2.png", 11, 15)
     with pytest.raises(InputError, match=r"ax2 is 11 x 15 pixels, too large to be the x2 LR image of a"):
-        PairedImages.of_files("set", [hr], tmp_path / "LR_bicubic").pair("a", 2.0)
+        PairedImages.from_files("set", [hr], tmp_path / "LR_bicubic").pair("a", 2.0)
 
 
 def test_pairs_come_in_order_and_know_their_scale() -> None:
@@ -91,7 +91,7 @@ def test_pairs_come_in_order_and_know_their_scale() -> None:
 
 def test_files_that_share_a_stem_keep_apart(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a.png", "a.jpg", "b.png")]
-    assert PairedImages.of_files("set", files).names() == ["a.png", "a.jpg", "b"]
+    assert PairedImages.from_files("set", files).names() == ["a.png", "a.jpg", "b"]
 
 
 @pytest.mark.parametrize("scale", [0.5, 0.0, -2.0, math.nan, math.inf])

@@ -37,8 +37,8 @@ def test_images_come_back_by_name_in_natural_order(store: Path) -> None:
     assert torch.equal(images["ß 🙂.png"], picture(3))
     assert "2.png" in images
     assert "3.png" not in images
-    assert list(images.only(["10.png"])) == ["10.png"]
-    assert "2.png" not in images.only(["10.png"])
+    assert list(images.subset(["10.png"])) == ["10.png"]
+    assert "2.png" not in images.subset(["10.png"])
 
 
 @given(shapes=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=6), unused=st.integers(0, 3))

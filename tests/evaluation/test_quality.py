@@ -57,7 +57,7 @@ def test_an_image_that_cannot_be_read_does_not_stop_the_others(tmp_path: Path) -
         write_picture(tmp_path / f"{name}.png", Picture(torch.rand(3, 48, 48)))
     damaged = tmp_path / "b.png"
     damaged.write_bytes(damaged.read_bytes()[:2000])
-    result = evaluate(Bicubic(), PairedImages.of_files("three", sorted(tmp_path.glob("*.png"))), 2.0, DIV2K)
+    result = evaluate(Bicubic(), PairedImages.from_files("three", sorted(tmp_path.glob("*.png"))), 2.0, DIV2K)
     assert list(result.images) == ["a", "c"]
     assert list(result.failures) == ["b"]
     assert "b.png" in result.failures["b"]

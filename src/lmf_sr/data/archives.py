@@ -1,6 +1,7 @@
-"""Image files as they were downloaded: where they lie, and which image of a store (`store.py`) each becomes.
+"""Image files as they were downloaded, and the keys under which a store (`store.py`) holds them.
 
-A source is a folder, with all within it, or an archive (zip, tar), which is read without being unpacked. Of
+A source is a folder, with all within it, or an archive (zip, tar), which is read without being unpacked. The files on
+the left
 
     DIV2K_train_HR/0001.png                       train/HR/0001
     DIV2K_valid_HR/0801.png                       valid/HR/0801
@@ -9,7 +10,8 @@ A source is a folder, with all within it, or an archive (zip, tar), which is rea
     Set5/LR_bicubic/X2/babyx2.png                 Set5/LR_bicubic/X2/babyx2
     SOURCE/any/other.jpg                          train/HR/SOURCE/any/other.jpg
 
-come the keys on the right, wherever these folders lie. DIV2K's other LR images are of no use: training reduces its own.
+get the keys on the right, wherever these folders lie. DIV2K's other LR images are of no use, because training reduces
+its own.
 """
 
 import os
@@ -28,7 +30,7 @@ from lmf_sr.geometry import Size
 from lmf_sr.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, natural_order
 
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
-_LARGEST = 2**30  # bytes of a file in an archive: no photograph has more, and a small archive can claim any size
+_LARGEST = 2**30  # bytes of a file in an archive; no photograph has more, and a small archive can claim any size
 _SET_SIZES = {"Set5": 5, "Set14": 14, "B100": 100, "Urban100": 100, "Manga109": 109}
 _DIV2K = {
     TRAINING: {f"{number:04}" for number in range(1, 801)},
@@ -38,7 +40,7 @@ _DIV2K_SIDE = 2040  # the longer side of each of its HR images
 
 
 class ImageFile(NamedTuple):
-    """One image file: where it lies within its source, its name for people, and how its bytes are read."""
+    """An image file: its path within its source, its name for people, and a function that reads its bytes."""
 
     path: PurePosixPath
     name: Path
@@ -128,7 +130,7 @@ def _lr_key(name: str, folder: str, stem: str) -> str:
 
 
 def shortcomings(sizes: Mapping[str, Size]) -> Iterator[str]:
-    """Sentences on what is wrong with the images found, judged by their keys, heights and widths.
+    """Yields a sentence on each fault of the images found, judged by their keys, heights and widths.
 
     DIV2K and the benchmark sets must be complete, DIV2K's images 2040 pixels long, and LR images those of the HR images.
     """
@@ -151,28 +153,28 @@ def _of_div2k(part: str, found: Mapping[str, Size]) -> Iterator[str]:
     if not found:
         return
     if missing := expected - found.keys():
-        yield f"DIV2K_{part}_HR lacks {len(missing)} of its {len(expected)} images: {listed(missing)}"
+        yield f"DIV2K_{part}_HR lacks {len(missing)} of its {len(expected)} images: {join_names(missing)}"
     if unknown := found.keys() - expected:
-        yield f"DIV2K_{part}_HR has {len(unknown)} images that are none of its {len(expected)}: {listed(unknown)}"
+        yield f"DIV2K_{part}_HR has {len(unknown)} images that are none of its {len(expected)}: {join_names(unknown)}"
     if odd := [
         f"{name} ({width}x{height})" for name, (height, width) in found.items() if max(height, width) != _DIV2K_SIDE
     ]:
-        yield f"DIV2K_{part}_HR has {len(odd)} images whose longer side is not {_DIV2K_SIDE} pixels: {listed(odd)}"
+        yield f"DIV2K_{part}_HR has {len(odd)} images whose longer side is not {_DIV2K_SIDE} pixels: {join_names(odd)}"
 
 
 def _of_lr(folder: str, scale: float, found: Mapping[str, Size], hr: Mapping[str, Size]) -> Iterator[str]:
     expected = {f"{name}x{scale:g}": size for name, size in hr.items()}
     if missing := expected.keys() - found.keys():
-        yield f"{folder} lacks {len(missing)} LR images: {listed(missing)}"
+        yield f"{folder} lacks {len(missing)} LR images: {join_names(missing)}"
     if unknown := found.keys() - expected.keys():
-        yield f"{folder} has {len(unknown)} LR images of no HR image: {listed(unknown)}"
+        yield f"{folder} has {len(unknown)} LR images of no HR image: {join_names(unknown)}"
     fitting = {name: tuple(int(side / scale) for side in size) for name, size in expected.items()}
     if odd := [name for name in expected.keys() & found.keys() if found[name] != fitting[name]]:
-        yield f"{folder} has {len(odd)} LR images whose size is not the HR image's by {scale:g}: {listed(odd)}"
+        yield f"{folder} has {len(odd)} LR images whose size is not the HR image's by {scale:g}: {join_names(odd)}"
 
 
-def listed(names: Iterable[str], most: int = 20) -> str:
-    """Names in order, the first of many."""
+def join_names(names: Iterable[str], most: int = 20) -> str:
+    """Joins names in order, the first `most` of them."""
     ordered = sorted(names, key=natural_order)
     return ", ".join(ordered[:most]) + (f" and {len(ordered) - most} more" if len(ordered) > most else "")
 
@@ -203,7 +205,7 @@ def _guarded(size: int, read: Callable[[], bytes]) -> Callable[[], bytes]:
         except (
             Exception
         ) as error:  # damaged, encrypted, or packed in a way unknown here: archives raise nearly anything
-            raise InputError(f"the archive does not give it: {error}") from error
+            raise InputError(f"it cannot be extracted from the archive: {error}") from error
 
     return guarded
 

@@ -1,7 +1,8 @@
 """Training content beside photographs: drawn patterns, and pictures of other kinds (text, screenshots, charts).
 
-A model that has seen photographs alone spoils single pixels, thin stripes and dithers, because their tones come out wrong.
-Sample number i is a pattern, another picture or a photograph by the shares asked for; which, depends on (seed, i) alone.
+A model that has seen only photographs spoils single pixels, thin stripes and dithers, because it gets their tones wrong.
+Sample number i is a pattern, another picture or a photograph, by the shares asked for; the choice depends on (seed, i)
+alone.
 """
 
 from dataclasses import dataclass
@@ -18,17 +19,18 @@ from lmf_sr.data.store import Photographs
 from lmf_sr.errors import InputError
 from lmf_sr.images import list_images
 
-CANDIDATES = 4  # crops of a picture, of which the one with the most detail is taken: screenshots are mostly empty
+CANDIDATES = 4  # crops of a picture; the most detailed is taken, because screenshots are mostly empty
 
 
 @dataclass(frozen=True)
 class Content:
-    """Shares of samples that are no photographs.
+    """The shares of samples that are no photographs.
 
     Args:
         patterns: share of drawn patterns (`patterns.py`), shown as they are.
-        pictures: share of pictures of `root`, every other of them as it is, the rest reduced as photographs are.
-        root: folder of those pictures; null for none.
+        pictures: share of the pictures in `root`. Half of these samples show the picture as it is, the others reduce it as
+            photographs are reduced.
+        root: the folder of the pictures; null for none.
     """
 
     patterns: float = 0.0
@@ -64,7 +66,7 @@ class Content:
     def choose(
         self, pictures: Photographs, sampling: Sampling, rng: np.random.Generator
     ) -> tuple[int | UInt8[Tensor, "3 p p"], Cut] | None:
-        """A picture, by its place among `pictures` or drawn, and a cut of it; None where the lot falls on photographs."""
+        """Draws a picture, by its place among `pictures` or as a pattern, and a cut of it; None for a photograph."""
         lot = rng.random()
         if lot < self.patterns:
             return draw_pattern(sampling.patch, rng), sampling.cut(sampling.patch, sampling.patch, rng, enlarged=True)
@@ -80,7 +82,7 @@ class Content:
 
 
 def _detailed_corner(picture: UInt8[Tensor, "3 H W"], side: int, rng: np.random.Generator) -> tuple[int, int]:
-    """The corner of the random window of the most contrast among a few."""
+    """The corner of a random window, that with the most contrast among a few."""
     corners = [
         (int(rng.integers(picture.shape[1] - side + 1)), int(rng.integers(picture.shape[2] - side + 1)))
         for _ in range(CANDIDATES)

@@ -17,7 +17,7 @@ from lmf_sr.data.sources import Source
 from lmf_sr.errors import InputError
 
 PLACES = ("auto", "workers", "device")
-MOST_OF_FREE = 0.5  # of a device's free memory, that its pictures may take unless they are asked for there
+MOST_OF_FREE = 0.5  # share of a device's free memory that pictures may take with made_on="auto"
 
 
 class Validation(Dataset[Pair]):
@@ -39,20 +39,20 @@ class Validation(Dataset[Pair]):
 class SuperResolutionData(lightning.LightningDataModule):
     """Samples to train on and pairs to validate on.
 
-    Training batches never end (the trainer's `max_steps` ends a run) and follow the trainer's step, so that a resumed run
-    takes up the stream where it was left. Validation batches are single `Pair`s, of which each process
-    has its share, of every scale.
+    Training batches never end (the trainer's `max_steps` ends a run) and follow the trainer's step, so that a resumed
+    run takes up the stream where it was left. Validation batches are single `Pair`s. Each process has its share of them,
+    at every scale.
 
     Args:
-        source: where the images come from.
-        scales: validation scales.
-        sampling: how training samples are drawn.
+        source: the images.
+        scales: the validation scales.
+        sampling: the rule by which training samples are drawn.
         batch_size: samples in a step, over all processes.
         workers: processes that prepare samples, beside each training process; 0 for none.
-        seed: of the stream of samples.
-        content: what is mixed among the photographs to train on; nothing unless given.
-        made_on: where samples are made: by "workers", on the "device" that trains, or "auto": on a GPU whose memory holds
-            the pictures and leaves half of it, else by workers.
+        seed: the seed of the stream of samples.
+        content: patterns and pictures to mix among the photographs; None for none.
+        made_on: "workers", "device" for the device that trains, or "auto" for a GPU whose memory holds the pictures and
+            leaves half of it, else for workers.
 
     Raises:
         InputError: for another `made_on`.
@@ -127,7 +127,7 @@ class SuperResolutionData(lightning.LightningDataModule):
 
 
 def _as_it_is(batch: Any) -> Any:
-    """The collation of what is a batch already."""
+    """The collation of a batch that is one already."""
     return batch
 
 

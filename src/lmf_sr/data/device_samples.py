@@ -1,8 +1,8 @@
 """Training samples made on the device that trains, a batch at a time and in a few kernels.
 
-Workers draw what is random about the samples (`sampling.Cut`) from the same generators as ever, and send these integers
-alone (`Cuts`). All pictures lie in the device's memory as one list of pixels, of three bytes and an empty one, since whole
-words are read fastest. From it each sample b reads its square
+Workers draw the random part of the samples (`sampling.Cut`) from the same generators as elsewhere, and send only these
+integers (`Cuts`). All pictures lie in the device's memory as one list of pixels, each of three bytes and an empty one,
+because whole words are read fastest. From it each sample b reads its square
 
     X_b[i, j] = pixels[first_b + row_b(i, j) * width_b + column_b(i, j)]          turned, and N x N for the largest side N
 
@@ -10,8 +10,8 @@ of which n_b x n_b are its own. Pillow reduces the columns of a picture, rounds 
 
     LR_b = round(R_b round(X_b R_b'))           R_b (p, N): the weights of Pillow's reduction from n_b to p, 0 beyond n_b
 
-LR patches that are shown as they are travel with the cuts, since they are small; U_b (N, p), the weights of the enlargement
-from p to n_b, and R_b make their HR patches as `sampling.enlarged` does.
+LR patches that are shown as they are travel with the cuts, because they are small. U_b (N, p), the weights of the
+enlargement from p to n_b, and R_b make their HR patches as `sampling.enlarged` does.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from lmf_sr.images.resample import pillow_weights
 
 
 class Cuts(NamedTuple):
-    """The cuts of a batch, as they travel to the device: first the R that are reduced, then the E that are enlarged."""
+    """The cuts of a batch, as they travel to the device, first the R that are reduced, then the E that are enlarged."""
 
     squares: Int[Tensor, "R 6"]
     """place of the picture, top, left, upside down, mirrored, transposed"""
@@ -35,7 +35,7 @@ class Cuts(NamedTuple):
     sides: Int[Tensor, " B"]
     pixels: Int[Tensor, "B Q"]
     order: Int[Tensor, " B"]
-    """where among these each sample of the batch stands"""
+    """the place among these of each sample of the batch"""
 
 
 class CutsOfPatches(Dataset[Cuts]):
@@ -72,7 +72,7 @@ class DeviceSamples:
 
     Args:
         patches: the stream of samples.
-        device: where the pictures are kept.
+        device: holds the pictures.
     """
 
     def __init__(self, patches: Patches, device: torch.device) -> None:
@@ -87,7 +87,7 @@ class DeviceSamples:
             part.copy_(picture.flatten(1).T)
 
     def make(self, cuts: Cuts) -> Sample:
-        """The samples of a batch whose cuts lie on the device: as on a CPU but for rounding, LR within a grey level."""
+        """The samples of a batch whose cuts lie on the device. They differ from a CPU's by rounding, LR by a grey level."""
         n, pixels = cuts.sides.long(), cuts.pixels.long()
         reduced = len(cuts.squares)
         lr, rgb = self._reduced(cuts.squares.long(), n[:reduced], pixels[:reduced])
@@ -153,5 +153,5 @@ def _pictures(patches: Patches) -> list[UInt8[Tensor, "3 _ _"]]:
 
 
 def _rounded(values: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
-    """To whole grey levels, as Pillow rounds."""
+    """Rounds to whole grey levels, as Pillow does, in place."""
     return values.add_(0.5).floor_().clamp_(0, 255)

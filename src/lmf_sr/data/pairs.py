@@ -1,11 +1,11 @@
-"""Evaluation images: at a scale s, HR images and the LR images they are judged from.
+"""Evaluation images: at a scale s, HR images and the LR images that are upscaled to be compared with them.
 
     file        the set's own LR images, where it has any at this scale (MATLAB's bicubic, `LR_bicubic/X2/babyx2.png`);
                 the HR image is cropped to s times the LR image's size
     computed    the HR image is cropped to `round(floor(H/s) s)` and Pillow's bicubic reduces it to `floor(H/s)`, so that
                 any scale of at least 1 can be asked for
 
-At one scale all of a set are of one kind: figures of different kinds do not compare.
+At one scale all images of a set are of one kind, because figures of different kinds do not compare.
 """
 
 import math
@@ -59,7 +59,7 @@ class PairedImages:
         self.own_lr = own_lr or {}
 
     @classmethod
-    def of_files(cls, name: str, files: Sequence[Path], lr_folder: Path | None = None) -> "PairedImages":
+    def from_files(cls, name: str, files: Sequence[Path], lr_folder: Path | None = None) -> "PairedImages":
         """The images of these files, each named by its stem, or by its whole name where two share a stem.
 
         `lr_folder` holds the set's own LR images as `X<scale>/<name>x<scale>.png`, in any spelling of the scale.
@@ -81,7 +81,7 @@ class PairedImages:
         return list(self.images)
 
     def lr_source(self, scale: float) -> str:
-        """Where LR images at this scale come from: "file" or "computed"."""
+        """The kind of the LR images at this scale, "file" or "computed"."""
         return "file" if scale in self.own_lr else "computed"
 
     def pairs(self, scale: float) -> Iterator[Pair]:
@@ -90,7 +90,7 @@ class PairedImages:
             yield self.pair(name, scale)
 
     def pair(self, name: str, scale: float) -> Pair:
-        """One image at this scale.
+        """The pair of an image at this scale.
 
         Raises InputError if the scale is under 1 or too large for the image, if the set has LR images of its own at this
         scale but not of this image, or if a file cannot be read.
@@ -131,7 +131,7 @@ def _pixels(image: Path | UInt8[Tensor, "3 H W"]) -> UInt8[Tensor, "3 H W"]:
 
 
 def _lr_files(folder: Path) -> dict[float, dict[str, Path]]:
-    """For each folder in this one that is named by a scale, its images by their names."""
+    """The images, by their names, of each folder in this one that is named by a scale."""
     files: dict[float, dict[str, Path]] = {}
     for inner in sorted(folder.glob("[Xx]*")):
         scale = scale_of_folder(inner.name)
@@ -142,7 +142,7 @@ def _lr_files(folder: Path) -> dict[float, dict[str, Path]]:
 
 
 def scale_of_folder(name: str) -> float | None:
-    """1.6 for `X1.6`, `X1.60` and `x1.6`; None where a folder is not named by a scale."""
+    """The scale that names a folder, 1.6 for `X1.6`, `X1.60` and `x1.6`; None for a folder with another name."""
     return float(name[1:]) if re.fullmatch(r"[Xx]\d+(\.\d+)?", name) else None
 
 

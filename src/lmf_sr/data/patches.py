@@ -43,7 +43,7 @@ class Patches(Dataset[Sample]):
         self.sizes = [(image.shape[1], image.shape[2]) for image in images.values()]
 
     def choose(self, number: int) -> tuple[int | UInt8[Tensor, "3 p p"], Cut]:
-        """Draws what sample `number` is made of: the place of a picture (see `picture`) or a pattern, and the cut of it."""
+        """Draws the picture of sample `number`, by its place (see `picture`) or as a drawn pattern, and a cut of it."""
         other = self.content.choose(self.others, self.sampling, _rng(self.seed, _CONTENT, number))
         if other is not None:
             picture, cut = other
@@ -53,7 +53,7 @@ class Patches(Dataset[Sample]):
         return place, self.sampling.cut(*self.sizes[place], _rng(self.seed, _SAMPLE, number))
 
     def picture(self, place: int) -> UInt8[Tensor, "3 H W"]:
-        """A photograph; after all of them, a picture of another kind."""
+        """The photograph at this place; places after the last photograph have the pictures of other kinds."""
         count = len(self.names)
         if place < count:
             return self.photographs[self.names[place]]
@@ -68,7 +68,7 @@ class Batches(Sampler[list[int]]):
     """The sample numbers of one process's share of every step, from a step on, without end."""
 
     def __init__(self, batch_size: int, first_step: int = 0, rank: int = 0, processes: int = 1) -> None:
-        """`batch_size` is that of all processes together. Raises InputError if it cannot be shared equally."""
+        """`batch_size` counts the samples of all processes. Raises InputError if it cannot be shared equally."""
         if batch_size < 1 or batch_size % processes:
             raise InputError(f"a batch of {batch_size} cannot be shared by {processes} processes: choose a multiple")
         self.share = batch_size // processes

@@ -1,7 +1,7 @@
-"""Drawn pictures of what photographs lack: stripes, checkerboards, screentone, dither, glyphs, text, noise, saturated edges.
+"""Drawn patterns, which photographs lack: stripes, checkerboards, screentone, dither, glyphs, text, noise, saturated edges.
 
-A pattern is an LR picture as it is, because its single pixels are the reduction of nothing; `sampling.enlarged` makes the
-HR patch. All that is random comes from the generator given, so that a pattern is a function of its seed.
+A pattern is an LR picture as it is, because its single pixels are the reduction of nothing. `sampling.enlarged` makes the
+HR patch. Everything random comes from the generator given, so that a pattern is a function of its seed.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 Coverage = np.ndarray
-"""(side, side) in [0, 1]: how much of the second colour each pixel has."""
+"""(side, side) in [0, 1], the share of the second colour in each pixel."""
 
 BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) / 16 + 1 / 32
 LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:;-+=/()[]#%&@"))

@@ -1,4 +1,4 @@
-"""From photographs and archives, as they were downloaded, to a store (`store.py`): what `lmf-sr prepare` does.
+"""The work of `lmf-sr prepare`: photographs and archives, as they were downloaded, become a store (`store.py`).
 
 sources --archives.image_files, key_of--> files by key --decoded, several at a time--> images that can be used --> store
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from lmf_sr.data.archives import ImageFile, image_files, key_of, listed, shortcomings
+from lmf_sr.data.archives import ImageFile, image_files, join_names, key_of, shortcomings
 from lmf_sr.data.store import TRAINING, VALIDATION, Pixels, folder_of, write_store
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import Size
@@ -37,9 +37,9 @@ def prepare(
         output: the file to make.
         validation: folders and archives of photographs to validate on only.
         min_side: pixels; training photographs with a shorter side are left out.
-        strict: whether anything that would be reported is an error.
-        report: takes each sentence on what cannot be used or is missing.
-        advance: takes the number of files that are done, and of all.
+        strict: makes an error of anything that would be reported.
+        report: takes each sentence on an image that cannot be used or is missing.
+        advance: takes the number of files that are done, and the number of all.
 
     Raises:
         InputError: sources that cannot be used, an output that is there already, or no image left; with `strict`, anything
@@ -88,11 +88,11 @@ class _Preparation:
                     files[key] = image
         if again:
             self.problems.append(
-                f"left out, as others of the same name and place were found before: {listed(again)}; "
+                f"left out, because others of the same name and place were found before: {join_names(again)}; "
                 "rename the folder or archive if these are not the same images"
             )
         if passed_over:
-            self.problems.append(f"passed over: {listed(passed_over)}")
+            self.problems.append(f"passed over: {join_names(passed_over)}")
         return files
 
     def usable_images(

@@ -1,4 +1,4 @@
-"""One training sample, as LIIF and its successors draw it (Chen et al., CVPR 2021).
+"""Training samples, as LIIF and its successors draw them (Chen et al., CVPR 2021).
 
 With s uniform in [s_min, s_max] and p the side of the LR patch:
 
@@ -6,12 +6,12 @@ With s uniform in [s_min, s_max] and p the side of the LR patch:
     LR patch    its bicubic reduction to p x p (Pillow)
     queries     Q of its n^2 pixels, none twice: coordinates in the patch, cell 2/n, RGB
 
-A picture of single pixels (a screenshot, a dither) is the reduction of nothing, so it has to be shown as it is. Then the LR
-patch is a crop of side p, and the HR patch is one that reduces to it: between blocks and a bicubic surface, corrected by
-what its own reduction lacks (`enlarged`).
+A picture of single pixels (a screenshot, a dither) is the reduction of nothing, so it has to be shown as it is. Then the
+LR patch is a crop of side p, and the HR patch is a picture that reduces to it: the mean of blocks and a bicubic surface,
+corrected by the error of its own reduction (`enlarged`).
 
-All that is random comes from the generator given, so that a sample is a function of its seed. It is drawn first, as a
-few integers (`Cut`); what is made of them needs no generator and can be made anywhere (`device_samples.py`).
+Everything random comes from the generator given, so that a sample is a function of its seed. It is drawn first, as a few
+integers (`Cut`). From these a sample is made without a generator, on any device (`device_samples.py`).
 """
 
 import math
@@ -29,11 +29,11 @@ from lmf_sr.geometry import pixel_centers
 from lmf_sr.images import resize_pillow
 from lmf_sr.normalisation import from_levels, normalise
 
-BACK_PROJECTIONS = 4  # steps: they leave a few grey levels, where the values are not clipped
+BACK_PROJECTIONS = 4  # steps, which leave an error of a few grey levels where values are not clipped
 
 
 class Sample(NamedTuple):
-    """What a model is trained on; collated, each field gains a batch axis. Images are normalised to [-1, 1]."""
+    """A training sample. Collated, each field gains a batch axis. Images are normalised to [-1, 1]."""
 
     lr: Float[Tensor, "*B 3 p p"]
     coords: Float[Tensor, "*B Q 2"]
@@ -42,7 +42,7 @@ class Sample(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """All that is random about a sample of a picture.
+    """The random part of a sample of a picture.
 
     Without `enlarged`, the square is the HR patch, of side `side`; with it, the LR patch.
     """
@@ -50,7 +50,7 @@ class Cut(NamedTuple):
     top: int
     left: int
     pose: tuple[int, int, int]
-    """1 where the square is turned upside down, is mirrored, and is then transposed."""
+    """Whether (1 or 0) the square is turned upside down, mirrored, and then transposed."""
     side: int
     """n, the side of the HR patch."""
     pixels: Int[np.ndarray, " Q"]
@@ -60,7 +60,8 @@ class Cut(NamedTuple):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How samples are drawn. The defaults are LIIF's and LTE's; CiaoSR takes patches of 64 and 4096 queries."""
+    """The rule by which samples are drawn. The defaults are LIIF's and LTE's. CiaoSR takes patches of 64 and 4096
+    queries."""
 
     patch: int = 48
     queries: int = 2304
@@ -68,7 +69,7 @@ class Sampling:
     max_scale: float = 4.0
 
     def __post_init__(self) -> None:
-        """Raises InputError if no sample can be drawn so."""
+        """Raises InputError if no sample can be drawn by these numbers."""
         if not 1 <= self.min_scale <= self.max_scale < math.inf:
             raise InputError(
                 f"training scales from {self.min_scale:g} to {self.max_scale:g} make no sense: "
@@ -87,7 +88,7 @@ class Sampling:
         return round(self.patch * self.max_scale)
 
     def cut(self, height: int, width: int, rng: np.random.Generator, enlarged: bool = False) -> Cut:
-        """A random cut of a picture whose sides are at least `largest_side`, or `patch` where its pixels are shown as they
+        """A random cut of a picture. Its sides are at least `largest_side`, or `patch` if its pixels are shown as they
         are."""
         n = round(self.patch * rng.uniform(self.min_scale, self.max_scale))
         square = self.patch if enlarged else n
@@ -114,7 +115,7 @@ class Sampling:
         return self.make(image, self.cut(image.shape[1], image.shape[2], rng))
 
     def square(self, image: UInt8[Tensor, "3 H W"], cut: Cut) -> UInt8[Tensor, "3 n n"]:
-        """The square of the image that is cut, turned."""
+        """Cuts the square out of the image, and turns it."""
         side = self.patch if cut.enlarged else cut.side
         square = image[:, cut.top : cut.top + side, cut.left : cut.left + side]
         upside_down, mirrored, transposed = cut.pose
@@ -123,8 +124,11 @@ class Sampling:
 
 
 def enlarged(lr: Float[Tensor, "3 p p"], n: int) -> Float[Tensor, "3 n n"]:
-    """A picture of n x n pixels in [-1, 1] whose bicubic reduction is nearly `lr`: iterative back-projection (Irani & Peleg,
-    1991), from the mean of the nearest pixel and the bicubic surface."""
+    """A picture of n x n pixels in [-1, 1] whose bicubic reduction is nearly `lr`.
+
+    It is made by iterative back-projection (Irani & Peleg, 1991), from the mean of the nearest pixel and the bicubic
+    surface.
+    """
 
     def resize(x: Tensor, side: int) -> Tensor:
         return F.interpolate(x, (side, side), mode="bicubic", antialias=True)

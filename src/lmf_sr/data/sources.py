@@ -1,9 +1,9 @@
-"""Where images come from; one class for each choice of `conf/data`.
+"""Sources of images, one class for each choice of `conf/data`.
 
-training()      images to train on, in memory
-validation()    the few on which a training run is watched, never trained on
+training()      the images to train on, in memory
+validation()    the few images on which a training run is watched, never trained on
 evaluation()    the sets that `lmf-sr evaluate` goes through
-protocol        how their PSNR is customarily measured (`evaluation/metrics.py`)
+protocol        the customary measure of their PSNR (`evaluation/metrics.py`)
 """
 
 from collections.abc import Sequence
@@ -86,9 +86,9 @@ class Folder:
     def validation(self) -> PairedImages:
         name = self.root.resolve().name
         if self.valid.is_dir():
-            return PairedImages.of_files(name, list_images(self.valid), self.root / "DIV2K_valid_LR_bicubic")
+            return PairedImages.from_files(name, list_images(self.valid), self.root / "DIV2K_valid_LR_bicubic")
         _, files = split(list_images(self.train if self.train.is_dir() else self.root), self.held_out, self.root)
-        return PairedImages.of_files(name, files)
+        return PairedImages.from_files(name, files)
 
     def evaluation(self) -> list[PairedImages]:
         return [self.validation()]
@@ -108,20 +108,20 @@ class Pictures:
         )
 
     def validation(self) -> PairedImages:
-        return PairedImages.of_files(self.root.resolve().name, list_images(self.root))
+        return PairedImages.from_files(self.root.resolve().name, list_images(self.root))
 
     def evaluation(self) -> list[PairedImages]:
         return [self.validation()]
 
 
 class Store:
-    """A file that `lmf-sr prepare` has made (`store.py`), of which nothing is decoded again.
+    """A file that `lmf-sr prepare` has made (`store.py`), whose images are decoded already.
 
-    Trains on its photographs and validates on its validation part; without one, on `held_out` photographs, evenly spread
-    over the others, that are kept from training. With `sets`, or where it holds nothing but benchmark sets, it validates
-    and evaluates on these.
+    Its photographs are trained on, and its validation part is validated on. Without one, `held_out` photographs, evenly
+    spread over the others, are kept from training. With `sets`, or if it holds nothing but benchmark sets, these are
+    validated and evaluated on.
 
-    All methods, and the class, raise InputError for what is no store, and for a set it does not hold.
+    All methods, and the constructor, raise InputError for a file that is no store, and for a set that it does not hold.
     """
 
     def __init__(self, root: str | Path, held_out: int = 5, sets: Sequence[str] | None = None) -> None:
@@ -130,8 +130,8 @@ class Store:
         benchmarks = [name for name in self.found if name not in (TRAINING, VALIDATION)]
         self.sets = list(sets or (benchmarks if len(benchmarks) == len(self.found) else []))
         if unknown := [name for name in self.sets if name not in benchmarks]:
-            held = ", ".join(benchmarks) or "none"
-            raise InputError(f"{root} holds no benchmark set {', '.join(unknown)}; it holds: {held}")
+            known = ", ".join(benchmarks) or "none"
+            raise InputError(f"{root} holds no benchmark set {', '.join(unknown)}; it holds: {known}")
         self.protocol = "benchmark" if self.sets else "div2k"
 
     def training(self) -> Photographs:
@@ -141,18 +141,18 @@ class Store:
         if self.sets or VALIDATION in self.found:
             return photographs
         names, _ = split(list(photographs), self.held_out, self.root)
-        return photographs.only(names)
+        return photographs.subset(names)
 
     def validation(self) -> PairedImages:
         return self.evaluation()[0]
 
     def evaluation(self) -> list[PairedImages]:
-        """The benchmark sets asked for; else the validation part, or what is held out of the training part."""
+        """The benchmark sets asked for; else the validation part, or the photographs held out of the training part."""
         if self.sets or VALIDATION in self.found:
             return [self._set(name) for name in self.sets or [VALIDATION]]
         photographs = Stored(self.root, f"{TRAINING}/HR")
         _, names = split(list(photographs), self.held_out, self.root)
-        return [PairedImages(self.root.stem, photographs.only(names))]
+        return [PairedImages(self.root.stem, photographs.subset(names))]
 
     def _set(self, name: str) -> PairedImages:
         lr = {scale: Stored(self.root, f"{name}/LR_bicubic/X{scale:g}") for scale in self.found[name]}
@@ -181,7 +181,7 @@ class Benchmark:
 
     def evaluation(self) -> list[PairedImages]:
         return [
-            PairedImages.of_files(name, list_images(self.root / name / "HR"), self.root / name / "LR_bicubic")
+            PairedImages.from_files(name, list_images(self.root / name / "HR"), self.root / name / "LR_bicubic")
             for name in self.sets or self._found()
         ]
 

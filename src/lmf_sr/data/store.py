@@ -1,6 +1,6 @@
 """A store: photographs decoded once and for all, in one memory-mapped file that all processes share.
 
-It is a safetensors file. Each image is a tensor, uint8, (3, height, width); its key says what it is for:
+It is a safetensors file. Each image is a tensor, uint8, (3, height, width), whose key gives its set and its use:
 
     train/HR/NAME    valid/HR/NAME    valid/LR_bicubic/X2/NAMEx2    Set5/HR/NAME    Set5/LR_bicubic/X2/NAMEx2
 
@@ -31,10 +31,10 @@ Photographs = Mapping[str, Pixels]
 
 
 class Stored(Photographs):
-    """The images of one folder of a store, such as `train/HR`, by name: views of the file, not copies.
+    """The images of one folder of a store, such as `train/HR`, by name. They are views of the file, not copies.
 
-    An image is checked when a process first asks for it: InputError if it is not what was written. To another process it
-    is sent as the file's name.
+    An image is checked when a process first asks for it, and InputError is raised if it has changed since it was written. To
+    another process the file's name is sent, not its images.
     """
 
     def __init__(self, path: Path, folder: str) -> None:
@@ -45,11 +45,11 @@ class Stored(Photographs):
         self.names = sorted(names, key=natural_order)
         self.unchecked = set(self.names)
 
-    def only(self, names: Sequence[str]) -> "Stored":
+    def subset(self, names: Sequence[str]) -> "Stored":
         """The images of these names."""
-        some = copy(self)
-        some.names = list(names)
-        return some
+        subset = copy(self)
+        subset.names = list(names)
+        return subset
 
     def __getitem__(self, name: str) -> Pixels:
         key = f"{self.folder}/{name}"
@@ -78,13 +78,14 @@ class Stored(Photographs):
 
 
 def folder_of(key: str) -> str:
-    """`train/HR` or `Set5/LR_bicubic/X2`: what a key starts with, but for the image's name."""
+    """The folder of a key, without the image's name, such as `train/HR` or `Set5/LR_bicubic/X2`."""
     name, kind, *rest = key.split("/")
     return f"{name}/HR" if kind == "HR" else f"{name}/{kind}/{rest[0]}"
 
 
 def sets_in(path: Path) -> dict[str, list[float]]:
-    """The sets of a store ("train", "valid", "Set5"), each with the scales it has LR images of. InputError as `Stored`."""
+    """The sets of a store ("train", "valid", "Set5"), each with the scales of its LR images. Raises InputError as
+    `Stored`."""
     found: dict[str, list[float]] = {}
     for folder in sorted({folder_of(key) for key in _checksums(path)}):
         name, _, *scale = folder.split("/")
@@ -106,9 +107,9 @@ def identity(path: Path) -> bytes | None:
 
 
 def write_store(path: Path, keys: Collection[str], images: Iterable[tuple[str, Pixels]]) -> None:
-    """Writes a store, atomically, of images as they come; `keys` are all those that may come.
+    """Writes a store, atomically, from images as they come; `keys` are all keys that may come.
 
-    The header stands before the pixels but is known after them: room is left for it, and what it does not need is blank.
+    The header stands before the pixels but is known only after them, so room is left for it, and the rest of it is blank.
     """
     room = sum(2 * len(json.dumps(key)) + ENTRY for key in keys) + ENTRY
     room += -room % 8  # safetensors aligns what follows
