@@ -28,7 +28,7 @@ def log_by_scale(run: Run, found: Mapping[float, Mapping[str, float]]) -> None:
 
 
 def log_results(run: Run, results: Sequence[Result]) -> None:
-    """Adds the rows, and the summary, of what a job found about one model."""
+    """Adds the rows, and the summary, of a job's results about one model."""
     sets = {result.set for result in results if result.set is not None}
     found: dict[float, dict[str, float]] = {}
     for result in results:
@@ -40,7 +40,7 @@ def log_results(run: Run, results: Sequence[Result]) -> None:
 
 
 def split_by_scale(metrics: Mapping[str, float]) -> dict[float, dict[str, float]]:
-    """`{"psnr/x4": 30.1}` as `{4.0: {"psnr": 30.1}}`; what has no scale is left out."""
+    """Turns `{"psnr/x4": 30.1}` into `{4.0: {"psnr": 30.1}}`, and leaves out metrics without a scale."""
     found: dict[float, dict[str, float]] = {}
     for key, value in metrics.items():
         name, _, scale = key.rpartition("/x")

@@ -21,7 +21,7 @@ def detailed_crops(
     Args:
         models: the models by label.
         images: the set.
-        count: how many images; those that cannot be read, or are too small for the scale, are left out.
+        count: the number of images; those that cannot be read, or are too small for the scale, are left out.
         scale: the scale of the renderings.
         side: the side of the window, in HR pixels.
     """

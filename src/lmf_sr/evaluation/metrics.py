@@ -1,14 +1,14 @@
 """PSNR and SSIM under the protocols in use.
 
-    PSNR = -10 log10(mean squared error)        of values in [0, 1], after cropping the border
+    PSNR = -10 log10(mean squared error)        for values in [0, 1], after cropping the border
 
     protocol        compared   cropped from each side   in use for
     div2k           RGB        scale + 6 pixels         DIV2K-style validation sets (LIIF and its successors)
     benchmark       luma       scale pixels             Set5, Set14, B100, Urban100
     benchmark-rgb   RGB        scale pixels             the same sets, as some model zoos report them
 
-SSIM is that of Wang et al. (IEEE TIP 2004) with the 11 x 11 Gaussian window (sigma 1.5), averaged, as their code does, over
-the windows that lie within the picture; of several channels, the mean. Fractional scales crop the next whole pixel.
+SSIM is that of Wang et al. (IEEE TIP 2004) with the 11 x 11 Gaussian window (sigma 1.5), averaged, as in their code, over
+the windows that lie within the picture, and over channels. A fractional scale crops the next whole number of pixels.
 """
 
 import math
@@ -22,7 +22,7 @@ from lmf_sr.errors import InputError
 from lmf_sr.images import luma
 
 WINDOW = 11  # pixels, SSIM
-BLACK = 16 / 255  # the luma of black in studio swing: it cancels in PSNR, not in SSIM
+BLACK = 16 / 255  # the luma of black in studio swing, which cancels in PSNR but not in SSIM
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class EvaluationProtocol:
         return math.ceil(scale) + self.extra_crop
 
     def compared_size(self, height: int, width: int, scale: float) -> tuple[int, int]:
-        """Height and width of what is compared of an image. Raises InputError if nothing is left."""
+        """Height and width of the part of an image that is compared. Raises InputError if nothing is left."""
         crop = self.crop(scale)
         if min(height, width) <= 2 * crop:
             raise InputError(
@@ -75,7 +75,9 @@ def psnr(
 
     Raises InputError if nothing is left after cropping.
     """
-    from torchmetrics.functional.image import peak_signal_noise_ratio  # takes seconds, which `upscale` need not wait
+    from torchmetrics.functional.image import (
+        peak_signal_noise_ratio,
+    )  # slow to import; `upscale` need not wait
 
     compared, expected = protocol.view(image, scale), protocol.view(truth, scale)
     return peak_signal_noise_ratio(compared, expected, data_range=1.0).item()
@@ -102,7 +104,7 @@ def ssim(
 
     check_window(truth.shape[1], truth.shape[2], scale, protocol)
     compared, expected = protocol.view(image, scale), protocol.view(truth, scale)
-    # In float32: several times faster, and within 1e-5.
+    # float32 is several times faster than float64, and within 1e-5.
     _, full = structural_similarity_index_measure(
         compared[None].float(),
         expected[None].float(),

@@ -32,7 +32,7 @@ def evaluate_sets(
 ) -> list[Result]:
     """A result for each set and each scale, as `evaluate` finds it.
 
-    `begin` is told how many pictures there are to measure; what it gives back is called after each of them.
+    `begin` is given the number of pictures to measure, and returns a function that is called after each of them.
     """
     after_image = begin(len(scales) * sum(map(len, sets)))
     return [evaluate(model, images, scale, protocol, after_image, saving) for images in sets for scale in scales]
@@ -46,17 +46,17 @@ def evaluate(
     after_image: Callable[[], None] = lambda: None,
     saving: SavingsMeter | None = None,
 ) -> Result:
-    """PSNR and SSIM of each image of a set at one scale, and their means; with CMSR, also what it saved (`savings.py`).
+    """PSNR and SSIM of each image of a set at one scale, and their means; with CMSR, also its savings (`cmsr/savings.py`).
 
     An image that cannot be read or compared is reported among the result's failures; the others are measured all the same.
 
     Args:
         model: the model, or the baseline.
         images: the set.
-        scale: how much larger the HR images are than the LR images.
-        protocol: how a rendering is compared with its HR image.
-        after_image: called after each image, for progress bars.
-        saving: renders by its CMSR table and measures what that saves; None to render in full.
+        scale: the factor by which the HR images are larger than the LR images.
+        protocol: the convention by which a rendering is compared with its HR image.
+        after_image: is called after each image, for progress bars.
+        saving: renders by its CMSR table and measures the savings; None to render in full.
     """
     scores: dict[str, Metrics] = {}
     failures: dict[str, str] = {}

@@ -1,10 +1,10 @@
-"""Whether a model is sound on pictures that are no photographs: it may be blunt there, but must not change tones.
+"""The soundness of a model on pictures that are no photographs. It may be blunt there, but must not change tones.
 
-    tone error     the largest difference, of any block of LR pixels, between the averages of the SR and of the LR picture
+    tone error     the largest difference, in any block of LR pixels, between the averages of the SR and of the LR picture
     inconsistency  RMS of reduce(upscale(x)) - x, for a picture x that is shown as it is
 
 Both are in grey levels of 255. Blocks are so large that neither sharpening nor ringing counts. Bicubic interpolation itself
-errs by up to 6 levels in a block of 16, because clamping takes what it overshoots.
+errs by up to 6 levels in a block of 16, because its overshoots are clamped.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ BLOCK = 16  # LR pixels
 LEVELS = 255
 
 Upscale = Callable[[Float[Tensor, "3 h w"], int, int], Float[Tensor, "3 H W"]]
-"""A picture in [0, 1] and the height and width it is to have, to that picture in [0, 1]."""
+"""Takes a picture in [0, 1], a height and a width, and returns the picture in [0, 1] at this size."""
 
 
 def measured_patterns(side: int = 96, seed: int = 0) -> dict[str, Float[Tensor, "3 side side"]]:
@@ -58,7 +58,7 @@ def measured_patterns(side: int = 96, seed: int = 0) -> dict[str, Float[Tensor, 
 
 
 def tone_error(lr: Float[Tensor, "3 h w"], sr: Float[Tensor, "3 H W"], block: int | None = BLOCK) -> float:
-    """The tone error of a picture upscaled by a whole factor; of the whole picture where `block` is None."""
+    """The tone error of a picture upscaled by a whole factor; with `block` None, the picture is a single block."""
     scale = sr.shape[-1] // lr.shape[-1]
     sizes = lr.shape[-2:] if block is None else (min(block, lr.shape[-2]), min(block, lr.shape[-1]))
     before, after = F.avg_pool2d(lr.double(), sizes), F.avg_pool2d(sr.double(), [scale * size for size in sizes])
@@ -66,7 +66,7 @@ def tone_error(lr: Float[Tensor, "3 h w"], sr: Float[Tensor, "3 H W"], block: in
 
 
 def inconsistency(upscale: Upscale, picture: Float[Tensor, "3 h w"], scale: int = 2) -> float:
-    """RMS, in grey levels, from a picture of what its upscaled copy reduces to (Pillow's bicubic, of 8 bits)."""
+    """The RMS difference, in grey levels, between a picture and the reduction of its upscaled copy by Pillow's bicubic."""
     _, height, width = picture.shape
     pixels = (upscale(picture, scale * height, scale * width).clamp(0, 1) * LEVELS).round().byte()
     reduced = resize_pillow(pixels, height, width).float() / LEVELS

@@ -160,7 +160,7 @@ def cmsr(study: Study) -> Figure:
 
 
 def themed(svg: str) -> str:
-    """A drawing by matplotlib as a part of a page: as wide as there is room, and black becomes the colour of text there."""
+    """A drawing by matplotlib as a part of a page: as wide as there is room, with black as the page's colour of text."""
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor").replace("#000000", "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     head = r'<svg [^>]*?viewBox="(0 0 ([\d.]+) [\d.]+)"[^>]*>'
@@ -169,14 +169,14 @@ def themed(svg: str) -> str:
 
 def _timed(study: Study) -> dict[str, Any]:
     """The conditions under which latencies are compared: the largest LR picture, and the machine that timed most of it."""
-    of_size: dict[Any, Counter[str]] = {}
+    machines: dict[Any, Counter[str]] = {}
     for finding in study.findings:
         if "decoder_ms" in finding.metrics:
-            of_size.setdefault(finding.lr_size, Counter())[finding.machine] += 1
-    if not of_size:
+            machines.setdefault(finding.lr_size, Counter())[finding.machine] += 1
+    if not machines:
         return {}
-    largest = max(of_size)
-    return {"lr_size": largest, "machine": of_size[largest].most_common(1)[0][0]}
+    largest = max(machines)
+    return {"lr_size": largest, "machine": machines[largest].most_common(1)[0][0]}
 
 
 def _timing(timed: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
-"""The paper's tables as Markdown, LaTeX and CSV. In a cell: mean ± std over seeds (published figure, difference).
+"""The paper's tables as Markdown, LaTeX and CSV. A cell is mean ± std over seeds (published figure, difference).
 
-Markdown and LaTeX show what the page shows; CSV has a line for each cell, in base units and full precision.
+Markdown and LaTeX show the same as the page. CSV has a line for each cell, in base units and full precision.
 """
 
 from lmf_sr.reporting.paper_tables import Cell, PaperTable
@@ -34,7 +34,7 @@ def latex(table: PaperTable) -> str:
 
 
 def csv_text(table: PaperTable) -> str:
-    """A line for each cell, empty ones too."""
+    """CSV with a line for each cell, also for an empty one."""
     lines: list[list[Value]] = []
     for block in table.blocks:
         for label, *cells in block.rows:
@@ -50,7 +50,7 @@ def csv_text(table: PaperTable) -> str:
 
 
 def used_sources(table: PaperTable) -> dict[str, str]:
-    """Where the published figures of a table come from, by key."""
+    """The sources of a table's published figures, by key."""
     cells = [cell for block in table.blocks for row in block.rows for cell in row if isinstance(cell, Cell)]
     used = {cell.published.source for cell in cells if cell.published}
     return {key: text for key, text in sources().items() if key in used}

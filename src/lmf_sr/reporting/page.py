@@ -1,4 +1,5 @@
-"""The page of a report: what was found, then every table. One file that needs nothing from elsewhere, in light and dark."""
+"""The page of a report, findings first, then every table. It is one file that needs nothing from elsewhere, light and
+dark."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -18,7 +19,7 @@ TEMPLATE = Path(__file__).with_name("page.html")
 def html_of(
     title: str, study: Study, tables: Sequence[PaperTable], figures: Sequence[Figure], unfinished: Sequence[str]
 ) -> str:
-    """The page as HTML; the same for the same records. `unfinished` names jobs that are not done, and why."""
+    """The page as HTML, the same for the same records. `unfinished` names the jobs that are not done, with the reasons."""
     templates = Environment(loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined)
     return templates.get_template(TEMPLATE.name).render(
         title=title,
@@ -34,7 +35,7 @@ def html_of(
 
 
 def provenance(study: Study) -> dict[str, str]:
-    """Where the records come from: what they have in common, and where, when and with what they were made."""
+    """The provenance of the records: what they have in common, and where, when and with what they were made."""
     environments = [record.environment for record in study.records]
     days = sorted({datetime.fromisoformat(record.started).date().isoformat() for record in study.records})
     seconds = sum(record.duration_s for record in study.records)

@@ -3,7 +3,7 @@
     run           sweep  status  seed  decoder.width  model    set   protocol   scale  psnr  ssim ...
     .../width-8   width  done    0     8              lm-liif  Set5  benchmark  2      37.1  0.95
 
-The keys of the configuration that differ between the runs become columns. Costs, which know no set, stand beside the results
+The keys of the configuration that differ between the runs become columns. Costs, which have no set, stand beside the results
 of every set at their scale, as in `rows.py`.
 """
 
@@ -54,7 +54,7 @@ def find_records(places: Sequence[Path]) -> tuple[dict[Path, Record], list[str]]
 
 
 def collect(records: Mapping[Path, Record], images: bool = False) -> Table:
-    """The table of some runs, by their folders; with `images`, a row for each image instead of their mean."""
+    """The table of runs, given by their folders; with `images`, a row for each image instead of their mean."""
     settings = varying([*records.values()])
     rows: list[dict[str, Any]] = []
     metrics: dict[str, None] = {}
@@ -73,8 +73,10 @@ def collect(records: Mapping[Path, Record], images: bool = False) -> Table:
 
 
 def over_seeds(table: Table) -> Table:
-    """Rows that differ in nothing but their seed, joined: the seeds, and each metric as its spread over them. Where a metric
-    is infinite for some seeds, a column counts them."""
+    """Joins rows that differ in nothing but their seed, with each metric as its spread over the seeds.
+
+    Where a metric is infinite for some seeds, a column counts them.
+    """
     labels = [i for i, column in enumerate(table.columns) if column.is_label and column.name not in ONE_OF_MANY]
     metrics = [i for i, column in enumerate(table.columns) if not column.is_label]
     seed = next(i for i, column in enumerate(table.columns) if column.name == "seed")
@@ -88,10 +90,10 @@ def over_seeds(table: Table) -> Table:
         line.append(" ".join(map(str, sorted({row[seed] for row in group}, key=str))))
     for i in metrics:
         values = [[v for row in group if isinstance(v := row[i], int | float)] for group in groups.values()]
-        counts = [sum(map(math.isinf, of_group)) for of_group in values]
+        counts = [sum(map(math.isinf, samples)) for samples in values]
         columns.append(table.columns[i])
-        for line, of_group in zip(cells, values, strict=True):
-            line.append(Spread.of(of_group) if of_group else None)
+        for line, samples in zip(cells, values, strict=True):
+            line.append(Spread.of(samples) if samples else None)
         name = table.columns[i].name + INFINITE
         if any(counts) and all(column.name != name for column in table.columns):
             columns.append(METRICS.get(name, Column(name, name, "g")))
@@ -127,13 +129,17 @@ def save(table: Table, path: Path) -> None:
 
 
 def varying(records: Sequence[Record]) -> list[str]:
-    """The keys of the configuration that differ between runs, but for those that the table has columns for anyway."""
+    """The keys of the configuration that differ between runs, except those that have columns anyway."""
     values: dict[str, set[str]] = {}
     for record in records:
         for key, value in record.settings.items():
             values.setdefault(key, set()).add(json.dumps(value))
     known = {*OF_THE_RUN, *OF_A_RESULT}
-    return [key for key, of in values.items() if len(of) > 1 and key not in known and not key.endswith("_target_")]
+    return [
+        key
+        for key, different in values.items()
+        if len(different) > 1 and key not in known and not key.endswith("_target_")
+    ]
 
 
 def _found(results: Sequence[Result], images: bool) -> Iterator[tuple[Result, str | None, Metrics]]:
@@ -146,29 +152,29 @@ def _found(results: Sequence[Result], images: bool) -> Iterator[tuple[Result, st
     for result in results:
         if result.set is None and result.scale in measured:
             continue
-        of_scale = costs.get(result.scale, {})
+        costs_there = costs.get(result.scale, {})
         if images and result.set is not None:
             for image, metrics in result.images.items():
-                yield result, image, {**metrics, **of_scale}
+                yield result, image, {**metrics, **costs_there}
         else:
-            yield result, None, {**result.metrics, **of_scale}
+            yield result, None, {**result.metrics, **costs_there}
 
 
 def _metric_columns(names: Iterable[str]) -> list[Column]:
-    """The metrics of tables first, in their order; others under their names."""
+    """The columns of metrics, those of tables first, in their order, then the others under their names."""
     given = list(names)
     known = [column for name, column in METRICS.items() if name in given]
     return [*known, *(Column(name, name, "g") for name in given if name not in METRICS)]
 
 
 def _cell(value: Any) -> Value:
-    """A value as a cell: lists and mappings as JSON, text as any file takes it."""
+    """A value as a cell. Lists and mappings become JSON, and text becomes printable."""
     if isinstance(value, list | dict):
         return json.dumps(value)
     return printable(value) if isinstance(value, str) else value
 
 
 def _of_one_type(values: list[Any]) -> list[Any]:
-    """Numbers, or text: a column of a file has one type."""
+    """The values as they are if all are numbers, else as text, because a column of a file has one type."""
     numbers = all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
     return values if numbers else [value if value is None else str(value) for value in values]

@@ -1,4 +1,4 @@
-"""The vocabulary of measurements: the name of each metric, in records, files and W&B alike, and how a table shows it."""
+"""The vocabulary of measurements: the name of each metric, in records, files and W&B alike, and its column in a table."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ class Column:
     """A column of a table.
 
     Args:
-        name: what files call it.
-        title: what stands above it.
-        style: how its numbers are formatted; empty for a column of text, whose cells tell the rows apart.
-        unit: what its numbers are divided by before they are shown.
+        name: its name in files.
+        title: its title in tables for people.
+        style: the format of its numbers; empty for a column of text, whose cells tell the rows apart.
+        unit: its numbers are divided by it before they are shown.
         scale: the scale at which its numbers were measured, where the column has one of its own.
     """
 
@@ -26,7 +26,7 @@ class Column:
         return not self.style
 
     def number(self, value: float, sign: str = "") -> str:
-        """A number of the column, as it is shown; `sign="+"` marks positive ones."""
+        """A number of the column, as tables show it; `sign="+"` marks positive numbers."""
         return format(value / self.unit, sign + self.style)
 
 
@@ -54,4 +54,4 @@ METRICS = {
 """Every metric that tables show, by name, in their order. Times are in ms; everything else is in base units."""
 
 IN_FILES_ONLY = frozenset({"total_macs", "total_ms", "macs_saved_plain"})
-"""Metrics that tables for people leave out: sums of their neighbours, and a second count of the same saving."""
+"""Metrics that tables for people leave out, because they are sums of their neighbours, or count a saving twice."""

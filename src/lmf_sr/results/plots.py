@@ -29,13 +29,13 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 def against_scale(
     rows: Sequence[Row], path: Path, metrics: Sequence[str] = ("psnr", "decoder_macs", "decoder_ms"), title: str = ""
 ) -> None:
-    """A panel for each metric that some row has, against scale, a line for each model; costs on a logarithmic axis.
+    """Draws a panel for each metric against scale, with a line for each model; costs are on a logarithmic axis.
 
     Args:
-        rows: rows of one set, or of none.
-        path: where to write.
-        metrics: names of `METRICS`.
-        title: above the panels.
+        rows: rows of one set, or rows without a set.
+        path: the file to write.
+        metrics: names of `METRICS`; those that no row has are left out.
+        title: stands above the panels.
     """
     shown = [name for name in metrics if any(name in row.metrics for row in rows)]
     models = list(dict.fromkeys(row.model for row in rows))
@@ -60,11 +60,12 @@ def against_scale(
 
 
 def efficiency(rows: Sequence[Row], inches: tuple[float, float] = (8.0, 5.0)) -> Figure:
-    """The cost of decoding: plain MACs against scale; a bubble's size is its latency, its colour the decoder's parameters.
+    """Draws the cost of decoding as plain MACs against scale, with latencies as bubbles and the decoder's parameters as
+    colours.
 
     Args:
-        rows: rows that have `decoder_macs`, `decoder_ms` and `decoder_parameters`, for one LR size; a line joins a model's.
-        inches: width and height.
+        rows: rows with `decoder_macs`, `decoder_ms` and `decoder_parameters`, for one LR size; a line joins those of a
+        model. inches: width and height.
     """
     figure = Figure(figsize=inches, layout="constrained")
     ax = figure.subplots()
@@ -98,7 +99,7 @@ def efficiency(rows: Sequence[Row], inches: tuple[float, float] = (8.0, 5.0)) ->
 
 
 def bubble(seconds: float, longest: float) -> float:
-    """The area, in square points, of a bubble: it grows with the root, as seconds spread over decades."""
+    """The area of a bubble, in square points. It grows with the root, because seconds spread over decades."""
     return 1200 * sqrt(seconds / longest)
 
 

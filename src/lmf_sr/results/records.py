@@ -1,4 +1,4 @@
-"""Result records: what one job did and measured, and all that is needed to judge or repeat it, in one file, `result.json`.
+"""Result records: the work and the measurements of a job, with all that is needed to repeat it, in one file, `result.json`.
 
     {"schema": 2, "verb": "evaluate", "sweep": "scales", "name": "scale-4", "status": "done", "error": null,
      "configuration": {...}, "inputs": {"last.ckpt": "sha256..."}, "seed": 0,
@@ -47,10 +47,10 @@ class Result:
     scale: float
     metrics: Metrics
     set: str | None = None
-    protocol: str | None = None  # how PSNR and SSIM were measured, one of `metrics.PROTOCOLS`
-    lr_source: str | None = None  # where its LR images came from, "file" or "computed" (`data/evaluation.py`)
+    protocol: str | None = None  # the convention of PSNR and SSIM, one of `metrics.PROTOCOLS`
+    lr_source: str | None = None  # the kind of its LR images, "file" or "computed" (`data/pairs.py`)
     images: dict[str, Metrics] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)  # image: why it could not be evaluated
+    failures: dict[str, str] = field(default_factory=dict)  # image: the reason why it could not be evaluated
 
 
 Results = dict[str, list[Result]]
@@ -59,17 +59,17 @@ Results = dict[str, list[Result]]
 
 @dataclass(frozen=True)
 class Record:
-    """One job."""
+    """The record of a job."""
 
     verb: str
-    sweep: str | None  # the sweep that it is a job of, as its folder is named
-    name: str  # its own folder's name: in a sweep, what varies
+    sweep: str | None  # the name of its sweep's folder
+    name: str  # the name of its own folder, which in a sweep says what varies
     configuration: dict[str, Any]  # complete; paths in the job's folder begin with "."
-    inputs: dict[str, str]  # SHA-256 of the files that the configuration names; of a store, of its header
+    inputs: dict[str, str]  # SHA-256 of the files that the configuration names; for a store, of its header
     seed: int
     environment: dict[str, Any]
-    started: str  # ISO 8601; where the job was begun several times, the last
-    duration_s: float = 0.0  # since then
+    started: str  # ISO 8601; the last time, if the job was begun several times
+    duration_s: float = 0.0  # since `started`
     status: str = "running"  # or done, failed, interrupted
     error: str | None = None
     results: Results = field(default_factory=dict)
@@ -128,7 +128,7 @@ def environment() -> dict[str, Any]:
 
 
 def write_record(record: Record, path: Path) -> None:
-    """Writes a record; never a half-written one."""
+    """Writes a record, whole or not at all."""
     with replacing(path) as file:
         file.write(json.dumps(_finite(asdict(record)), indent=1, allow_nan=False).encode())
 

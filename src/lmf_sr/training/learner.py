@@ -1,9 +1,10 @@
-"""The LightningModule around any `Model`: a loss on normalised values; that of LIIF and its successors is
+"""The LightningModule around any `Model`, which is trained by a loss on normalised values. That of LIIF and its
+successors is
 
     loss = mean |model(lr, coords, cell) - rgb|
 
-Everything a step depends on besides the weights is a function of the step: its samples (`data/patches.py`) and its random
-numbers (SwinIR drops paths at random). A resumed run therefore repeats an uninterrupted one bit for bit.
+Besides the weights, a step depends on its samples (`data/patches.py`) and on random numbers (SwinIR drops paths at random).
+Both are functions of the step, so a resumed run repeats an uninterrupted one bit for bit.
 """
 
 import math
@@ -37,17 +38,15 @@ Loss = Callable[[Float[Tensor, "B Q 3"], Float[Tensor, "B Q 3"]], Float[Tensor, 
 class SuperResolution(lightning.LightningModule):
     """Trains a model on `Sample`s; validates it on `Pair`s, of which `validation_step` returns the rendering.
 
-    Checkpoints hold tensors and plain containers only, and the model's configuration, so that they are read without
-    running code and the model can be built from them (`checkpoints.py`).
+    Checkpoints hold only tensors and plain containers, so that they are read without running code, and the model's
+    configuration, from which the model can be built (`checkpoints.py`).
 
     Args:
-        model: what is trained.
-        optimizer: makes the optimiser of the parameters.
-        schedule: makes the learning-rate schedule, stepped after every optimiser step.
-        loss: compares a prediction with what it should be.
-        seed: seeds the random numbers that training steps draw.
-        settings: the settings by dotted keys; a checkpoint keeps those that shape the weights (`resuming.py`).
-        checked_every: steps between two looks at whether losses are finite; None for what suits the device (`watch.py`).
+        model: the model to train. optimizer: makes the optimiser of the parameters. schedule: makes the learning-rate
+        schedule, stepped after every optimiser step. loss: compares a prediction with the truth. seed: seeds the random
+        numbers that training steps draw. settings: the settings by dotted keys; a checkpoint keeps those that shape the
+        weights (`resuming.py`). checked_every: steps between two checks that losses are finite; None for the number that
+        suits the device (`watch.py`).
     """
 
     def __init__(
@@ -91,7 +90,7 @@ class SuperResolution(lightning.LightningModule):
             ) from error
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        """Raises InputError where the schedule has come to its end before the run."""
+        """Raises InputError if the schedule has come to its end before the run."""
         try:
             super().lr_scheduler_step(scheduler, metric)
         except ValueError as error:
@@ -106,7 +105,7 @@ class SuperResolution(lightning.LightningModule):
         return [found for found in callbacks if isinstance(found, Timer) and found.time_remaining() is not None]
 
     def _progress(self) -> float:
-        """The share of `trainer.max_time` that has passed; every process goes by the first one's clock."""
+        """The share of `trainer.max_time` that has passed. All processes go by the clock of the first one."""
         (timer,) = self._timers()
         elapsed, remaining = timer.time_elapsed(), timer.time_remaining()
         assert remaining is not None
@@ -118,7 +117,7 @@ class SuperResolution(lightning.LightningModule):
         checkpoint["settings"] = self.settings
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes what `resuming.py` says from the checkpoint; changed settings are named on stdout.
+        """Takes from the checkpoint what `resuming.py` lists, and names changed settings on stdout.
 
         Raises:
             InputError: the checkpoint is of another architecture or optimiser, or lacks weights.
@@ -158,8 +157,11 @@ class SuperResolution(lightning.LightningModule):
         torch.manual_seed(self.seed + self.global_step * self.trainer.world_size + self.global_rank)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Float[Tensor, ""]:
-        """The loss. Raises InputError if it is not finite on any process: on a CPU before it can spoil the weights, on a GPU
-        before a checkpoint can hold them (`watch.py`)."""
+        """The loss. Raises InputError if it is not finite on any process.
+
+        It does so on a CPU before the loss can spoil the weights, and on a GPU before a checkpoint can hold them
+        (`watch.py`).
+        """
         loss = self.loss(self.model(batch.lr, batch.coords, batch.cell), batch.rgb)
         if self.watch.see(loss, self.global_step):
             self._check_losses()
@@ -171,7 +173,7 @@ class SuperResolution(lightning.LightningModule):
     def _check_losses(self) -> None:
         found = self.watch.found()
         if not self.trainer.strategy.reduce_boolean_decision(found is None):
-            step, loss = found or (self.global_step, math.nan)  # of another process
+            step, loss = found or (self.global_step, math.nan)  # another process found it
             raise diverged(f"the loss became {loss:g}", step)
 
     def on_validation_start(self) -> None:
@@ -180,7 +182,7 @@ class SuperResolution(lightning.LightningModule):
     def on_fit_start(self) -> None:
         self.watch = LossWatch(self.watch.every)
         if self.device.type == "cuda" and str(self.trainer.precision).endswith("mixed"):
-            # The order in which half-precision convolutions read their weights, and features theirs.
+            # In half precision, convolutions read weights and features in this order.
             self.model.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def on_train_batch_end(self, outputs: Any, batch: Sample, batch_idx: int) -> None:
@@ -197,6 +199,6 @@ class SuperResolution(lightning.LightningModule):
 def diverged(what: str, step: int) -> InputError:
     """The error for a training that has gone wrong beyond repair."""
     return InputError(
-        f"{what} at step {step}, and training has stopped; what checkpoints there are were written before that: "
+        f"{what} at step {step}, and training has stopped; all checkpoints were written before that: "
         "start again with a lower optimizer.lr, or resume with one, or with trainer.gradient_clip_val=0.1"
     )

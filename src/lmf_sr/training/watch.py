@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-STEPS_BETWEEN = 50  # on a GPU; on a CPU asking costs nothing
+STEPS_BETWEEN = 50  # on a GPU; on a CPU a check costs nothing
 
 
 class LossWatch:
     """The first loss that was not finite.
 
     Args:
-        every: how many steps lie between two looks; None for 1 on a CPU and `STEPS_BETWEEN` on a GPU.
+        every: steps between two checks; None for 1 on a CPU and `STEPS_BETWEEN` on a GPU.
     """
 
     def __init__(self, every: int | None = None) -> None:
@@ -24,7 +24,7 @@ class LossWatch:
         self.first: Float[Tensor, " 2"] | None = None  # the step and its loss; step -1 for none
 
     def see(self, loss: Float[Tensor, ""], step: int) -> bool:
-        """Takes the loss of a step; whether it is time to look."""
+        """Takes the loss of a step, and returns whether it is time to check."""
         value = loss.detach().float()
         here = torch.stack([torch.full_like(value, step), value])
         if self.first is None:

@@ -1,5 +1,5 @@
-"""What accompanies a run: the last checkpoint, the progress bar; PSNR, costs, CMSR's savings and crops per
-scale, and the summary that runs are sorted by."""
+"""The companions of a run: the last checkpoint, the progress bar, PSNR, costs, CMSR's savings and crops per scale, and the
+summary by which runs are sorted."""
 
 from lmf_sr.training.callbacks.cmsr import Cmsr
 from lmf_sr.training.callbacks.costs import Latency, Macs

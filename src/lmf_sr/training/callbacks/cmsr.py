@@ -1,10 +1,10 @@
 """Logs what CMSR would save with the model as it is now, at each validation scale above 4, on the validation images.
 
-    cmsr_psnr/x8          beside `psnr/x8`, that of the full rendering
-    cmsr_mse/x8           MSE from the full rendering, beside the threshold asked for
+    cmsr_psnr/x8          PSNR with CMSR, beside `psnr/x8`, that of the full rendering
+    cmsr_mse/x8           MSE from the full rendering, beside the threshold
     macs_saved/x8, time_saved/x8, share_x2/x8, ...         see `cmsr/savings.py`
 
-As the weights change so do the modulations: every validation makes its own table, from a few training images.
+The modulations change with the weights, so every validation makes its own table, from a few training images.
 """
 
 from collections import defaultdict
@@ -32,7 +32,7 @@ class Cmsr(Callback):
         mse_threshold: the error allowed, MSE from the full rendering of values in [-1, 1].
         aggregation: the rule of the calibration, one of `cmsr.calibration.AGGREGATIONS`.
         images: how many training images to calibrate on.
-        decode_scales: to choose from.
+        decode_scales: the scales to choose from.
         repeats: timed renderings of each validation image, with and without; 0 for none.
     """
 

@@ -1,11 +1,11 @@
-"""What the model costs at each validation scale, beside its PSNR: multiply-accumulates and latency of one LR picture.
+"""The costs of the model at each validation scale, beside its PSNR: multiply-accumulates and latency of one LR picture.
 
     total_macs/x2             encoder and decoder together          total_ms/x2
     encoder_macs/x2                                                 encoder_ms/x2
-    decoder_macs/x2           of the papers' plain form             decoder_ms/x2
-    decoder_macs_as_run/x2    of the form that is run and timed
+    decoder_macs/x2           in the papers' plain form             decoder_ms/x2
+    decoder_macs_as_run/x2    in the form that is run and timed
 
-Neither changes as the weights do: both are found once in a run, and logged at each validation.
+They do not change as the weights do, so they are found once in a run, and logged at each validation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ class Macs(_Costs):
 
 
 class Latency(_Costs):
-    """Median milliseconds, after a warm-up, on the device that trains, which is waited for."""
+    """Median milliseconds, after a warm-up, on the device that trains, including the wait for it."""
 
     def find(self, model: Model, lr_size: Size, hr_size: Size) -> Mapping[str, float | int]:
         encoder, decoder = measure_latency(model, lr_size, hr_size)

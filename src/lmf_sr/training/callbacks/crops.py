@@ -55,7 +55,7 @@ class Crops(Callback):
 def comparison(
     lr: UInt8[Tensor, "3 h w"], sr: UInt8[Tensor, "3 H W"], hr: UInt8[Tensor, "3 H W"], side: int
 ) -> tuple[Picture, ...]:
-    """By `PICTURES`: the middle of the LR image, of Pillow's bicubic, of SR, of HR, and of the magnified error of SR."""
+    """The middles of the `PICTURES`: the LR image, Pillow's bicubic, SR, HR, and the magnified error of SR."""
     height, width = hr.shape[1:]
     error = ((sr.int() - hr.int()).abs() * ERROR_GAIN).clamp(max=255).byte()
     large = (_middle(part, side, side) for part in (resize_pillow(lr, height, width), sr, hr, error))

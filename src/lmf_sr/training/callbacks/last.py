@@ -1,5 +1,5 @@
-"""`last.ckpt`, from which a run resumes exactly: its state at the latest validation, every so many minutes, at its end, or
-where it was stopped."""
+"""`last.ckpt`, from which a run resumes exactly. It is the state at the latest validation, after some minutes without one, at
+the end, or at an interrupt."""
 
 import os
 import signal
@@ -20,18 +20,19 @@ class LastCheckpoint(Checkpoint):
     """Keeps `last.ckpt`; on Ctrl-C or SIGTERM, ends the step, writes the file and raises KeyboardInterrupt.
 
     Only finite weights are ever written. A second Ctrl-C stops at once and leaves the file as it was. (Lightning's
-    `ModelCheckpoint` keeps the best state beside it; its own last state is that of the best, or one amid a step.)
+    `ModelCheckpoint` keeps the best state beside it. Its own last state would be the best one, or one in the middle of a
+    step.)
 
     Args:
-        path: of the file.
-        minutes: after which the file is written although no validation is due; None for never.
+        path: the file to write.
+        minutes: the time after which the file is written although no validation is due; None for never.
     """
 
     def __init__(self, path: str | Path, minutes: float | None = None) -> None:
         self.path, self.minutes = Path(path), minutes
         self.stop_asked_for = False
         self.saved_step = 0
-        self.handlers: dict[int, Any] = {}  # those in force outside of training
+        self.handlers: dict[int, Any] = {}  # the handlers of signals that are in force outside of training
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.stop_asked_for = False

@@ -19,7 +19,7 @@ class Psnr(Callback):
     """The mean over images, per scale.
 
     Args:
-        protocol: how it is measured (`evaluation/metrics.py`); None for what is customary with the data.
+        protocol: the convention by which it is measured (`evaluation/metrics.py`); None for the one customary with the data.
     """
 
     def __init__(self, protocol: str | None = None) -> None:

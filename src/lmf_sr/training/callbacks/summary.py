@@ -1,4 +1,4 @@
-"""What a W&B run ends with: its metrics against scale, and a summary that runs are sorted by (`tracking.py`)."""
+"""The end of a W&B run: its metrics against scale, and a summary by which runs are sorted (`tracking.py`)."""
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
