@@ -94,7 +94,11 @@ def report(record: dict[str, Any]) -> str:
         for rest in [row["peak_gb"] - row["output_gb"]]
     ]
     header = ["", "scale", "peak, GB", "the tensor's part, GB", "without it, GB"]
-    lines += [Table.of_text(header, cells).markdown(), "1024 x 1024 pixels, upscaled to a tiled BigTIFF of 8 bits:", ""]
+    lines += [
+        Table.from_text(header, cells).markdown(),
+        "1024 x 1024 pixels, upscaled to a tiled BigTIFF of 8 bits:",
+        "",
+    ]
     for row in record["upscale"]:
         verdict = "met" if row["peak_gb"] <= TARGET_GB else "missed"
         lines.append(

@@ -1,6 +1,7 @@
 """Private APIs of other projects that this one uses: each is named here, and fails here first where a version drops it.
 
 hydra._internal.utils.get_args_parser                        jobs/app.py: which arguments are settings
+np._core.multiarray.scalar and _reconstruct                   unpickling.py: NumPy's numbers in pickles
 lightning ... launchers._SubprocessScriptLauncher            training/ddp_cleanup.py: the other processes of a run
 torch._foreach_add and its like                              training/muon.py: one kernel for many parameters
 torch.ops.mkldnn._linear_pointwise                           linear.py: linear layers by oneDNN
@@ -10,10 +11,12 @@ wandb_workspaces ... Workspace._to_model                     commands/workspace.
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import lmf_sr
+from lmf_sr.unpickling import unpickle
 
 SOURCES = {path: path.read_text() for path in Path(lmf_sr.__file__).parent.rglob("*.py")}
 FOREIGN = (
@@ -21,6 +24,7 @@ FOREIGN = (
     r"lightning[\w.]*\._\w+|import _[A-Z]\w+",
     r"torch\.ops\.mkldnn\.\w+",
     r"torch\._[a-z]+",
+    r"\bnp\._[a-z]+",
     r"\._to_model\b",
 )
 KNOWN = {
@@ -28,6 +32,7 @@ KNOWN = {
     "import _SubprocessScriptLauncher": "training/ddp_cleanup.py",
     "torch._foreach": "training/muon.py",
     "torch.ops.mkldnn._linear_pointwise": "linear.py",
+    "np._core": "unpickling.py",
     "._to_model": "commands/workspace.py",
 }
 
@@ -46,6 +51,12 @@ def test_hydra_tells_settings_from_options() -> None:
 
     arguments = ["--cfg", "job", "scale=2", "-m", "~logger"]
     assert get_args_parser().parse_known_intermixed_args(arguments)[0].overrides == ["scale=2", "~logger"]
+
+
+@pytest.mark.parametrize("value", [np.float64(30.5), np.arange(3)])
+def test_numpy_s_pickles_ask_for_what_is_allowed(value: object, tmp_path: Path) -> None:
+    torch.save({"best": value}, tmp_path / "file.pth")
+    np.testing.assert_equal(unpickle(tmp_path / "file.pth")["best"], value)
 
 
 def test_lightning_s_launcher_has_the_list_of_its_processes() -> None:

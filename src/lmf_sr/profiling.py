@@ -1,12 +1,12 @@
-"""Measures what a model costs: parameters, multiply-accumulates and latency, separately for encoder and decoder.
+"""Measures the costs of a model: parameters, multiply-accumulates and latency, separately for encoder and decoder.
 
-MACs are those of the linear, convolution and matrix products, as the papers count them; activations, corner look-ups and the
+MACs are those of the linear, convolution and matrix products, as the papers count them. Activations, corner look-ups and the
 local ensemble are left out. With N = H W output pixels
 
     MACs(decoder) = MACs(prepare) + MACs(query of N points)
 
-and a query costs so much per point plus, in some decoders, a little per call: both follow from tracing two small batches of
-points, so that no large picture is ever rendered in order to be counted. A decoder has two counts:
+A query costs a fixed number of MACs per point and, in some decoders, a few per call. Both follow from tracing two small
+batches of points, so that no large picture has to be rendered in order to be counted. A decoder has two counts:
 
     plain    the paper's: the whole MLP at each of the four corners of every pixel (`plain.py`)
     as run   the factored form that computes the same pixels here
@@ -28,8 +28,6 @@ from lmf_sr.geometry import Grid, Size
 from lmf_sr.model import Model
 from lmf_sr.plain import plain_form
 
-"""Height and width in pixels."""
-
 PRODUCTS = ("conv", "linear", "addmm", "matmul", "bmm", "einsum", "scaled_dot_product_attention")
 
 
@@ -47,18 +45,18 @@ class Macs(NamedTuple):
 
 
 class DecoderMacs(NamedTuple):
-    """Multiply-accumulates of a decoder for one LR picture: to prepare it, and for each pixel rendered."""
+    """Multiply-accumulates of a decoder for one LR picture, once to prepare it, and for each pixel."""
 
     once: int
     per_pixel: int
 
     def for_pixels(self, pixels: int) -> int:
-        """The multiply-accumulates for rendering so many pixels."""
+        """The multiply-accumulates of rendering a number of pixels."""
         return self.once + self.per_pixel * pixels
 
 
 class Latency(NamedTuple):
-    """Milliseconds for one picture, medians."""
+    """Median milliseconds for one picture."""
 
     encoder_ms: float
     decoder_ms: float
@@ -79,7 +77,7 @@ def count_macs(model: Model, lr_size: Size, hr_size: Size) -> Macs:
 
 
 def count_encoder_macs(model: Model, lr_size: Size) -> int:
-    """Runs the encoder once; the same at every scale."""
+    """Counts the MACs of the encoder, which are the same at every scale, by running it once."""
     with _evaluating(model):
         return _traced_macs(model.encoder, _blank(model, 3, lr_size))
 
@@ -90,7 +88,7 @@ def count_decoder_macs(model: Model, lr_size: Size, hr_size: Size, plain: bool) 
 
 
 def decoder_macs(model: Model, lr_size: Size, plain: bool) -> DecoderMacs:
-    """Runs `prepare` once and `query` on a few points; the same at every scale."""
+    """Counts the MACs of the decoder, the same at every scale, by running `prepare` once and `query` on a few points."""
     with _evaluating(model):
         decoder = plain_form(model.decoder) if plain else model.decoder
         features = _blank(model, model.encoder.out_dim, lr_size)
@@ -101,9 +99,9 @@ def decoder_macs(model: Model, lr_size: Size, plain: bool) -> DecoderMacs:
             return _traced_macs(_Step(decoder, partial(decoder.query, state)), features.new_zeros(1, points, 2))
 
         few = 64
-        of_few = query(few)
-        per_point = (query(2 * few) - of_few) // few
-        per_call = of_few - per_point * few
+        macs = query(few)
+        per_point = (query(2 * few) - macs) // few
+        per_call = macs - per_point * few
         prepare = _traced_macs(_Step(decoder, decoder.prepare), features, cell)
     return DecoderMacs(prepare + per_call, per_point)
 
@@ -111,7 +109,7 @@ def decoder_macs(model: Model, lr_size: Size, plain: bool) -> DecoderMacs:
 def measure_latency(
     model: Model, lr_size: Size, hr_size: Size, warmup: int = 1, repeats: int = 5, budget_s: float = float("inf")
 ) -> Latency:
-    """Times encoding a picture, and then rendering it (`prepare` included), where the model is and as it is run there.
+    """Times encoding a picture, and then rendering it (`prepare` included), on the model's device, by the path taken there.
 
     Args:
         warmup: untimed runs.
@@ -143,7 +141,7 @@ def median_ms(run: Callable[[], Any], device: torch.device, warmup: int, repeats
 
 
 class _Step(nn.Module):
-    """A step of a decoder as the module that fvcore wants."""
+    """A step of a decoder as a module, which fvcore needs."""
 
     def __init__(self, decoder: nn.Module, step: Callable[..., Any]) -> None:
         super().__init__()
@@ -174,7 +172,8 @@ def _blank(model: Model, channels: int, size: Size) -> Tensor:
 
 @contextmanager
 def _evaluating(model: Model) -> Iterator[None]:
-    """Evaluation mode without gradients; and without shape checks, since tracing makes sizes tensors, which they refuse."""
+    """Evaluation mode without gradients, and without shape checks, because tracing makes sizes tensors, which they
+    refuse."""
     training, checking = model.training, jaxtyping.config.jaxtyping_disable
     model.eval()
     jaxtyping.config.update("jaxtyping_disable", True)

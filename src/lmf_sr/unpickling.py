@@ -22,7 +22,7 @@ _NUMPY: list[Any] = [
     *((np._core.multiarray._reconstruct, f"{module}._reconstruct") for module in _MODULES),  # type: ignore[attr-defined]
     *{type(np.dtype(code)) for code in (*np.typecodes["AllInteger"], *np.typecodes["Float"], "?", "S", "U")},
 ]
-"""The globals that NumPy's pickles of numbers, text and arrays of them ask for."""
+"""The globals that NumPy's pickles of numbers and text, and of arrays of them, ask for."""
 
 
 def unpickle(path: Path) -> Any:

@@ -33,7 +33,7 @@ def test_what_an_image_lacks_counts_as_nothing() -> None:
 
 
 def test_spread_over_seeds() -> None:
-    assert Spread.of([30.0, 32.0]) == Spread(31.0, pytest.approx(math.sqrt(2)), 2)
-    assert Spread.of([30.0]) == Spread(30.0, 0.0, 1)
-    assert Spread.of([30.0, math.inf, 32.0]) == Spread(31.0, pytest.approx(math.sqrt(2)), 2)
-    assert Spread.of([math.inf, math.inf]) == Spread(math.inf, 0.0, 2)
+    assert Spread.over([30.0, 32.0]) == Spread(31.0, pytest.approx(math.sqrt(2)), 2)
+    assert Spread.over([30.0]) == Spread(30.0, 0.0, 1)
+    assert Spread.over([30.0, math.inf, 32.0]) == Spread(31.0, pytest.approx(math.sqrt(2)), 2)
+    assert Spread.over([math.inf, math.inf]) == Spread(math.inf, 0.0, 2)

@@ -12,7 +12,7 @@ CROSS_SCALE = {
 """Cross-scale attention of CiaoSR and LM-CiaoSR: the beginnings of its parameters' names, and ours."""
 
 DERIVED = ("sub_mean.", "add_mean.", "cs_attn.escape_NaN", ".attn_mask", ".relative_position_index")
-"""Parts of the names of buffers that are frozen or follow from the configuration: they are no weights."""
+"""Parts of the names of buffers that are frozen or follow from the configuration, and so are no weights."""
 
 _WRAPPERS = ("module.", "_orig_mod.")  # the prefixes of nn.DataParallel and torch.compile
 

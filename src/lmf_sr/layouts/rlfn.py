@@ -1,4 +1,4 @@
-"""The layout of RLFN's repository: the weights of RLFN-S, its upsampler among them, under `conv_1`, `block_1` and so on."""
+"""The layout of RLFN's repository: the weights of RLFN-S, with its upsampler, under `conv_1`, `block_1` and so on."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,11 +32,11 @@ def is_rlfn(content: Any) -> bool:
 
 
 def from_rlfn(content: Mapping[str, Tensor], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Configuration and weights, in our names, of an encoder alone; the upsampler is left out.
+    """Configuration and weights of an encoder alone, in our names. The upsampler is left out.
 
     The authors' network reads pixels of 0 .. 255. Here x is in [-1, 1], and activations are the authors' divided by UNIT,
     which leaky ReLU allows because it scales with its input: biases are divided, and each mask's first layer is multiplied.
-    One difference stays. The authors pad with black, and zero padding of x is grey, so that features at the border differ.
+    One difference stays. The authors pad with black, while zero padding of x is grey, so features at the border differ.
 
     Raises:
         InputError: weights that RLFN does not have.

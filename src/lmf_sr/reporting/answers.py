@@ -1,7 +1,7 @@
-"""One sentence for each question that the page's figures answer.
+"""A sentence for each question that the page's figures answer.
 
-A sentence names the scale that it is about: 4, if it was measured there, or the nearest to it. Where nothing was measured
-that answers a question, its sentence is empty.
+A sentence names its scale, which is 4 if there are measurements at 4, else the nearest one. Where no measurement answers a
+question, its sentence is empty.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ REFERENCE_SCALE = 4.0
 
 
 def quality(study: Study, seen: dict[str, Any]) -> str:
-    """Quality against scale: the best model, and how far conversions lie from what they convert."""
+    """Quality against scale: the best model, and the distance of conversions from their originals."""
     scale = _nearest(study.values("scale", "psnr", **seen))
     found = _measured(study, "psnr", study.main, scale=scale, **seen)
     if scale is None or not found:
@@ -43,7 +43,7 @@ def quality(study: Study, seen: dict[str, Any]) -> str:
 
 
 def cost(study: Study, timed: dict[str, Any]) -> str:
-    """Cost against scale: how much fewer multiply-accumulates conversions take, or which model takes the fewest."""
+    """Cost against scale: the multiply-accumulates that conversions save, or the model that takes the fewest."""
     models = list(dict.fromkeys(subject.architecture for subject in study.main if subject.encoder))
     scale = _nearest(study.values("scale", "decoder_macs", **timed))
     found = _measured(study, "decoder_macs", models, "architecture", scale=scale, **timed)
@@ -71,7 +71,7 @@ def latency(scale: float, front: Sequence[tuple[str, float, float]]) -> str:
 
 
 def cmsr(study: Study) -> str:
-    """CMSR: what the case that saves most saves, at the paper's threshold if it was measured."""
+    """CMSR: the largest saving, at the paper's threshold if that was measured."""
     cases = [f for f in study.findings if "macs_saved" in f.metrics and f.threshold is not None]
     at_paper = [finding for finding in cases if finding.threshold == 2e-5]
     if not cases:
@@ -92,9 +92,9 @@ def cmsr(study: Study) -> str:
 
 
 def crops(pictures: int) -> str:
-    """Crops: what is to be seen."""
+    """Crops: a line that says what is shown."""
     several = f"{pictures} drawings of windows" if pictures > 1 else "a drawing of windows"
-    return f"What the numbers mean to the eye: {several} with the strongest gradients of their pictures."
+    return f"The difference to the eye: {several} with the strongest gradients of their pictures."
 
 
 def _measured(
@@ -105,7 +105,7 @@ def _measured(
 
 
 def _pairs(study: Study, subjects: Sequence[Subject]) -> list[tuple[Subject, Subject]]:
-    """Conversions, each with what it converts."""
+    """Conversions, each with its original."""
     return [(s, s.original) for s in subjects if s.is_conversion and s.original in subjects]
 
 

@@ -1,8 +1,8 @@
 """The paper's tables, from a study: T1 and T2 quality, T3 costs, T4 CMSR, T5 ablations.
 
 A table consists of blocks, with a row for each model (or threshold, or variant) and a column for each scale. A cell is a
-mean and spread over seeds, beside the published figure where there is one. A cell is empty where nothing was measured, and
-the block's note says so.
+mean and spread over seeds, beside the published figure if there is one. A cell without measurements is empty, and the
+block's note says so.
 """
 
 import math
@@ -43,7 +43,8 @@ class Cell(NamedTuple):
         return self.measured.mean - self.published.value if self.measured and self.published else None
 
     def shown(self, column: Column) -> str:
-        """The cell's text, as `30.27 ± 0.02 (30.40, −0.13)`: in brackets the published figure and the difference to it."""
+        """The cell's text, as `30.27 ± 0.02 (30.40, −0.13)`, with the published figure and the difference to it in
+        brackets."""
         figure = self.published_text(column)
         return " ".join(part for part in (text_of(self.measured, column), f"({figure})" if figure else "") if part)
 
@@ -58,9 +59,9 @@ class Cell(NamedTuple):
 
 
 class PaperTable(NamedTuple):
-    """One of the paper's tables: blocks, whose cells are `Cell`s but for the first of a row, which names the row.
+    """A table of the paper. The first cell of a block's row names the row, and the others are `Cell`s.
 
-    `title` of a block says what it holds, and `note` what of it is missing.
+    The `title` of a block names its content, and its `note` the missing measurements.
     """
 
     name: str
@@ -70,7 +71,7 @@ class PaperTable(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of it has been measured."""
+        """Whether it holds no measurement."""
         return all(block.note == NOTHING for block in self.blocks)
 
 
@@ -143,7 +144,7 @@ def cmsr(study: Study) -> PaperTable:
                 blocks.append(_block(study, title, "MSE allowed", _at(metric, scales), rows))
     return PaperTable(
         "T4",
-        "CMSR: what controllable multi-scale rendering saves, and what it loses",
+        "CMSR: the savings and losses of controllable multi-scale rendering",
         "For an MSE allowed from the full rendering (values in [-1, 1]): PSNR, the MSE found, and the decoder's MACs and "
         "time saved against the full rendering on the same path.",
         blocks or [_noted("PSNR (dB)", "MSE allowed", _at("psnr", CMSR_SCALES), [])],
@@ -186,7 +187,7 @@ def _parameters(study: Study, models: Mapping[str, Subject], title: str, corner:
 
 
 def _costs_of(study: Study, models: Mapping[str, Subject], lr_size: tuple[int, int]) -> Iterator[Table]:
-    """MACs, time on each machine it was measured on, and what the conversions save."""
+    """MACs, time on each machine, and the savings of the conversions."""
     picture = f"LR picture of {lr_size[0]} × {lr_size[1]}"
     where: Conditions = {"lr_size": lr_size}
     scales = study.values("scale", "decoder_macs", **where)
@@ -220,11 +221,11 @@ def _largest(study: Study, model: Subject, saving: str, scales: Sequence[float],
     if metric == "decoder_ms":  # times of different machines do not compare
         on = [{"machine": machine} for machine in study.values("machine", metric, **where)]
     found = []
-    for at in ({"scale": scale, **of_machine, **where} for of_machine in on for scale in scales):
+    for at in ({"scale": scale, **machine, **where} for machine in on for scale in scales):
         before, after = (study.spread(metric, architecture=m, **at) for m in (model.original, model))
         if before and after:
             found.append(before.mean / after.mean if saving == "times_faster" else 1 - after.mean / before.mean)
-    return Spread.of([max(found)]) if found else None
+    return Spread.over([max(found)]) if found else None
 
 
 def _block(study: Study, title: str, corner: str, columns: Sequence[Column], rows: Mapping[str, Conditions]) -> Table:
@@ -233,8 +234,8 @@ def _block(study: Study, title: str, corner: str, columns: Sequence[Column], row
 
 
 def _noted(title: str, corner: str, columns: Sequence[Column], rows: Sequence[tuple[str, Sequence[Cell]]]) -> Table:
-    """A block, with a note that says what is missing; `corner` says what its rows are."""
-    missing: dict[str, list[str]] = {}  # the rows that lack the same columns, by those
+    """A block, with a note on the missing measurements; `corner` says what its rows are."""
+    missing: dict[str, list[str]] = {}  # rows, by the columns that they lack
     for label, cells in rows:
         gaps = [column.title for column, cell in zip(columns, cells, strict=True) if cell.measured is None]
         if gaps:

@@ -1,4 +1,4 @@
-"""The published figures of `published.yaml`, looked up by what was measured."""
+"""The published figures of `published.yaml`, looked up by the conditions of a measurement."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -11,7 +11,7 @@ FILE = Path(__file__).with_name("published.yaml")
 
 
 class PublishedFigure(NamedTuple):
-    """One figure, in base units, and the key of its source."""
+    """A figure, in base units, and the key of its source."""
 
     value: float
     source: str
@@ -24,8 +24,8 @@ def published_figure(
 
     Args:
         metric: its name (`results/columns.py`).
-        scale: None for what does not depend on it.
-        protocol: by which a PSNR was measured.
+        scale: None for a metric that does not depend on it.
+        protocol: the protocol by which a PSNR was measured.
         measured: the other conditions, by their names in the file.
     """
     for series in _content()["series"]:

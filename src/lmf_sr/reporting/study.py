@@ -1,7 +1,7 @@
-"""What result records say together: findings about subjects, and their mean and spread over seeds.
+"""A study of result records: findings about subjects, and their mean and spread over seeds.
 
-A *subject* is a model as it was trained, but for the seed. Two records are about one subject if encoder, decoder, their
-options and the settings of the training are the same. Its label names only what varies within the study.
+A *subject* is a trained model, whatever its seed. Two records are about one subject if encoder, decoder, their options
+and the settings of the training are the same. The label of a subject names only the parts that vary within the study.
 """
 
 import math
@@ -25,11 +25,11 @@ RECIPE = (
 
 
 class Subject(NamedTuple):
-    """A model, by what makes it differ from others; `encoder` is empty for the bicubic baseline."""
+    """A model, by the parts that tell it from others; `encoder` is empty for the bicubic baseline."""
 
     encoder: str
     decoder: str
-    encoder_options: tuple[str, ...] = ()  # `depth=8`: those that are not as in conf/
+    encoder_options: tuple[str, ...] = ()  # options that are not as in conf/, such as `depth=8`
     decoder_options: tuple[str, ...] = ()
     training: tuple[str, ...] = ()
 
@@ -39,7 +39,7 @@ class Subject(NamedTuple):
 
     @property
     def original(self) -> "Subject":
-        """The model with the method that a conversion converts; a base method's own."""
+        """The model with the method that a conversion converts; a base method itself."""
         return self._replace(decoder=original_of(self.decoder) or self.decoder)
 
     @property
@@ -54,7 +54,8 @@ class Subject(NamedTuple):
 
     @property
     def names(self) -> dict[str, str]:
-        """The names by which published figures are looked up; an option that is not as in conf/ makes it another model."""
+        """The names by which published figures are looked up. An option that is not as in conf/ makes another model of
+        it."""
         other_encoder = {"encoder": ""} if self.encoder_options else {"encoder": self.encoder}
         return other_encoder | {"decoder": "" if self.encoder_options or self.decoder_options else self.decoder}
 
@@ -63,8 +64,8 @@ class Subject(NamedTuple):
 class Finding:
     """The measurements of one record at one scale.
 
-    threshold: of CMSR, the MSE allowed, infinite where its table does not tell; None where all was rendered in full.
-    lr_size: of the picture whose costs were measured.
+    threshold: the MSE that CMSR allowed, infinite if its table does not tell it; None if all was rendered in full.
+    lr_size: height and width of the picture whose costs were measured.
     """
 
     subject: Subject
@@ -96,7 +97,7 @@ class Finding:
 
 
 class Study:
-    """The findings of some records."""
+    """The findings of a number of records."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.records = sorted(records, key=lambda record: record.started)
@@ -111,12 +112,12 @@ class Study:
 
     @cached_property
     def main(self) -> list[Subject]:
-        """The subjects that are no ablation of another: their decoder is as in conf/, or no other has it."""
+        """The subjects that are no ablation of another, because their decoder is as in conf/, or is the only one."""
         return [subject for subject in self.subjects if subject.plain == subject or subject.plain not in self.subjects]
 
     @cached_property
     def ablations(self) -> dict[Subject, list[Subject]]:
-        """For each subject of which decoder options were varied, those variants."""
+        """The variants of each subject whose decoder options were varied."""
         varied = [subject for subject in self.subjects if subject not in self.main]
         return {plain: [s for s in varied if s.plain == plain] for plain in dict.fromkeys(s.plain for s in varied)}
 
@@ -155,11 +156,11 @@ class Study:
 
     def spread(self, metric: str, **conditions: Any) -> Spread | None:
         """The spread of a metric over the seeds, from the latest finding of each; None if there is none."""
-        of_seed = {f.seed: f.metrics[metric] for f in self.select(**conditions) if metric in f.metrics}
-        return Spread.of([*of_seed.values()]) if of_seed else None
+        by_seed = {f.seed: f.metrics[metric] for f in self.select(**conditions) if metric in f.metrics}
+        return Spread.over([*by_seed.values()]) if by_seed else None
 
     def metrics(self, **conditions: Any) -> dict[str, float]:
-        """The mean of every metric of some findings."""
+        """The mean of every metric of the findings with these attributes."""
         names = {name for finding in self.select(**conditions) for name in finding.metrics}
         return {name: spread.mean for name in names if (spread := self.spread(name, **conditions))}
 
@@ -197,7 +198,7 @@ def _findings_of(record: Record, trainings: Mapping[str, Record]) -> Iterator[Fi
 
 
 def _threshold(name: str, cmsr: Mapping[str, Any]) -> float | None:
-    """The MSE allowed for a model that `evaluate` has called `name`, which ends in the MSE that its table was made for."""
+    """The MSE allowed for a model that `evaluate` has called `name`, a name that ends in the MSE of its table."""
     if cmsr.get("mse_threshold") is None and cmsr.get("table") is None:
         return None
     return float(cmsr.get("mse_threshold") or name.partition(" cmsr ")[2] or math.inf)
@@ -208,16 +209,16 @@ def _subject(name: str, source: str | None, origin: Record) -> Subject:
     trained = origin.verb == "train"
     if source == "bicubic":
         return Subject("", "bicubic")
-    if source is not None and not trained:  # a file from elsewhere: all that is known is its name
+    if source is not None and not trained:  # a file from elsewhere, of which only the name is known
         method, *about = name.split(" ")
         encoder = max((e for e in choices("encoder") if method.startswith(f"{e}-")), key=len, default="")
-        options = [part for part in about if "=" in part]  # those that are not as in conf/
-        of_encoder = tuple(o for o in options if encoder and o.partition("=")[0] in defaults("encoder", encoder))
+        options = [part for part in about if "=" in part]  # not as in conf/
+        encoder_options = tuple(o for o in options if encoder and o.partition("=")[0] in defaults("encoder", encoder))
         return Subject(
             encoder,
             method.removeprefix(f"{encoder}-"),
-            of_encoder,
-            tuple(option for option in options if option not in of_encoder),
+            encoder_options,
+            tuple(option for option in options if option not in encoder_options),
             (f"from {Path(source).name}",),
         )
     encoder, decoder = origin.configuration["encoder"], origin.configuration["decoder"]

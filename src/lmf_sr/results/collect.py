@@ -93,7 +93,7 @@ def over_seeds(table: Table) -> Table:
         counts = [sum(map(math.isinf, samples)) for samples in values]
         columns.append(table.columns[i])
         for line, samples in zip(cells, values, strict=True):
-            line.append(Spread.of(samples) if samples else None)
+            line.append(Spread.over(samples) if samples else None)
         name = table.columns[i].name + INFINITE
         if any(counts) and all(column.name != name for column in table.columns):
             columns.append(METRICS.get(name, Column(name, name, "g")))

@@ -1,7 +1,7 @@
-"""Rows: what several records say about one model, set and scale, joined.
+"""Rows, which join the metrics that several records hold for one model, set and scale.
 
-Several results of one model may each bring some of a row's metrics: an evaluation its PSNR, a profile its cost. A profile
-knows no set, so its costs stand beside every set.
+Several results of one model may each bring some of a row's metrics, an evaluation its PSNR and a profile its cost. A profile
+has no set, so its costs stand beside every set.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -35,7 +35,7 @@ def joined(results: Iterable[Results]) -> list[Row]:
 
 
 def table(rows: Sequence[Row], title: str = "", without: Collection[str] = IN_FILES_ONLY) -> Table:
-    """The rows as a table, with a column for each metric that some row has, but for those named in `without`."""
+    """The rows as a table, with a column for each metric that any row has, except those named in `without`."""
     metrics = [c for name, c in METRICS.items() if name not in without and any(name in row.metrics for row in rows)]
     with_sets = any(row.set is not None for row in rows)
     labels = [Column("model", "model"), *([Column("set", "set")] if with_sets else []), Column("scale", "scale")]

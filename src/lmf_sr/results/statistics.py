@@ -1,7 +1,7 @@
 """Means over images and over seeds.
 
-The PSNR of an image that is reproduced exactly, a flat one for instance, is infinite, and one such image would make the mean
-of a set infinite. So a mean is taken over the finite values, and `NAME_infinite` counts the others. Where no value is
+The PSNR of an image that is reproduced exactly, such as a flat one, is infinite, and a single such image would make the
+mean of a set infinite. So a mean is taken over the finite values, and `NAME_infinite` counts the others. If no value is
 finite, the mean is infinite.
 """
 
@@ -15,14 +15,14 @@ INFINITE = "_infinite"
 
 
 class Spread(NamedTuple):
-    """Mean and sample standard deviation over seeds, of those whose value is finite; `std` is 0 for a single one."""
+    """Mean and sample standard deviation over the seeds whose value is finite; `std` is 0 for a single seed."""
 
     mean: float
     std: float
     seeds: int
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
+    def over(cls, values: Sequence[float]) -> "Spread":
         """The spread of at least one value."""
         finite = finite_values(values)
         if not finite:
@@ -31,12 +31,12 @@ class Spread(NamedTuple):
 
 
 def finite_values(values: Iterable[float]) -> list[float]:
-    """The values but for infinite ones. NaN, which only a fault can bring, stays."""
+    """The values without the infinite ones. NaN stays, because only a fault can bring it."""
     return [value for value in values if not math.isinf(value)]
 
 
 def over_images(images: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each metric over images, and how often it was infinite. A metric that an image lacks counts as 0.
+    """The mean of each metric over images, and the number of infinite values. A metric that an image lacks counts as 0.
 
     >>> over_images([{"psnr": 30.0}, {"psnr": 32.0}, {"psnr": float("inf")}])
     {'psnr': 31.0, 'psnr_infinite': 1}

@@ -1,4 +1,4 @@
-"""A table of what was measured, in four forms: Markdown, CSV, LaTeX and on a terminal.
+"""A table of measurements, in four forms: Markdown, CSV, LaTeX and on a terminal.
 
 A cell is text, a number, a mean with its spread over seeds, or None where nothing was measured. Markdown, LaTeX and the
 terminal show numbers in the units of their columns; CSV has them in base units and full precision, by the names of metrics.
@@ -24,7 +24,7 @@ STD = "_std"
 
 @runtime_checkable
 class Shown(Protocol):
-    """A cell that knows how it is shown."""
+    """A cell with a text of its own."""
 
     def shown(self, column: Column) -> str:
         """Its text under a column."""
@@ -47,8 +47,8 @@ class Table:
     note: str = ""
 
     @classmethod
-    def of_text(cls, header: Sequence[str], lines: Sequence[Sequence[str]], labels: int = 1) -> "Table":
-        """A table of cells that are text already; the first `labels` columns tell the rows apart, the others are numbers."""
+    def from_text(cls, header: Sequence[str], lines: Sequence[Sequence[str]], labels: int = 1) -> "Table":
+        """A table of cells that are text. The first `labels` columns tell the rows apart, and the others are numbers."""
         return cls([Column(title, title, "" if i < labels else "s") for i, title in enumerate(header)], lines)
 
     def markdown(self) -> str:
@@ -76,7 +76,7 @@ class Table:
         return TerminalTable(header, self._text(), labels, self.title or None, self.note)
 
     def data(self) -> dict[str, list[Any]]:
-        """The columns of a file: plain values by name, in base units."""
+        """The columns of a file, as lists of plain values by name, in base units."""
         data: dict[str, list[Any]] = {}
         for i, column in enumerate(self.columns):
             cells = [row[i] for row in self.rows]
@@ -102,7 +102,7 @@ class Table:
 
 
 def text_of(cell: Value, column: Column) -> str:
-    """A cell as people read it: `30.27 ± 0.02` for a spread of several seeds, nothing for None."""
+    """The text of a cell, such as `30.27 ± 0.02` for a spread over several seeds; empty for None."""
     if cell is None:
         return ""
     if isinstance(cell, Spread):

@@ -1,4 +1,4 @@
-"""A table on a terminal, in as many columns as there is room for.
+"""A table on a terminal, with as many columns as there is room for.
 
 Where the whole table does not fit, its columns of numbers are shown in several tables below each other, each with the
 columns that tell the rows apart. A table of one row, and one whose labels alone leave no room, becomes records: a line for
@@ -22,12 +22,12 @@ ALWAYS = "scale"  # a column that is shown even where it is the same in all rows
 
 @dataclass(frozen=True)
 class TerminalTable:
-    """A table for `rich.print`; what is the same in all of several rows, but for the scale, stands below it instead.
+    """A table for `rich.print`. Columns that are the same in all rows, except the scale, become a line below it.
 
     Args:
         header: the columns' titles.
         body: rows of cells.
-        labels: how many columns tell the rows apart; the others are numbers.
+        labels: the number of columns that tell the rows apart; the others are numbers.
         title: stands above.
         note: stands below.
     """
@@ -67,7 +67,7 @@ Column = Sequence[str]
 def _grids(
     labels: Sequence[Column], numbers: Sequence[Column], console: Console, options: ConsoleOptions
 ) -> Iterator[Table]:
-    """As few tables as hold all numbers; their titles take several lines where there is little room."""
+    """Yields as few tables as hold all numbers. Their titles take several lines where there is little room."""
     shown: list[Column] = []
     for number in numbers:
         if shown and not _fits(_grid(labels, [*shown, number], True), console, options):
@@ -101,7 +101,7 @@ def _unbroken(cell: str) -> str:
 
 
 def _records(labels: Sequence[Column], numbers: Sequence[Column], rows: int, width: int) -> Iterator[RenderableType]:
-    """For each row its labels, and below them a line for each number, indented."""
+    """Yields the labels of each row, and below them an indented line for each number."""
     titles = max((len(title) for title, *_ in numbers), default=0)
     for row in range(1, rows + 1):
         named = ", ".join(f"{column[0]} {column[row]}" for column in labels if column[row])
