@@ -24,11 +24,11 @@ def photos(tmp_path: Path) -> None:
         (["decoder=foo"], "there is no decoder 'foo'; choose one of "),
         (["encoder=foo"], "there is no encoder 'foo'; choose one of "),
         (["data=foo"], "there is no data 'foo'; choose one of benchmark, embedded, folder"),
-        (["foo=1"], "there is no option 'foo'; lmf-sr evaluate --help lists what there is"),
+        (["foo=1"], "there is no option 'foo'; lmf-sr evaluate --help lists all options"),
         (["encoder.foo=1"], "there is no option 'encoder.foo'"),
         (["scale=2,3"], "scale=2,3 may be a list or a sweep: write scale=[2,3], or add -m"),
         (["x=["], "cannot make sense of 'x=['"),
-        (["cmsr=null"], "a choice cannot be null; none of several is an empty list, as in logger=[]"),
+        (["cmsr=null"], "a config group cannot be null; to select none, pass an empty list, as in logger=[]"),
         (["-m", "scale=2,3", "--cfg", "job"], "Only one of --run, --multirun, --cfg"),
     ],
 )

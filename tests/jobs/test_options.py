@@ -20,7 +20,7 @@ from lmf_sr.jobs.options import unknown_option
             "data.root is an option of data=benchmark or data=folder or data=pictures or data=store",
         ),
         ("evaluate", "decoder.fourier_dim", "an option of decoder=lm-lte or decoder=lte, which is not chosen"),
-        ("train", "foo", "there is no option 'foo'; lmf-sr train --help lists what there is"),
+        ("train", "foo", "there is no option 'foo'; lmf-sr train --help lists all options"),
         ("train", "encoder.foo", "there is no option 'encoder.foo'; lmf-sr"),
     ],
 )

@@ -13,7 +13,7 @@ def parser_for(verb: str, description: str, epilog: str) -> ArgumentParser:
 
 
 def add_cmsr(parser: ArgumentParser, threshold: str) -> None:
-    """The keys of `conf/cmsr` as arguments; `threshold` says what it means where none is given."""
+    """Adds the keys of `conf/cmsr` as arguments; `threshold` says what is done without `--mse-threshold`."""
     group = parser.add_argument_group("CMSR")
     group.add_argument(
         "--mse-threshold", type=float, metavar="MSE", help=f"MSE allowed, as 2e-5 (default: {threshold})"

@@ -36,7 +36,7 @@ DETAILS = IN_FILES_ONLY | {"ssim", "encoder_parameters", "decoder_macs_as_run"} 
 
 
 def job(cfg: DictConfig) -> Outcome:
-    """One comparison."""
+    """Does one comparison."""
     folder = job_folder()
     wanted, lr_size = scales(cfg.scale), size(cfg.lr_size)
     models = _models([cfg.models] if isinstance(cfg.models, str) else cfg.models, cfg.device)
@@ -70,8 +70,8 @@ def job(cfg: DictConfig) -> Outcome:
     with replacing(folder / "table.csv") as file:
         file.write(table(rows, without=()).csv().encode())
     quality, cost = (
-        joined([{model: [r for r in found if (r.set is None) == of_costs] for model, found in results.items()}])
-        for of_costs in (False, True)
+        joined([{model: [r for r in found if (r.set is None) == is_cost] for model, found in results.items()}])
+        for is_cost in (False, True)
     )
 
     def show() -> None:
@@ -81,8 +81,8 @@ def job(cfg: DictConfig) -> Outcome:
         print(f"written: {folder}/table.md, table.csv")
 
     def draw() -> None:
-        of_first_set = [row for row in rows if row.set == sets[0].name]
-        plots.against_scale(of_first_set, folder / "comparison.png", title=f"on {sets[0].name}")
+        first_set = [row for row in rows if row.set == sets[0].name]
+        plots.against_scale(first_set, folder / "comparison.png", title=f"on {sets[0].name}")
         crops = dict(detailed_crops(models, sets[0], cfg.crop.images, cfg.crop.scale, cfg.crop.side))
         if crops:
             plots.side_by_side(list(crops.values()), folder / "crops.png", list(crops))
@@ -94,7 +94,7 @@ def job(cfg: DictConfig) -> Outcome:
 
 
 def _models(sources: Sequence[str], device: str) -> dict[str, Upscaler]:
-    """The models to compare, by name; where two are of one kind, the name tells their files apart."""
+    """The models to compare, by name. If two are of one kind, the names tell their files apart."""
     loaded = {source: Bicubic() if source == "bicubic" else load(source).to(device_named(device)) for source in sources}
     if not loaded:
         raise InputError(

@@ -12,7 +12,7 @@ from wandb_workspaces.workspaces import Section, Workspace
 
 from lmf_sr.tracking import X
 
-BY_SCALE = {  # panels against scale: title, what ends the metric's name, logarithmic
+BY_SCALE = {  # panels against scale: title, the end of the metric's name, whether logarithmic
     "PSNR (dB)": ("psnr", False),
     "decoder MACs, plain form": ("decoder_macs", True),
     "decoder MACs, as run": ("decoder_macs_as_run", True),

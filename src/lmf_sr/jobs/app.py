@@ -30,12 +30,12 @@ from lmf_sr.jobs.arguments import typeable
 from lmf_sr.jobs.errors import explained, warn
 from lmf_sr.paths import CONF
 
-# What loads PyTorch is imported where it is needed: `--help` and errors need not wait for it.
+# Modules that load PyTorch are imported where they are needed, so that `--help` and errors need not wait for it.
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep that has begun: its folder, and when the records in it were written."""
+    """A sweep that has begun: its folder, and the times at which the records in it were written."""
 
     folder: Path
     earlier: Mapping[Path, int]
@@ -45,7 +45,7 @@ _sweep: ContextVar[Sweep | None] = ContextVar("the sweep that this process runs"
 
 
 class SweepCallback(Callback):
-    """Learns of the sweep as it begins; Hydra makes it (`conf/job.yaml`)."""
+    """Notes the sweep as it begins. Hydra makes it (`conf/job.yaml`)."""
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         from lmf_sr.jobs.job import written
@@ -76,7 +76,7 @@ def run(verb: str, module: str, arguments: Sequence[str]) -> None:
         described = OverridesParser.create().parse_overrides(settings)
         register_resolvers(folders.sweep_name(described))
         task = _performing(verb, module, failures, program=sys.argv[0])
-        name = f"hydra.job.name={verb}"  # which names the folders of jobs; what the user gives after it counts
+        name = f"hydra.job.name={verb}"  # names the folders of jobs; a user's own setting comes after it and counts
         with _command_line(f"lmf-sr {verb}", *options, name, *settings, _shared(described)):
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(task)()
         error: Exception | None = None
@@ -105,10 +105,10 @@ def _command_line(*arguments: str) -> Iterator[None]:
 
 
 def register_resolvers(sweep: str = "") -> None:
-    """Makes what `conf/job.yaml` and `conf/launch` ask for known: `name_of_sweep`, `name_of_job`, `share_of_cores`.
+    """Registers the resolvers of `conf/job.yaml` and `conf/launch`: `name_of_sweep`, `name_of_job`, `share_of_cores`.
 
-    The processes that a launcher starts only import this; they find the sweep's name in the configuration they are sent,
-    where it is kept once resolved.
+    The processes that a launcher starts only import this module. They find the sweep's name in the configuration that they
+    are sent, where it is kept once resolved.
     """
     OmegaConf.register_new_resolver("name_of_sweep", lambda given: given or sweep, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("name_of_job", folders.folder_name, replace=True)
@@ -121,7 +121,7 @@ register_resolvers()
 def _shared(given: Sequence[Override]) -> str:
     """The setting by which the folders of a sweep's jobs are named by what differs between them (`conf/job.yaml`).
 
-    And by the seed, where one is given: seeds are what is most often added later.
+    A seed that is given is named too, because seeds are most often added later.
     """
     varies = {override.key_or_group: override.is_sweep_override() for override in given}  # a key's last counts
     shared = ",".join(key for key, does in varies.items() if not does and key != "seed")
@@ -129,7 +129,7 @@ def _shared(given: Sequence[Override]) -> str:
 
 
 def _conclude(sweep: Sweep, error: Exception | None) -> None:
-    """Says how the sweep ended; `error` kept some jobs from beginning. Raises InputError if jobs of it failed."""
+    """Says how the sweep ended. `error` kept jobs from beginning. Raises InputError if jobs of it failed."""
     from lmf_sr.jobs.job import unfinished
 
     failed = [*unfinished(sweep.folder, sweep.earlier)]
@@ -145,7 +145,7 @@ def _conclude(sweep: Sweep, error: Exception | None) -> None:
 
 
 def _performing(verb: str, module: str, failures: list[str], program: str) -> TaskFunction:
-    """The job as Hydra calls it. What failed is added to `failures` or, in a sweep, stands in the records."""
+    """The job as Hydra calls it. A failure is added to `failures` or, in a sweep, stands in the records."""
 
     def performing(cfg: DictConfig) -> None:
         _perform(verb, module, failures, program, cfg)
@@ -154,7 +154,7 @@ def _performing(verb: str, module: str, failures: list[str], program: str) -> Ta
 
 
 def _perform(verb: str, module: str, failures: list[str], program: str, cfg: DictConfig) -> None:
-    """One job. Within it, the command line is the job's alone, and `hydra.run.dir` its folder."""
+    """Does one job. Within it, the command line is the job's alone, and `hydra.run.dir` is its folder."""
     from lmf_sr.jobs.job import job_folder, overrides, perform
     from lmf_sr.jobs.wandb_runs import end_run
 

@@ -1,8 +1,8 @@
 """`KEY=VALUE` as people type it, in Hydra's grammar: paths as they are, and `~` for the home folder.
 
-Hydra's grammar gives a meaning to `=`, `,`, brackets and quotes, and has none for `#`, `'`, `~` or letters beyond ASCII in a
-value without quotes. So a value that names a file or a folder is put in quotes where it would mean something else, or
-nothing; likewise each of several that commas part, in a sweep or a list.
+Hydra's grammar gives a meaning to `=`, `,`, brackets and quotes, and takes no `#`, `'`, `~` or letters beyond ASCII in a
+value without quotes. So a value that names a file or a folder is put in quotes if it would mean something else, or
+nothing. The same goes for each of several values that are separated by commas, in a sweep or a list.
 """
 
 import re
@@ -14,11 +14,11 @@ from hydra.errors import HydraException
 
 from lmf_sr.errors import InputError
 
-HOME = re.compile(r"(?<![^\[,'\"])~(?=/|$)")  # at the beginning of a value, or of one of several
+HOME = re.compile(r"(?<![^\[,'\"])~(?=/|$)")  # at the beginning of a value, or of one of several values
 
 
 def typeable(setting: str) -> str:
-    """The setting as Hydra can take it.
+    """The setting in a form that Hydra takes.
 
     Raises:
         InputError: it makes no sense to Hydra, and names no file; the sentence says how to give it as text.
@@ -52,7 +52,7 @@ def _is_one_value(text: str) -> bool:
 
 
 def _quoted(text: str) -> str:
-    """Text in quotes for Hydra, in which a backslash before a quote is one as well."""
+    """Text in quotes for Hydra, where a backslash before a quote has to be doubled."""
     escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
     escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
     return f"'{escaped}'"

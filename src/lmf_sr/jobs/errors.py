@@ -1,4 +1,8 @@
-"""What Hydra, OmegaConf and the disk report, in one sentence."""
+"""Errors of Hydra, OmegaConf and the disk, put into one sentence.
+
+Hydra has few kinds of error, so some are told by the beginning of their message; `tests/jobs/test_app.py` makes each of
+them.
+"""
 
 import errno
 import sys
@@ -13,7 +17,7 @@ DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errn
 
 
 def explained(error: BaseException, verb: str) -> InputError | None:
-    """The error that tells the user of a verb what to mend; None for what they cannot."""
+    """The error that tells the user of a verb what to mend; None for an error that they cannot mend."""
     cause: BaseException | None = error
     while cause is not None:  # Hydra wraps what the constructor of a configured object raised
         if isinstance(cause, InputError):
@@ -22,7 +26,7 @@ def explained(error: BaseException, verb: str) -> InputError | None:
             return InputError(f"cannot write {cause.filename or 'to the disk'}: {cause.strerror}")
         cause = cause.__cause__
     if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
-        return InputError("a choice cannot be null; none of several is an empty list, as in logger=[]")
+        return InputError("a config group cannot be null; to select none, pass an empty list, as in logger=[]")
     if isinstance(error, ValueError) and str(error).startswith("Only one of --run"):
         return InputError(str(error))
     if not isinstance(error, HydraException | OmegaConfBaseException):
@@ -51,7 +55,7 @@ def explained(error: BaseException, verb: str) -> InputError | None:
 
 
 def in_one_line(error: Exception) -> str:
-    """An error's message in one line without its full stop, or its type where it has none."""
+    """An error's message in one line without its full stop, or its type if it has no message."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 

@@ -1,6 +1,7 @@
-"""Names of folders: of a job by what varies in its sweep, of a sweep by its command. Safe, readable, unique, repeatable.
+"""Names of folders: a job's says what varies in its sweep, and a sweep's what its command was.
 
-A name can be typed back as part of a path: shells and Hydra take all its characters as they are.
+They are safe, readable, unique and repeatable. A name can be typed back as part of a path, because shells and Hydra take all
+its characters as they are.
 """
 
 import hashlib
@@ -11,11 +12,11 @@ from hydra.core.override_parser.types import Override
 
 LONGEST = 100  # characters, of the 255 that file systems allow
 ONLY_JOB = "single"
-NOT_OF_THE_SWEEP = ("hydra", "launch", "sweep")  # where and how it runs
+NOT_OF_THE_SWEEP = ("hydra", "launch", "sweep")  # settings that say where and how it runs
 
 
 def folder_name(text: str) -> str:
-    """The text itself where it can name a folder; else its readable part, and a hash that tells it from all others.
+    """The text itself if it can name a folder; else its readable part, with a hash that tells it from all others.
 
     A sweep in which nothing varies has one job, whose text is empty.
     """
@@ -28,7 +29,7 @@ def folder_name(text: str) -> str:
 
 
 def sweep_name(overrides: Sequence[Override]) -> str:
-    """One name for one command, whatever the order of its arguments, the launcher and Hydra's own options."""
+    """The name of a sweep, the same whatever the order of its arguments, the launcher and Hydra's own options."""
     given = [o for o in overrides if o.key_or_group.partition(".")[0] not in NOT_OF_THE_SWEEP]
     shown = [o for o in given if o.is_sweep_override()] or given
     readable = _readable("+".join(str(o.input_line) for o in shown).replace("=", "-"))

@@ -39,10 +39,10 @@ except ImportError:  # Windows
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job found, and what is made of it once the record is written.
+    """The results of a job, and the work that is left once the record is written.
 
-    `after` maps a description, such as "the figures", to a function. If one fails, that is a warning: the results are
-    safe by then.
+    `after` maps a description, such as "the figures", to a function. If one fails, the user is warned, because the results
+    are safe by then.
     """
 
     results: Results
@@ -50,13 +50,13 @@ class Outcome:
 
 
 Job = Callable[[DictConfig], Outcome]
-"""What a verb does with a configuration."""
+"""The work of a verb on a configuration."""
 
-CHECKPOINT = "last.ckpt"  # in a job's folder: where its training goes on
+CHECKPOINT = "last.ckpt"  # in a job's folder; its training goes on from it
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # the variables that number the processes of a job
 INPUTS = ("ckpt", "init", "models", "cmsr.table", "data.root")  # the settings that name files a job reads
 WATCHING = ("logger",)  # the settings that change nothing in what a job finds
-CHECKPOINTS = ("ckpt", "init", "models")  # among them, those that may also name a shipped model
+CHECKPOINTS = ("ckpt", "init", "models")  # the INPUTS that may also name a shipped model
 
 
 def job_folder() -> Path:
@@ -65,7 +65,7 @@ def job_folder() -> Path:
 
 
 def sweep_name() -> str | None:
-    """The sweep that the running job is one of, as its folder is named; None for a job of its own."""
+    """The name of the folder of the running job's sweep; None for a job of its own."""
     config = HydraConfig.get()
     return Path(config.sweep.dir).name if config.mode == RunMode.MULTIRUN else None
 
@@ -76,11 +76,11 @@ def overrides() -> list[str]:
 
 
 def perform(verb: str, job: Job, cfg: DictConfig) -> str | None:
-    """Does the job that its folder asks for, if any, and records how it ends. If there are several processes, the first
-    one records.
+    """Does the job, unless its folder holds the result already, and records how it ends. Of several processes, the first
+    records.
 
     Returns:
-        Why it failed, if it did; the record says the same.
+        The reason why it failed, if it did; the record says the same.
 
     Raises:
         InputError: nothing was done, because the folder cannot be written, is in use, or holds another job.
@@ -95,7 +95,7 @@ def perform(verb: str, job: Job, cfg: DictConfig) -> str | None:
         if not _is_done(record, folder, cfg):
             job(cfg)
         return None
-    with _held(folder):
+    with _locked(folder):
         if _is_done(record, folder, cfg):
             print(f"{record.name}: done already, see {folder / FILE}")
             return None
@@ -135,14 +135,14 @@ def perform(verb: str, job: Job, cfg: DictConfig) -> str | None:
 
 
 def written(sweep: Path) -> dict[Path, int]:
-    """The records in a sweep's folder, and when each was written, by the clock of its disk."""
+    """The records in a sweep's folder, each with the time at which it was written, by the clock of its disk."""
     return {path: path.stat().st_mtime_ns for path in sorted(sweep.rglob(FILE))}
 
 
 def unfinished(sweep: Path, earlier: Mapping[Path, int]) -> Iterator[tuple[str, str]]:
-    """The jobs of a sweep that are not done, of those recorded since it was as in `earlier`: their names, and why.
+    """The names of a sweep's jobs that are not done, with the reasons, among the jobs recorded since `earlier`.
 
-    What changed tells them, not when they began: machines of a cluster differ in their clocks.
+    A record that changed tells them, not the time at which they began, because the clocks of a cluster's machines differ.
     """
     for path, moment in written(sweep).items():
         if earlier.get(path) != moment and (record := read_record(path)).status != "done":
@@ -188,7 +188,7 @@ def _end(record: Record) -> str:
 
 
 def _configuration(cfg: DictConfig, folder: Path) -> dict[str, Any]:
-    """All of it, resolved; paths in the job's folder begin with "." """
+    """The whole configuration, resolved. Paths in the job's folder begin with "." """
 
     def portable(value: Any) -> Any:
         if isinstance(value, dict):
@@ -204,10 +204,10 @@ def _configuration(cfg: DictConfig, folder: Path) -> dict[str, Any]:
 
 
 def _inputs(cfg: DictConfig, folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file that the configuration names as an input, but for those in the job's own folder.
+    """The SHA-256 of each file that the configuration names as an input, except files in the job's own folder.
 
-    A store of images may be larger than memory, and every job of a sweep would read all of it: its header is hashed, which
-    holds the checksum of each image.
+    A store of images may be larger than memory, and every job of a sweep would read all of it. So its header is hashed,
+    which holds the checksum of each image.
     """
     found = {}
     for key in INPUTS:
@@ -225,7 +225,8 @@ def _inputs(cfg: DictConfig, folder: Path) -> dict[str, str]:
 
 
 def _number(variable: str) -> int:
-    """The whole number an environment variable begins with, or 0. OMP_NUM_THREADS may hold one for each nested level."""
+    """The whole number that an environment variable begins with, or 0. OMP_NUM_THREADS may hold one for each nested
+    level."""
     leading = re.match(r"\s*(\d+)", os.environ.get(variable, ""))
     return int(leading[1]) if leading else 0
 
@@ -239,11 +240,11 @@ def _sha256(path: Path) -> str:
 
 
 def _failed_images(results: Results) -> str | None:
-    """Names on stderr what could not be evaluated; gives back the sentence that sums it up."""
+    """Names on stderr each image that could not be evaluated, and returns the sentence that sums it up."""
     failures = dict.fromkeys(
         (f"{result.set}/{image} at scale {result.scale:g}", why)
-        for of_model in results.values()
-        for result in of_model
+        for model_results in results.values()
+        for result in model_results
         for image, why in result.failures.items()
     )
     for what, why in failures:
@@ -254,7 +255,7 @@ def _failed_images(results: Results) -> str | None:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     """Keeps other processes out of the folder.
 
     POSIX locks end with their process, however it ends, and are not inherited by the processes that load data.

@@ -1,4 +1,4 @@
-"""What an unknown option may have been meant as: `ckpt_path=...`, `lr=...`, `data.root=...` without `data=folder`."""
+"""The likely meaning of an unknown option: `ckpt_path=...`, `lr=...`, `data.root=...` without `data=folder`."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -26,7 +26,7 @@ def unknown_option(key: str, verb: str) -> str:
     near = [name for name in known if name.rpartition(".")[0] == group]
     meant = meant or get_close_matches(key, near, n=1, cutoff=0.75)
     hint = f": {' or '.join(f'{name}=...' for name in meant[:3])} may be meant" if meant else ""
-    return f"there is no option {key!r}{hint}; lmf-sr {verb} --help lists what there is"
+    return f"there is no option {key!r}{hint}; lmf-sr {verb} --help lists all options"
 
 
 def _keys(path: Path) -> list[str]:
@@ -35,7 +35,7 @@ def _keys(path: Path) -> list[str]:
 
 
 def _options(verb: str) -> Iterator[str]:
-    """The options of a verb by dotted keys, as they are unless other choices are made."""
+    """The options of a verb by dotted keys, with the default choices."""
     settings = OmegaConf.to_container(OmegaConf.load(CONF / f"{verb}.yaml"), resolve=False)
     assert isinstance(settings, dict)
     for default in settings.pop("defaults", []):

@@ -27,7 +27,8 @@ def name_of(model: Model) -> str:
 
 
 def trained_model(cfg: DictConfig) -> Model:
-    """The checkpoint `ckpt`, a file or a shipped name; without one, the shipped model of `encoder` and `decoder`.
+    """The model of the checkpoint `ckpt`, a file or a shipped name; without one, the shipped model of `encoder` and
+    `decoder`.
 
     Raises:
         InputError: no such file or model, or one that is not of the encoder, decoder or option given on the command line.
@@ -43,7 +44,7 @@ def trained_model(cfg: DictConfig) -> Model:
 
 
 def configured_model(cfg: DictConfig) -> Model:
-    """The checkpoint `ckpt`; without one, a fresh model of the `encoder` and `decoder` chosen."""
+    """The model of the checkpoint `ckpt`; without one, a fresh model of `encoder` and `decoder`."""
     if cfg.ckpt is not None:
         return trained_model(cfg)
     torch.manual_seed(cfg.seed)
@@ -56,7 +57,8 @@ def checkpoint_named(cfg: DictConfig) -> str:
 
 
 def calibration_of(checkpoint: str) -> Path:
-    """Where the calibration of a checkpoint, a file or a shipped name, is looked for: beside it, as `last.cmsr.json`."""
+    """The file beside a checkpoint, a file or a shipped name, in which its calibration is looked for, as
+    `last.cmsr.json`."""
     return checkpoint_file(checkpoint).with_suffix(".cmsr.json")
 
 
@@ -68,7 +70,7 @@ def table_file(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> 
 
 
 def scale2mod(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> BoundTable | None:
-    """The table that the keys of `cmsr`, or arguments of these names, ask for; None where CMSR is off.
+    """The table that the keys of `cmsr`, or arguments of these names, ask for; None if CMSR is off.
 
     The model is of `checkpoint`, a file or a shipped name.
 
@@ -87,12 +89,12 @@ def scale2mod(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> B
 
 
 def as_dict(cfg: DictConfig) -> dict[str, Any]:
-    """The configuration, or a part of it, with nothing left to resolve."""
+    """The configuration, or a part of it, resolved."""
     return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
 
 
 def scales(value: Any) -> list[float]:
-    """One scale or a list of them. Raises InputError for what is no number of at least 1."""
+    """The list of scales, from one scale or a list. Raises InputError for anything but numbers of at least 1."""
     values = list(value) if OmegaConf.is_list(value) else [value]
     for scale in values:
         if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale < math.inf:
@@ -103,7 +105,7 @@ def scales(value: Any) -> list[float]:
 
 
 def size(value: Any) -> Size:
-    """Height and width. Raises InputError for what is not two whole numbers of at least 1."""
+    """Height and width. Raises InputError for anything but two whole numbers of at least 1."""
     sides = list(value) if OmegaConf.is_list(value) else []
     if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
         raise InputError(f"{value} is no size: give height and width in pixels, as in lr_size=[180,320]")
@@ -111,7 +113,7 @@ def size(value: Any) -> Size:
 
 
 def _check_agreement(model: Model, cfg: DictConfig, key: str) -> None:
-    """A part or an option of it, named on the command line, must be that of the checkpoint."""
+    """Raises InputError if an encoder, a decoder or an option of one, named on the command line, is not the checkpoint's."""
     part, _, option = key.partition(".")
     if part in ("encoder", "decoder"):
         option = option or "name"

@@ -1,7 +1,7 @@
 """The W&B runs of jobs: grouped by sweep, named by what varies, each ended with its job.
 
-A run's id is kept in the job's folder, so that a job which goes on later goes on in its own W&B run. Where W&B cannot be
-reached, the run is kept offline, in the job's folder, and a warning says so: no result depends on W&B.
+A run's id is kept in the job's folder, so that a job which goes on later goes on in its own W&B run. If W&B cannot be
+reached, the run is kept offline, in the job's folder, and a warning says so. No result depends on W&B.
 """
 
 import json
@@ -32,8 +32,8 @@ def loggers(cfg: DictConfig, model: str, several: bool = False, resumed: str | N
     Args:
         cfg: the job's configuration.
         model: the name of the W&B run of a job that is alone.
-        several: whether the job has other models, too, with runs of their own.
-        resumed: the checkpoint of a training that goes on; its W&B run goes on, too, if the job is alone.
+        several: whether the job has other models too, with runs of their own.
+        resumed: the checkpoint of a training that goes on; its W&B run goes on too if the job is alone.
     """
     varies = job_folder().name
     group = sweep_name() or (varies if several else None)
@@ -46,7 +46,7 @@ def loggers(cfg: DictConfig, model: str, several: bool = False, resumed: str | N
 
 def end_run(failed: bool) -> None:
     """Ends the W&B run that a job has left open, lest the next job of the sweep join it."""
-    if "wandb" in sys.modules:  # to load it takes a second
+    if "wandb" in sys.modules:  # loading it takes a second
         import wandb
 
         if wandb.run is not None:
@@ -61,7 +61,7 @@ def end_run(failed: bool) -> None:
 def to_wandb(cfg: DictConfig, results: Results, models: Mapping[str, Upscaler]) -> None:
     """Makes a W&B run for each model that a job measured, by name, if `logger` asks for it.
 
-    Its configuration is the job's, but with encoder and decoder as they are: a checkpoint's may not be those of `cfg`.
+    Its configuration is the job's, with the model's own encoder and decoder, because a checkpoint's may differ from `cfg`.
     """
     for name, found in results.items():
         model = models[name]
@@ -76,7 +76,7 @@ def to_wandb(cfg: DictConfig, results: Results, models: Mapping[str, Upscaler]) 
 
 
 def _wandb_run(settings: DictConfig, group: str | None, name: str, several: bool, resumed: str | None) -> Logger:
-    """A logger whose run has begun: online if it is asked for and W&B can be reached, else offline."""
+    """A logger whose run has begun, online if that is asked for and W&B can be reached, else offline."""
     own: dict[str, Any] = {"group": settings.group or group, "name": settings.name or name}
     own["id"] = settings.get("id") or _run_id(own["name"], several, resumed)
     import wandb  # takes a second, which other jobs need not wait
@@ -96,9 +96,10 @@ def _wandb_run(settings: DictConfig, group: str | None, name: str, several: bool
 
 
 def _run_id(name: str, several: bool, resumed: str | None) -> str:
-    """The id of the run of this name in the job's folder; at first that of the run whose checkpoint is resumed, if any.
+    """The id of the run of this name in the job's folder, at first that of the run whose checkpoint is resumed, if any.
 
-    WANDB_RUN_ID counts for a job that is alone and has one run: it would merge the jobs of a sweep into one run.
+    WANDB_RUN_ID counts only for a job that is alone and has one run, because it would merge the jobs of a sweep into one
+    run.
     """
     alone = sweep_name() is None and not several
     file = job_folder() / IDS

@@ -1,7 +1,7 @@
 """The layout of the LIIF, LTE and LMF repositories: `{"model": {"name": ..., "args": ..., "sd": weights}, ...}`.
 
-The method and its options follow from `name` and `args`, and from the sizes of the weights where `args` leave an option to a
-default. Networks see RGB in [-1, 1], as ours do, so the weights are taken as they are, under other names.
+The method and its options follow from `name` and `args`, and from the sizes of the weights where `args` leave an option
+at its default. Networks see RGB in [-1, 1], as ours do, so the weights are taken as they are, under other names.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from lmf_sr.layouts.names import CROSS_SCALE, DERIVED, renamed, unwrapped
 
 _ATTENTION = {"imnet_k.": "key_mlp.", "imnet_v.": "value_mlp.", **CROSS_SCALE}
 _LMF = {"hypernet.": "latent_mlp.", "imnet.": "render_mlp."}
-_METHODS = {  # their method's name: our name, and what the beginnings of its parameters' names become
+_METHODS = {  # their method's name: our name, and the new beginnings of its parameters' names by the old ones
     "liif": ("liif", {"imnet.": "mlp."}),
     "lte": ("lte", {"imnet.": "mlp."}),
     "ciaosr": ("ciaosr", {"imnet_q.": "rgb_mlp.", **_ATTENTION}),

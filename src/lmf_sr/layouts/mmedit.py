@@ -27,11 +27,11 @@ from lmf_sr.errors import InputError
 from lmf_sr.layouts.authors import our_name
 from lmf_sr.layouts.names import CROSS_SCALE, DERIVED, renamed, unwrapped
 
-DIV2K_MEAN = (0.4488, 0.4371, 0.4040)  # RGB, of the training photographs: what the repositories' configurations state
+DIV2K_MEAN = (0.4488, 0.4371, 0.4040)  # RGB of the training photographs, as the repositories' configurations state it
 NO_STD = (1.0, 1.0, 1.0)
 GENERATORS = ("generator_ema.", "generator.")
 
-_METHODS = {  # a beginning that tells the method: our name, and what the beginnings of its parameters' names become
+_METHODS = {  # a beginning that tells the method: our name, and the new beginnings of its parameters' names by the old ones
     "imnet_q.": (
         "ciaosr",
         {"imnet_q.": "rgb_mlp.", "imnet_k.": "key_mlp.", "imnet_v.": "value_mlp.", **CROSS_SCALE},

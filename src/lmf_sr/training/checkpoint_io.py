@@ -13,21 +13,21 @@ from lmf_sr.unpickling import unpickle
 
 
 class CheckpointFiles(TorchCheckpointIO):
-    """How the trainer writes and reads checkpoints.
+    """The trainer's way to write and read checkpoints.
 
-    Lightning's own way is to write to the temporary folder and move the file, which between disks is a copy that a kill
-    cuts short; and to read with unrestricted pickle.
+    Lightning's own way writes to the temporary folder and moves the file, which between disks is a copy that a kill cuts
+    short, and reads with unrestricted pickle.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Raises InputError where the file cannot be written."""
-        content = io.BytesIO()  # first: PyTorch would make a RuntimeError of a full disk
+        """Raises InputError if the file cannot be written."""
+        content = io.BytesIO()  # PyTorch would make a RuntimeError of a full disk
         torch.save(checkpoint, content)
         with replacing(path) as file:
             file.write(content.getbuffer())
 
     def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Raises InputError for what is no checkpoint of a training run, or would run code."""
+        """Raises InputError for a file that is no checkpoint of a training run, or would run code."""
         if not Path(path).is_file():
             raise InputError(f"there is no checkpoint file {str(path)!r} to resume from")
         content = unpickle(Path(path))

@@ -31,7 +31,7 @@ MOMENTS = {"exp_avg": "Adam", "momentum": "Muon"}
 
 
 def shaping(settings: Settings) -> dict[str, Any]:
-    """The settings that shape the weights: those that a checkpoint keeps."""
+    """The settings that shape the weights, which a checkpoint keeps."""
     return {
         key: value
         for key, value in settings.items()
@@ -41,7 +41,7 @@ def shaping(settings: Settings) -> dict[str, Any]:
 
 
 def kept_settings(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """The settings a checkpoint was trained with; those of an older file come from the record beside it, if there is one."""
+    """The settings that a checkpoint was trained with. Those of an older file come from the record beside it, if any."""
     settings: dict[str, Any] = checkpoint.get("settings", {})
     if not settings:
         with suppress(InputError):
@@ -51,7 +51,7 @@ def kept_settings(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 def changes(there: Settings, here: Settings) -> dict[str, str]:
-    """By setting, what a sentence says of a value that differs. Nothing is known where either side kept no settings."""
+    """The settings that differ, each with its words for a sentence; empty if either side kept no settings."""
     if not there or not here:
         return {}
     return {

@@ -16,14 +16,14 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-LOWEST = 1e-3  # of the rate, at both ends: a step at rate zero would be wasted
+LOWEST = 1e-3  # share of the rate at both ends, because a step at rate zero would be wasted
 
 
 class ByTime(LRScheduler):
     """One cycle of the learning rate over the time of the run.
 
-    `SuperResolution` connects `progress`, which tells how much of the time has passed, from 0 to 1. It is no part of the
-    state: a resumed run asks its own trainer.
+    `SuperResolution` connects `progress`, the share of the time that has passed, from 0 to 1. It is no part of the state,
+    because a resumed run asks its own trainer.
 
     Args:
         optimizer: its learning rate is the highest of the cycle.

@@ -7,10 +7,10 @@ from lightning.pytorch.callbacks import Timer, TQDMProgressBar
 
 
 class Progress(TQDMProgressBar):
-    """Counts the steps of the whole run, also where it is resumed; a run that ends by time has no known number of them.
+    """Counts the steps of the whole run, also of a resumed one. A run that ends by time has no known number of steps.
 
-    Lightning's own bar counts the batches of an epoch, of which a run has but one. The loss is asked for when it is shown,
-    because a GPU is waited for at each step where a module logs it for Lightning's bar.
+    Lightning's own bar counts the batches of an epoch, and a run has only one epoch. The loss is asked for when it is shown,
+    because a module that logs it for Lightning's bar would wait for a GPU at each step.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -9,7 +9,7 @@ from lmf_sr.training.learner import SuperResolution
 
 
 class Summary(Callback):
-    """Adds them as training ends; does nothing where W&B is not among the loggers."""
+    """Adds both as training ends; does nothing if W&B is not among the loggers."""
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.is_global_zero:

@@ -5,8 +5,8 @@ moves at a pace of its own,
 
     theta <- theta_before + pace (theta_after - theta_before),      pace = min(1, rms(theta_0) / rms of a fresh parameter)
 
-for a step of any optimiser from theta_before to theta_after. Weights from another recipe may be a hundred times as small as
-fresh ones, and a step that suits a fresh parameter would overwrite them: RLFN-S's public weights, for example.
+for a step of any optimiser from theta_before to theta_after. Weights from another recipe, such as RLFN-S's public ones,
+may be a hundred times as small as fresh ones, and a step that suits a fresh parameter would overwrite them.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class TrainedEncoder(Callback):
     """Freezes the encoder for the first steps of a run, and then lets its parameters move in proportion to their size.
 
     Args:
-        frozen: how many steps the encoder stays as it is.
+        frozen: the number of steps in which the encoder stays as it is.
     """
 
     def __init__(self, frozen: int) -> None:
@@ -32,7 +32,7 @@ class TrainedEncoder(Callback):
         self.before: dict[str, torch.Tensor] = {}
 
     def on_fit_start(self, trainer: Trainer, learner: LightningModule) -> None:
-        if not self.paces:  # a resumed run has those of its beginning
+        if not self.paces:  # a resumed run keeps the paces of its beginning
             self.paces = dict(paces(_encoder(learner)))
 
     def on_train_batch_start(self, trainer: Trainer, learner: LightningModule, batch: Any, batch_idx: int) -> None:
