@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def print_section(name: str, lines: Iterator[tuple[str, str]]) -> None:
-    """A heading, and its lines as they are found."""
+    """Prints a heading, and its lines as they come."""
     print(name)
     for label, value in lines:
         print(f"  {label:15} {value}", flush=True)
@@ -68,7 +68,7 @@ def devices() -> Iterator[tuple[str, str]]:
 
 
 def kernels() -> Iterator[tuple[str, str]]:
-    """Whether the kernels are compiled, from where or why not."""
+    """The state of the compiled kernels: where they come from, or why there are none."""
     if reason := why_not_compiled():
         yield "compiled", f"no: {reason}"
         return
@@ -80,7 +80,7 @@ def kernels() -> Iterator[tuple[str, str]]:
 
 
 def encoder_path(name: str) -> str:
-    """How an encoder with its default options encodes in float32 on the CPU."""
+    """The path by which an encoder with its default options encodes in float32 on the CPU."""
     if not compiled.covers(build(name, "liif").encoder):
         return f"PyTorch: compiled are EDSR of up to {compiled.WIDEST} channels and RLFN without ESA"
     return f"PyTorch: {reason}" if (reason := why_not_compiled()) else "compiled"

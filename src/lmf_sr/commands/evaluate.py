@@ -23,7 +23,7 @@ from lmf_sr.results.rows import joined, table
 
 
 def job(cfg: DictConfig) -> Outcome:
-    """One evaluation."""
+    """Does one evaluation."""
     wanted = scales(cfg.scale)
     name, model, saving = _upscaler(cfg)
     source: Source = instantiate(cfg.data)

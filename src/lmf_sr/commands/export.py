@@ -1,4 +1,4 @@
-"""`lmf-sr export`: what runs where lmf-sr is not installed. The suffix of the output says what."""
+"""`lmf-sr export`: files that work where lmf-sr is not installed. The suffix of the output says which kind."""
 
 import argparse
 import importlib.util
@@ -25,7 +25,9 @@ examples:
   lmf-sr export edsr-tiny-lm-liif model.onnx
   lmf-sr export last.ckpt model.onnx --split --licence CC-BY-4.0
 """
-LICENCE = "Apache-2.0; the data it was trained on has terms of its own, which the model's card names"  # of what ships
+LICENCE = (
+    "Apache-2.0; the data it was trained on has terms of its own, which the model's card names"  # of shipped models
+)
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 
@@ -73,7 +75,9 @@ def _onnx(options: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = parser_for("export", "Make what runs elsewhere, by the suffix of OUTPUT:", EPILOG)
+    parser = parser_for(
+        "export", "Make a file that works without lmf-sr, of the kind that OUTPUT's suffix names:", EPILOG
+    )
     parser.add_argument(
         "source", metavar="SOURCE", help="the picture (.html); a model, shipped name or checkpoint file (.onnx)"
     )
@@ -85,6 +89,6 @@ def _parser() -> argparse.ArgumentParser:
     onnx = parser.add_argument_group(".onnx")
     onnx.add_argument("--split", action="store_true", help="two graphs, prepare and query")
     onnx.add_argument(
-        "--licence", metavar="TEXT", help="licence of the weights, for the metadata (default: that of what ships)"
+        "--licence", metavar="TEXT", help="licence of the weights, for the metadata (default: that of shipped models)"
     )
     return parser

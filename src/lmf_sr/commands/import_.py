@@ -17,10 +17,10 @@ from lmf_sr.normalisation import from_levels, normalise
 
 EPILOG = """\
 FILE is a .pth of the LIIF, LTE, LMF, CiaoSR or RLFN repositories, one of MMagic's LIIF, or a .ckpt of lmf-sr train. It is
-read as data: a pickle that asks for more than weights is refused by the name of what it asks for. Averaged weights
-(generator_ema, callbacks=[default,ema]) are preferred where a file holds them. A network that was trained on pictures
-normalised by a mean and std of its own draws the same pixels here: the normalisation is folded into its weights, and its
-centre is an option.
+read as data, and a pickle that asks for more than weights is refused, with the name of the thing it asks for. Averaged
+weights (generator_ema, callbacks=[default,ema]) are preferred if a file holds them. A network that was trained on pictures
+normalised by a mean and std of its own draws the same pixels here, because the normalisation is folded into its weights,
+and its centre is an option.
 
 examples:
   lmf-sr import edsr-baseline_lmliif.pth

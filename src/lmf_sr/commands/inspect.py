@@ -1,4 +1,4 @@
-"""`lmf-sr inspect`: what CMSR sees in a picture: its modulation intensity, and the level each place would be rendered at."""
+"""`lmf-sr inspect`: the modulation intensity of a picture, and the level at which CMSR would render each place."""
 
 import argparse
 import math

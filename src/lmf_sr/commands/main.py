@@ -41,7 +41,7 @@ VERBS = {
     "view": Verb("view", "look at pictures in a browser: zoom to any factor, compare models"),
     "export": Verb("export", "a page in which a picture can be zoomed without end; or a model as ONNX"),
     "calibrate": Verb("calibrate", "find what CMSR may render coarsely, for any error allowed", configured=True),
-    "inspect": Verb("inspect", "draw what CMSR goes by: a picture's modulation intensity and levels"),
+    "inspect": Verb("inspect", "draw a picture's modulation intensity and levels, by which CMSR goes"),
     "reproduce": Verb("reproduce", "the paper's tables and figures, from training to report"),
     "report": Verb("report", "the paper's tables and figures from the records of any jobs, on one page"),
     "dashboard": Verb("dashboard", "build the W&B workspace in which a project's runs are looked at"),
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(sys.argv[1:] if arguments is None else arguments)
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has read enough, as `| head` does
+    except BrokenPipeError:  # the reader of the output, such as `head`, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter's last flush shall not fail once more
         return 141
 

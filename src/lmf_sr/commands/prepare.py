@@ -14,7 +14,7 @@ from lmf_sr.data.preparing import MIN_SIDE, prepare
 EPILOG = """\
 SOURCE is a folder, or a zip or tar archive, which need not be unpacked. DIV2K and benchmark sets in EDSR's layout are
 recognised by their folders, wherever these lie, and checked for completeness; all other images are photographs to train on.
-What cannot be read, is too small or is missing is listed; --strict makes it an error.
+Images that cannot be read, are too small or are missing are listed; --strict makes that an error.
 
 where the standard sets are:
   DIV2K (800 + 100 photographs of 2 megapixels; for research)   https://data.vision.ee.ethz.ch/cvl/DIV2K/

@@ -15,7 +15,7 @@ from lmf_sr.results.rows import joined, table
 
 
 def job(cfg: DictConfig) -> Outcome:
-    """One profile."""
+    """Does one profile."""
     wanted, lr_size = scales(cfg.scale), size(cfg.lr_size)
     model = configured_model(cfg).to(device_named(cfg.device))
     costs = profile(model, lr_size, wanted, cfg.latency, cfg.warmup, cfg.repeats, float(cfg.budget_s))
