@@ -39,7 +39,7 @@ def build(encoder: Choice = "edsr-baseline", decoder: Choice = "lm-liif") -> Mod
 
 
 def defaults(group: str, name: str) -> dict[str, Any]:
-    """What the YAML of a choice says: its options, and the `_target_`."""
+    """The content of a choice's YAML without its name: the options, and the `_target_`."""
     options = dict(OmegaConf.load(CONF / group / f"{name}.yaml"))
     del options["name"]
     return options

@@ -1,4 +1,4 @@
-"""Where models compute."""
+"""The devices that models compute on."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""`lmf_sr.evaluate`: how good a model is on pictures, from Python; `lmf-sr evaluate` is the same with a record."""
+"""`lmf_sr.evaluate`: the quality of a model on pictures, from Python; `lmf-sr evaluate` is the same with a record."""
 
 import os
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def evaluate(
     Args:
         model: a shipped model's name, a checkpoint file, or a model; or "bicubic", the baseline.
         images: a folder, of which all pictures are taken, or a source of `lmf_sr.data`; None for the embedded photographs.
-        scale: how much larger the HR pictures are than the LR pictures: one, or several.
+        scale: the factor by which the HR pictures are larger than the LR pictures, or several factors.
         protocol: one of `evaluation.metrics.PROTOCOLS`; None for what is customary with the pictures.
         device: auto, cpu, cuda, cuda:1; a `Model` stays where it is.
 

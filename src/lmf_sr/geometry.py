@@ -77,7 +77,7 @@ def numbers_like(numbers: Any, like: Tensor) -> Tensor:
 
 
 def clip_cell(cell: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Float[Tensor, "*N 2"]:
-    """The cell a model is shown at test time: never smaller than that of the largest training scale.
+    """The cell that a model is shown at test time, which is never smaller than that of the largest training scale.
 
     With the scale `s = sqrt(HW / hw)`, the cell is multiplied by `max(s / 4, 1)`, keeping its aspect.
 
@@ -132,16 +132,17 @@ def axis_corners(p: Float[Tensor, "*N"], n: int | Tensor, offset: float | Float[
 
 
 def latent_count(n: int | Tensor) -> int | Tensor:
-    """The length of an axis; while a graph is exported, which keeps no other quotients of it exact, as a float64 tensor."""
+    """The length of an axis; as a float64 tensor while a graph is exported, which would round quotients of integers."""
     if isinstance(n, Tensor) or not torch.compiler.is_compiling():
         return n
     return torch.full((), n, dtype=torch.float64)
 
 
 def tie_margin(n: int | Tensor) -> float | Tensor:
-    """How far before a tie a point still goes to the later latent: 2.4e-5 of the distance between latents at most.
+    """The distance before a tie at which a point already goes to the later latent.
 
-    That is what 1e-6 is in training. So a window of a picture, in its own coordinates, finds the latents of the whole.
+    It is at most 2.4e-5 of the distance between latents, as 1e-6 is in training. So a window of a picture, in its own
+    coordinates, finds the latents of the whole.
     """
     share = TRAINING_SIDE / n
     return EPS * (share.clamp(max=1.0) if isinstance(share, Tensor) else min(1.0, share))

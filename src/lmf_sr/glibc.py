@@ -1,4 +1,4 @@
-"""What the C library does with memory that is freed.
+"""The C library's treatment of freed memory.
 
 By default glibc gives large pieces back to the system, which clears them anew, page by page, when they are asked for again.
 The layers of an encoder are such pieces, and the same ones in every training step.
@@ -12,7 +12,7 @@ UNLIMITED = 2**31 - 1  # bytes
 
 
 def keep_freed() -> None:
-    """Has it keep them, from now on, for what the process asks for next. Of glibc; elsewhere nothing is done.
+    """Makes glibc keep large pieces, from now on, for the next requests of the process. Does nothing with other C libraries.
 
     EDSR-baseline with LM-LIIF then trains 1.05 to 1.15 times as fast, and RDN encodes 1.3 times as fast.
     """

@@ -1,4 +1,4 @@
-"""Where the configuration lies."""
+"""The place of the configuration."""
 
 from pathlib import Path
 

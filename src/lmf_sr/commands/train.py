@@ -30,7 +30,7 @@ from lmf_sr.training.learner import SuperResolution
 
 
 def job(cfg: DictConfig) -> Outcome:
-    """One training run; goes on from the last checkpoint in its folder if there is one.
+    """Does one training run, which goes on from the last checkpoint in its folder if there is one.
 
     Returns:
         PSNR and SSIM of the final weights on the validation images, and what the model costs, at each scale.
@@ -78,7 +78,8 @@ def job(cfg: DictConfig) -> Outcome:
 
 
 def _initial(settings: Mapping[str, Any]) -> Model:
-    """Fresh weights, or those of `init`, which may hold an encoder alone. Raises InputError for another architecture."""
+    """The model with fresh weights or those of `init`, which may hold an encoder alone. Raises InputError for another
+    one."""
     model, init = build(settings["encoder"], settings["decoder"]), settings["init"]
     if init is not None:
         initialise(model, init)
@@ -86,7 +87,7 @@ def _initial(settings: Mapping[str, Any]) -> Model:
 
 
 def _quieten() -> None:
-    """Leaves out what Lightning says of every run, and what does not apply to these."""
+    """Silences what Lightning says about every run, and advice that does not apply here."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in (".* is not empty", ".* does not have many workers", "The dirpath has changed", ".*LeafSpec"):
         warnings.filterwarnings("ignore", message)
@@ -94,7 +95,7 @@ def _quieten() -> None:
 
 @contextmanager
 def _keeping_interrupts() -> Iterator[None]:
-    """Lightning turns KeyboardInterrupt into `sys.exit(1)`, which would lose what it says."""
+    """Raises KeyboardInterrupt again, which Lightning turns into `sys.exit(1)` and so loses its message."""
     try:
         yield
     except SystemExit as stop:

@@ -35,7 +35,7 @@ def covers(encoder: Encoder) -> TypeGuard[EDSR | RLFN]:
 
 
 def supports(encoder: Encoder, lr: Float[Tensor, "B 3 h w"]) -> TypeGuard[EDSR | RLFN]:
-    """Whether `encode` can encode this here and now. It cannot where PyTorch has to see what happens."""
+    """Whether `encode` can encode this picture here. It cannot where PyTorch has to see each operation."""
     return (
         covers(encoder)
         and not torch.compiler.is_compiling()

@@ -167,7 +167,7 @@ class MLP(nn.Module):
 
 
 def relative_positions(window: int) -> Int[Tensor, "N N"]:
-    """For each pair of pixels of a window, the row of the bias table for their difference."""
+    """The row of the bias table for the difference of each pair of pixels of a window."""
     row, column = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
     row, column = row.flatten(), column.flatten()
     rows, columns = row[:, None] - row, column[:, None] - column
@@ -221,7 +221,7 @@ def reflected(n: int, padded: int, device: torch.device) -> Int[Tensor, "padded"
 
 
 def reach(n_blocks: int, n_layers: int, window: int) -> int:
-    """How many pixels a change can travel, 151 for the published sizes.
+    """The number of pixels that a change can travel, 151 for the published sizes.
 
     Follows the leftmost pixel reached by a change at the worst place, the first of a window: each convolution takes it
     one pixel on, each attention to the start of its window.

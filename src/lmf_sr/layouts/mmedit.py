@@ -197,7 +197,7 @@ def _known(**options: Any) -> dict[str, Any]:
 
 
 def _count(names: Mapping[str, Any], pattern: str) -> int:
-    """How many things are numbered, from 0, in the names."""
+    """The number of things that the names number from 0."""
     return max((int(match[1]) + 1 for name in names if (match := re.match(pattern, name))), default=0)
 
 

@@ -1,1 +1,1 @@
-"""How a decoder's state becomes a grid of pixels."""
+"""Rendering: an encoded picture becomes a grid of pixels."""

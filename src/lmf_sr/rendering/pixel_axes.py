@@ -93,10 +93,10 @@ class PixelMask(NamedTuple):
         return Axis(self.grid.rows, h), Axis(self.grid.cols, w)
 
     def latents_that_decide(self) -> tuple[Int[Tensor, "H k"], Int[Tensor, "W k"]]:
-        """For each row of pixels, the rows of latents that decide whether it is rendered; likewise for columns.
+        """The rows of latents that decide, for each row of pixels, whether it is rendered; likewise for columns.
 
-        It is rendered if any of them is chosen. These are the nearest row of latents and, with `around`, the rows nearest to
-        the pixels above and below.
+        A row is rendered if any of its latents is chosen. These are the nearest row of latents and, with `around`, the rows
+        nearest to the pixels above and below.
         """
         rows, cols = (axis.nearest for axis in self.axes)
         if not self.around:

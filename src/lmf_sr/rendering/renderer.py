@@ -77,9 +77,9 @@ class Encoded(NamedTuple):
 class Renderer(Protocol):
     """A way to render a decoder's pixels on regular grids. All renderers give the same pixels.
 
-    name: what users call it.
+    name: its name for users.
     decoder: the decoder whose pixels it renders.
-    budget: what it may hold at once.
+    budget: bounds the memory that it takes at once.
     states_at_once: bytes of the states that `prepare` is to make at once.
     """
 

@@ -161,7 +161,7 @@ def tiles(window: Window, size: Size, margin: int, most: int) -> Iterator[Window
 def tile_shape(window: Size, size: Size, margin: int, most: int) -> Size:
     """The rows and columns of a tile, chosen so that tiles overlap least."""
     (n, m), (h, w) = window, size
-    best, least = (max(margin, 1), max(margin, 1)), inf  # what remains where nothing fits
+    best, least = (max(margin, 1), max(margin, 1)), inf  # taken where nothing fits
     for down in range(1, n + 1):
         rows = ceil(n / down)
         seen_rows = min(rows + 2 * margin, h)

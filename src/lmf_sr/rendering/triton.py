@@ -196,6 +196,6 @@ def runs(at: Int[Tensor, "n 2"], most: int) -> Int[Tensor, "4 R"]:
 
 
 def pixel_table(axis: Axis) -> Float[Tensor, "6 n"]:
-    """For each pixel along one axis, rel and weight of both corners and its place in the LR image."""
+    """Rel and weight of both corners, and the place in the LR image, of each pixel along one axis."""
     rel, weight = axis.corners.rel.T, axis.corners.weight.T
     return torch.stack([*rel, *weight, axis.lr.low, axis.lr.share]).float()

@@ -32,7 +32,7 @@ class Figure(NamedTuple):
 
     name: str
     title: str
-    about: str  # how to read the drawing
+    about: str  # explains how to read the drawing
     svg: str
     note: str = ""
     answer: str = ""

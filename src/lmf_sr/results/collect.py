@@ -1,4 +1,4 @@
-"""One table of any number of runs, from their records, in long form: a row for each run, model, set and scale (or image).
+"""A table of any number of runs, from their records, in long form, with a row for each run, model, set and scale (or image).
 
     run           sweep  status  seed  decoder.width  model    set   protocol   scale  psnr  ssim ...
     .../width-8   width  done    0     8              lm-liif  Set5  benchmark  2      37.1  0.95

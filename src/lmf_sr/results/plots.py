@@ -113,7 +113,7 @@ def side_by_side(
 
     Args:
         rows: label to picture.
-        path: where to write.
+        path: the file to write.
         row_titles: at the left of each row, if given.
         inches: width of a picture.
     """
@@ -146,7 +146,7 @@ def modulation_maps(
         intensity: at each of its pixels.
         levels: numbers of `level_names`, coarse to fine.
         level_names: for the colour bar.
-        path: where to write.
+        path: the file to write.
     """
     h, w = intensity.shape
     panels = 1 if levels is None else 2

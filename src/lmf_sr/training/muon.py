@@ -34,8 +34,8 @@ class Muon(Optimizer):
     """Muon for parameters of two or more dimensions, Adam for the rest.
 
     Args:
-        params: what is optimised.
-        lr: of both, as for Adam.
+        params: the parameters to optimise.
+        lr: the learning rate of both, as for Adam.
     """
 
     def __init__(self, params: Iterable[torch.nn.Parameter], lr: float) -> None:
@@ -43,7 +43,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One update; returns what `closure`, which computes the gradients, returns."""
+        """Does one update, and returns the result of `closure`, which computes the gradients."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -62,7 +62,7 @@ class Muon(Optimizer):
 
 
 def muon(gradients: list[Tensor], states: list[dict[str, Any]]) -> list[Tensor]:
-    """What Muon takes off each weight at learning rate 1, of the gradients' shapes."""
+    """The updates that Muon subtracts from the weights at learning rate 1, in the gradients' shapes."""
     momenta = [state.setdefault("momentum", torch.zeros_like(g)) for g, state in zip(gradients, states, strict=True)]
     torch._foreach_mul_(momenta, MOMENTUM)
     torch._foreach_add_(momenta, gradients)
@@ -94,7 +94,7 @@ def orthogonal(matrices: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
 
 
 def adam(gradients: list[Tensor], states: list[dict[str, Any]]) -> list[Tensor]:
-    """What Adam (Kingma & Ba 2015, algorithm 1) takes off each vector at learning rate 1."""
+    """The updates that Adam (Kingma & Ba 2015, algorithm 1) subtracts from the vectors at learning rate 1."""
     for gradient, state in zip(gradients, states, strict=True):
         state.setdefault("mean", torch.zeros_like(gradient))
         state.setdefault("square", torch.zeros_like(gradient))

@@ -1,4 +1,4 @@
-"""What a resumed training takes from its checkpoint, and what from the command that resumes it.
+"""The parts that a resumed training takes from its checkpoint, and those from the command that resumes it.
 
     from the checkpoint    weights, the optimiser's moments, the step, callbacks' state
     from the command       everything else: a setting that differs takes effect from that step on, and is named

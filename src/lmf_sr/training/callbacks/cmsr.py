@@ -31,7 +31,7 @@ class Cmsr(Callback):
     Args:
         mse_threshold: the error allowed, MSE from the full rendering of values in [-1, 1].
         aggregation: the rule of the calibration, one of `cmsr.calibration.AGGREGATIONS`.
-        images: how many training images to calibrate on.
+        images: the number of training images to calibrate on.
         decode_scales: the scales to choose from.
         repeats: timed renderings of each validation image, with and without; 0 for none.
     """

@@ -20,8 +20,8 @@ class Crops(Callback):
     """Logs a table `crops` at each validation, a row for each image and scale; does nothing without W&B.
 
     Args:
-        images: how many images, the first of the validation set.
-        side: of the crop from the middle of the HR image, in pixels.
+        images: the number of images, which are the first of the validation set.
+        side: the side of the crop from the middle of the HR image, in pixels.
     """
 
     def __init__(self, images: int = 2, side: int = 128) -> None:
