@@ -1,13 +1,14 @@
 """Names and options to models."""
 
 import inspect
+from itertools import product
 from typing import Any
 
 import pytest
 from hydra.utils import get_class
 
 import lmf_sr
-from lmf_sr.building import build, choices, defaults
+from lmf_sr.building import build, choices, defaults, name_of
 from lmf_sr.errors import InputError
 
 
@@ -81,3 +82,20 @@ def test_a_configuration_cannot_name_code_to_run() -> None:
 
 def test_choices_are_the_files() -> None:
     assert {"edsr-baseline", "edsr"} <= set(choices("encoder"))
+
+
+def test_a_model_is_named_by_its_choices() -> None:
+    assert name_of(build("edsr-tiny", "lm-liif")) == "edsr-tiny-lm-liif"
+
+
+def test_a_model_that_differs_from_the_named_one_says_so() -> None:
+    encoder = {"name": "edsr-baseline", "n_resblocks": 4, "n_feats": 32}
+    assert name_of(build(encoder, "liif")) == "edsr-baseline-liif n_resblocks=4 n_feats=32"
+    decoder = {"name": "lm-liif", "width": 8, "code_dim": None}
+    assert name_of(build(encoder, decoder)) == "edsr-baseline-lm-liif n_resblocks=4 n_feats=32 width=8 code_dim=None"
+
+
+def test_options_of_encoders_and_decoders_have_different_names() -> None:
+    for encoder, decoder in product(choices("encoder"), choices("decoder")):
+        shared = defaults("encoder", encoder).keys() & defaults("decoder", decoder).keys()
+        assert shared == {"_target_"}, (encoder, decoder)

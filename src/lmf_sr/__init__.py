@@ -14,6 +14,7 @@ from lmf_sr.errors import InputError, InputWarning
 
 if TYPE_CHECKING:
     from lmf_sr.building import build
+    from lmf_sr.calibrating import calibrate
     from lmf_sr.checkpoints import load
     from lmf_sr.cmsr.table import Scale2Mod
     from lmf_sr.evaluating import evaluate
@@ -28,6 +29,7 @@ __all__ = [
     "Scale2Mod",
     "__version__",
     "build",
+    "calibrate",
     "evaluate",
     "load",
     "upscale",
@@ -38,6 +40,7 @@ _HOMES = {
     "Model": "model",
     "Scale2Mod": "cmsr.table",
     "build": "building",
+    "calibrate": "calibrating",
     "evaluate": "evaluating",
     "load": "checkpoints",
     "upscale": "upscaling.api",

@@ -51,6 +51,16 @@ def changed_options(group: str, choice: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"{key}={choice[key]}" for key, value in standard.items() if choice.get(key, value) != value)
 
 
+def name_of(model: Model) -> str:
+    """The name of a model in tables: encoder and decoder, and the options that differ from their YAML's.
+
+    >>> name_of(build({"name": "edsr-baseline", "n_resblocks": 4}, "lm-liif"))
+    'edsr-baseline-lm-liif n_resblocks=4'
+    """
+    options = [option for part, config in model.config.items() for option in changed_options(part, config)]
+    return " ".join([f"{model.config['encoder']['name']}-{model.config['decoder']['name']}", *options])
+
+
 def original_of(decoder: str) -> str | None:
     """The name of the method that a decoder converts; None for a base method, and for a name that is not known here."""
     if decoder not in choices("decoder"):

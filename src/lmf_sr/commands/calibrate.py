@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from lmf_sr.building import name_of
 from lmf_sr.checkpoints import shipped_models
 from lmf_sr.cmsr.calibration import Calibration, calibrate, evenly_spread
 from lmf_sr.cmsr.fitting import fit
@@ -19,7 +20,7 @@ from lmf_sr.data import PairedImages, Source
 from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.jobs.job import Outcome, job_folder
-from lmf_sr.jobs.settings import calibration_of, checkpoint_named, name_of, scales, trained_model
+from lmf_sr.jobs.settings import calibration_of, checkpoint_named, scales, trained_model
 from lmf_sr.results.records import Result
 
 

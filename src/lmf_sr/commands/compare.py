@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from lmf_sr.atomic import replacing
+from lmf_sr.building import name_of
 from lmf_sr.checkpoints import load
 from lmf_sr.data import Source
 from lmf_sr.devices import device_named
@@ -23,7 +24,7 @@ from lmf_sr.evaluation.detailed_windows import detailed_crops
 from lmf_sr.evaluation.metrics import protocol_named
 from lmf_sr.evaluation.quality import Upscaler, evaluate_sets
 from lmf_sr.jobs.job import Outcome, job_folder, overrides
-from lmf_sr.jobs.settings import name_of, scales, size
+from lmf_sr.jobs.settings import scales, size
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.model import Model
 from lmf_sr.results import plots

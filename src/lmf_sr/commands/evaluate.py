@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import Progress
 
+from lmf_sr.building import name_of
 from lmf_sr.cmsr.savings import SavingsMeter
 from lmf_sr.data import Source
 from lmf_sr.devices import device_named
@@ -16,7 +17,7 @@ from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.metrics import protocol_named
 from lmf_sr.evaluation.quality import Upscaler, evaluate_sets
 from lmf_sr.jobs.job import Outcome
-from lmf_sr.jobs.settings import checkpoint_named, name_of, scale2mod, scales, trained_model
+from lmf_sr.jobs.settings import checkpoint_named, scale2mod, scales, trained_model
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.results.records import Results
 from lmf_sr.results.rows import joined, table

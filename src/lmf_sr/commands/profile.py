@@ -5,10 +5,11 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import track
 
+from lmf_sr.building import name_of
 from lmf_sr.devices import device_named
 from lmf_sr.evaluation.costs import profile
 from lmf_sr.jobs.job import Outcome
-from lmf_sr.jobs.settings import configured_model, name_of, scales, size
+from lmf_sr.jobs.settings import configured_model, scales, size
 from lmf_sr.jobs.wandb_runs import to_wandb
 from lmf_sr.results.records import Results
 from lmf_sr.results.rows import joined, table

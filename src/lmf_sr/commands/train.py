@@ -12,7 +12,7 @@ from lightning.pytorch import Trainer, seed_everything
 from omegaconf import DictConfig
 
 from lmf_sr.atomic import replacing
-from lmf_sr.building import build
+from lmf_sr.building import build, name_of
 from lmf_sr.checkpoints import initialise, load
 from lmf_sr.data import Source
 from lmf_sr.data.datamodule import SuperResolutionData
@@ -20,7 +20,7 @@ from lmf_sr.evaluation.costs import profile
 from lmf_sr.evaluation.metrics import PROTOCOLS
 from lmf_sr.evaluation.quality import evaluate_sets
 from lmf_sr.jobs.job import CHECKPOINT, Outcome, job_folder
-from lmf_sr.jobs.settings import as_dict, name_of, scales, size
+from lmf_sr.jobs.settings import as_dict, scales, size
 from lmf_sr.jobs.wandb_runs import loggers
 from lmf_sr.model import Model
 from lmf_sr.results.records import flat

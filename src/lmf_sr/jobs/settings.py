@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from lmf_sr.building import build, changed_options
+from lmf_sr.building import build
 from lmf_sr.checkpoints import checkpoint_file, load, shipped_models
 from lmf_sr.cmsr.calibration import table_from
 from lmf_sr.cmsr.files import authors_file
@@ -17,13 +17,6 @@ from lmf_sr.errors import InputError
 from lmf_sr.geometry import Size
 from lmf_sr.jobs.job import overrides
 from lmf_sr.model import Model
-
-
-def name_of(model: Model) -> str:
-    """Encoder and decoder, as in `edsr-baseline-lm-liif`; options that differ from theirs follow, as in
-    `edsr-baseline-lm-liif n_resblocks=4 width=8`."""
-    options = [option for part, config in model.config.items() for option in changed_options(part, config)]
-    return " ".join([f"{model.config['encoder']['name']}-{model.config['decoder']['name']}", *options])
 
 
 def trained_model(cfg: DictConfig) -> Model:
