@@ -17,6 +17,7 @@ from benchmarks.record import RESULTS, begun, write
 from lmf_sr import load
 from lmf_sr.exporting.assembly import upscale_graph
 from lmf_sr.exporting.pieces import pieces_of
+from lmf_sr.results.table import Table
 
 MODELS = ("edsr-tiny-lm-liif", "edsr-tiny-lm-lte", "edsr-tiny-lte")
 SIZE = (180, 320)
@@ -50,22 +51,24 @@ def upscalings(threads: int, models: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 def report(record: dict[str, Any]) -> str:
     hardware = record["environment"]["hardware"]
-    lines = [
-        "# Exported graphs in ONNX Runtime on the CPU",
-        "",
+    about = (
         f"From a picture of {SIZE[0]} x {SIZE[1]} to its pixels, the fastest of {ROUNDS} runs in turn. "
         f"{hardware['processor']}, {record['threads']} thread(s), ONNX Runtime {record['onnxruntime']}, "
-        f"{record['date']}, `{record['command']}`.",
-        "",
-        "| model | scale | lmf-sr, s | ONNX Runtime, s | ratio | largest difference |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        f"{record['date']}, `{record['command']}`."
+    )
+    rows = [
+        [
+            row["model"],
+            f"{row['scale']:g}",
+            f"{row['ours_s']:.2f}",
+            f"{row['onnx_s']:.2f}",
+            f"{row['onnx_s'] / row['ours_s']:.1f}",
+            f"{row['difference']:.0e}",
+        ]
+        for row in record["upscalings"]
     ]
-    for row in record["upscalings"]:
-        lines.append(
-            f"| {row['model']} | {row['scale']:g} | {row['ours_s']:.2f} | {row['onnx_s']:.2f} "
-            f"| {row['onnx_s'] / row['ours_s']:.1f} | {row['difference']:.0e} |"
-        )
-    return "\n".join([*lines, ""])
+    table = Table.from_text(["model", "scale", "lmf-sr, s", "ONNX Runtime, s", "ratio", "largest difference"], rows)
+    return f"# Exported graphs in ONNX Runtime on the CPU\n\n{about}\n\n{table.markdown()}"
 
 
 def main() -> None:

@@ -34,3 +34,12 @@ def test_a_room_imports_only_what_the_page_says(room: str) -> None:
     imported |= set(re.findall(r"^\s*from lmf_sr import (\w+)", source, re.MULTILINE))
     allowed = MAY_IMPORT[room]
     assert allowed == {"everything"} or imported - {room, "errors", "atomic"} <= allowed
+
+
+def test_the_files_that_the_page_names_are_there() -> None:
+    root, prose = PAGE.parents[1], re.sub("```.*?```", "", PAGE.read_text(), flags=re.DOTALL)
+    marked = " ".join(re.findall(r"`([^`]+)`", prose))
+    named = set(re.findall(r"[\w./-]+\.(?:py|[ch])\b", marked))
+    there = [path.as_posix() for folder in ("src", "tests", "examples") for path in (root / folder).rglob("*.*")]
+    assert len(named) > 30
+    assert not [name for name in named if not any(path.endswith(f"/{name}") for path in there)]

@@ -21,6 +21,7 @@ from lmf_sr.data import Benchmark
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.metrics import BENCHMARK_RGB
 from lmf_sr.evaluation.quality import Upscaler, evaluate
+from lmf_sr.results.table import Table
 
 SCALES = 2.0, 3.0, 4.0, 6.0, 8.0
 SHOWN = 4.0  # scale of the figure and of the seconds
@@ -48,17 +49,19 @@ def main() -> None:
         for scale in SCALES
     }
     columns = ["model", "s", *(f"{images.name} x{scale:g}" for images in sets for scale in SCALES)]
-    lines = [f"| {' | '.join(columns)} |", "| --- |" + " ---: |" * (len(columns) - 1)]
-    for name in models:
-        cells = [
+    rows = [
+        [
+            name,
             f"{seconds[name]:.3f}",
             *(f"{psnr[name, images.name, scale]:.2f}" for images in sets for scale in SCALES),
         ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        for name in models
+    ]
+    table = Table.from_text(columns, rows).markdown()
     with replacing(options.output / "table.md") as file:
-        file.write("\n".join([*lines, ""]).encode())
+        file.write(table.encode())
     draw(seconds, {name: psnr[name, "Set5", SHOWN] for name in models}, options.output / "pareto.svg")
-    print("\n".join(lines))
+    print(table, end="")
 
 
 @torch.inference_mode()

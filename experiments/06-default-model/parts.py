@@ -20,6 +20,7 @@ from lmf_sr.evaluation.metrics import BENCHMARK_RGB
 from lmf_sr.evaluation.quality import evaluate
 from lmf_sr.evaluation.soundness import measured_patterns, tone_error
 from lmf_sr.model import Model
+from lmf_sr.results.table import Table
 
 PLAIN, ATTENTIVE = "rlfn.safetensors", "rlfn-esa.safetensors"  # encoders that training begins with
 PARTS = {
@@ -49,10 +50,8 @@ def main() -> None:
         if not (options.runs / file).is_file():
             lmf_sr_command("import", str(options.weights), *flags, "--output", str(options.runs / file))
 
-    lines = [
-        "| | x2 | x3 | x4 | worst block | worst block, error diffusion |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    columns = ["", "x2", "x3", "x4", "worst block", "worst block, error diffusion"]
+    rows: list[list[str]] = []
     for number, (part, changes) in enumerate(PARTS.items()):
         folder = options.runs / f"{number}-{part.replace(' ', '-')}"
         if not (folder / "last.ckpt").is_file():
@@ -69,10 +68,10 @@ def main() -> None:
                 *(change.replace("init=", f"init={options.runs}/") for change in changes),
                 *overrides,
             )
-        lines.append(f"| {part} | {' | '.join(measured(lmf_sr.load(folder / 'last.ckpt'), options.benchmark))} |")
+        rows.append([part, *measured(lmf_sr.load(folder / "last.ckpt"), options.benchmark)])
         with replacing(Path(__file__).with_name("parts.md")) as file:
-            file.write("\n".join([*lines, ""]).encode())
-    print("\n".join(lines))
+            file.write(Table.from_text(columns, rows).markdown().encode())
+    print(Table.from_text(columns, rows).markdown(), end="")
 
 
 def lmf_sr_command(*arguments: str) -> None:

@@ -20,6 +20,7 @@ from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.quality import Upscaler
 from lmf_sr.evaluation.soundness import inconsistency, measured_patterns, tone_error
 from lmf_sr.images import list_images, read_rgb8
+from lmf_sr.results.table import Table
 
 SCALES = 2, 4
 DRAWN = (96, 0), (80, 7)  # side and seed of the patterns
@@ -39,7 +40,7 @@ def main() -> None:
 
     names = list(measured_patterns())
     columns = ["model", *names, "worst block", "worst picture", *(["left, RMS"] if pictures else [])]
-    lines = [f"| {' | '.join(columns)} |", "| --- |" + " ---: |" * (len(columns) - 1)]
+    rows: list[list[str]] = []
     for name, model in track(models.items()):
         upscale = partial(upscaled, model)
         blocks, wholes = dict.fromkeys(names, 0.0), 0.0
@@ -52,10 +53,11 @@ def main() -> None:
         cells = [*blocks.values(), max(blocks.values()), wholes]
         if pictures:
             cells.append(sum(inconsistency(upscale, picture) for picture in pictures) / len(pictures))
-        lines.append(f"| {name} | {' | '.join(f'{cell:.1f}' for cell in cells)} |")
+        rows.append([name, *(f"{cell:.1f}" for cell in cells)])
+    table = Table.from_text(columns, rows).markdown()
     with replacing(options.output) as file:
-        file.write("\n".join([*lines, ""]).encode())
-    print("\n".join(lines))
+        file.write(table.encode())
+    print(table, end="")
 
 
 @torch.inference_mode()
