@@ -8,6 +8,7 @@ from lmf_sr.building import name_of
 from lmf_sr.checkpoints import DEFAULT_MODEL, load
 from lmf_sr.cmsr.calibration import Calibration, evenly_spread
 from lmf_sr.data import Embedded, PairedImages, Source
+from lmf_sr.data.pairs import Images
 from lmf_sr.devices import device_named
 from lmf_sr.errors import InputError
 from lmf_sr.images import list_images
@@ -52,6 +53,7 @@ def calibrate(
         model = load(model).to(device_named(device))
     model.conversion()  # refuses a base method
     calibration = Calibration.empty(model, name_of(model), targets, decode_scales)
+    photographs: Images
     if isinstance(images, str | os.PathLike):
         photographs = {str(file): file for file in list_images(images)}
     else:

@@ -34,7 +34,7 @@ from lmf_sr.cmsr import files
 from lmf_sr.cmsr.measures import PAPER, Measure
 from lmf_sr.cmsr.table import NO_LIMIT, Scale2Mod, fingerprint
 from lmf_sr.data import PairedImages
-from lmf_sr.data.store import Photographs
+from lmf_sr.data.pairs import Images
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import TRAINING_SCALE, Grid
 from lmf_sr.lmf.conversion import LMFState
@@ -260,7 +260,7 @@ def upper_edge(number: int) -> float:
     return float(f"{LOWEST * RATIO ** (number + 1):.4g}")
 
 
-def evenly_spread(photographs: Photographs, count: int) -> Photographs:
+def evenly_spread(photographs: Images, count: int) -> Images:
     """So many of the photographs, evenly spread over them; all, if there are no more. Names lose their folders, unless two
     would be the same without."""
     names = list(photographs)
