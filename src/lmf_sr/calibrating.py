@@ -52,7 +52,7 @@ def calibrate(
     if not isinstance(model, Model):
         model = load(model).to(device_named(device))
     model.conversion()  # refuses a base method
-    calibration = Calibration.empty(model, name_of(model), targets, decode_scales)
+    calibration = Calibration.empty(model, name_of(model), [*map(float, targets)], [*map(float, decode_scales)])
     photographs: Images
     if isinstance(images, str | os.PathLike):
         photographs = {str(file): file for file in list_images(images)}
