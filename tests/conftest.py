@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 from command_line import Outcome, Run
@@ -12,6 +13,10 @@ from jaxtyping import install_import_hook
 
 # The numeric tower: an int is a float, as type checkers have it.
 install_import_hook("lmf_sr", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("lmf-sr", deadline=None)
+hypothesis.settings.load_profile("lmf-sr")
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
