@@ -52,6 +52,7 @@ def test_a_folder_and_a_table_for_its_model(photos: Path, checkpoint: Path) -> N
         ({"targets": [3]}, "target scale 3 needs no calibration"),
         ({"decode_scales": [7]}, "target scale 6 has no decode scale below it"),
         ({"count": 0}, "count=0 calibrates on nothing"),
+        ({"measure": "size"}, "there is no measure 'size'; choose one of paper"),
     ],
 )
 def test_bad_input_is_one_sentence(checkpoint: Path, arguments: dict[str, Any], told: str) -> None:

@@ -22,7 +22,7 @@ class Decoder(nn.Module):
     tile_multiple: int = 1
     """The grid of positions on which windows have to start and end for their states to be those of the whole picture."""
     is_conversion: bool = False
-    """Whether it is an LMF conversion, whose latents have a modulation intensity, by which CMSR goes."""
+    """Whether it is an LMF conversion, whose modulations tell CMSR how busy the picture is."""
     original: str | None = None
     """The name of the method that it converts; None for a base method."""
 
