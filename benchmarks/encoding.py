@@ -135,13 +135,11 @@ def report(record: dict[str, Any]) -> str:
             f"The fastest of {ROUNDS} runs in turn. {hardware['processor']}, {hardware['threads']} threads, "
             f"{record['date']}, `{record['command']}`. Large matrix products reach {gemm / 1e9:.0f} GMAC/s.",
             "",
-            Table.from_text(header, encoding).markdown(),
+            Table.of_text(header, encoding).markdown(),
             f"From a picture of {LR_SIZE[0]} x {LR_SIZE[1]} to pixels, features included; the plain way the faster of "
             f"{PLAIN_ROUNDS} runs.",
             "",
-            Table.from_text(
-                ["model", "scale", "plain, s", "lmf-sr, s", "ratio", "largest difference"], whole
-            ).markdown(),
+            Table.of_text(["model", "scale", "plain, s", "lmf-sr, s", "ratio", "largest difference"], whole).markdown(),
         ]
     )
 

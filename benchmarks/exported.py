@@ -67,7 +67,7 @@ def report(record: dict[str, Any]) -> str:
         ]
         for row in record["upscalings"]
     ]
-    table = Table.from_text(["model", "scale", "lmf-sr, s", "ONNX Runtime, s", "ratio", "largest difference"], rows)
+    table = Table.of_text(["model", "scale", "lmf-sr, s", "ONNX Runtime, s", "ratio", "largest difference"], rows)
     return f"# Exported graphs in ONNX Runtime on the CPU\n\n{about}\n\n{table.markdown()}"
 
 

@@ -63,7 +63,7 @@ def report(record: dict[str, Any]) -> str:
             f"LM-LIIF, EDSR-baseline, batch {BATCH}, {PATCH} x {PATCH}, {QUERIES} queries, {WORKERS} workers. "
             f"{env['processor']}, {env['threads']} threads, {record['date']}, `{record['command']}`.",
             "",
-            Table.from_text(
+            Table.of_text(
                 ["", "samples a second"],
                 [
                     ["the workers feed", f"{record['fed_per_s']:.1f}"],

@@ -95,7 +95,7 @@ def report(record: dict[str, Any]) -> str:
     ]
     header = ["", "scale", "peak, GB", "the tensor's part, GB", "without it, GB"]
     lines += [
-        Table.from_text(header, cells).markdown(),
+        Table.of_text(header, cells).markdown(),
         "1024 x 1024 pixels, upscaled to a tiled BigTIFF of 8 bits:",
         "",
     ]

@@ -193,7 +193,7 @@ def report(record: dict[str, Any]) -> str:
             for row in rows
             for way, seconds in row["seconds"].items()
         ]
-        lines.append(Table.from_text(HEADER, cells, labels=2).markdown())
+        lines.append(Table.of_text(HEADER, cells, labels=2).markdown())
     return "\n".join(lines)
 
 

@@ -87,7 +87,7 @@ def report(record: dict[str, Any]) -> str:
     for name, found in seconds.items():
         ours = seconds["decoder alone, ours" if name.startswith("decoder") else "ours"]
         cells.append([name, f"{found:.3f}", f"{found / ours:.2f}"])
-    lines.append(Table.from_text(["", "seconds", "times ours"], cells).markdown())
+    lines.append(Table.of_text(["", "seconds", "times ours"], cells).markdown())
     ratio = seconds["plain"] / seconds["ours"]
     verdict = "met" if ratio >= TARGET else "missed"
     return "\n".join([*lines, f"The plain step takes {ratio:.2f} times ours (target {TARGET}: {verdict}).", ""])

@@ -112,7 +112,7 @@ def savings_of(
 
 def write_table(path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     with replacing(path) as file:
-        file.write(Table.from_text(header, lines).markdown().encode())
+        file.write(Table.of_text(header, lines).markdown().encode())
 
 
 MEASURED = {"count": count, "time": time}

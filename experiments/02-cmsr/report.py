@@ -32,7 +32,7 @@ def main(runs: Path, output: Path) -> None:
     """Writes a table, NAME.md and NAME.csv, and a figure, NAME.png, where NAME is that of the folder of runs."""
     cases, full_psnr = read(runs)
     lines = [cells(case, full_psnr[case.scale]) for case in cases]
-    table = Table.from_text(HEADER, lines)
+    table = Table.of_text(HEADER, lines)
     for suffix, text in ((".md", table.markdown()), (".csv", table.csv())):
         with replacing(output / f"{runs.name}{suffix}") as file:
             file.write(text.encode())

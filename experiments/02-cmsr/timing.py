@@ -50,7 +50,7 @@ def main() -> None:
             lines.append((*figures, f"{found['full_ms'] / 1000:.3g}", f"{100 * saved:.0f}", f"{saved / macs:.2f}"))
             print(*lines[-1], flush=True)
     with replacing(Path(options.output)) as file:
-        file.write(Table.from_text(HEADER, lines).markdown().encode())
+        file.write(Table.of_text(HEADER, lines).markdown().encode())
 
 
 def measured(model: Model, table: BoundTable, image: ContinuousImage, scale: float) -> dict[str, int | float]:

@@ -75,7 +75,7 @@ def main() -> None:
         lines.append([predictor, *(cell for pair in row for cell in pair)])
     about = f"{len(names)} photographs of {options.photographs.name}, x{options.scale:g}, {options.checkpoint}"
     with replacing(options.output / "table.md") as file:
-        file.write(f"{Table.from_text(header, lines).markdown()}\n{about}\n".encode())
+        file.write(f"{Table.of_text(header, lines).markdown()}\n{about}\n".encode())
     scatter(samples, [PAPER, *measures], targets, options.output / "scatter.png")
 
 

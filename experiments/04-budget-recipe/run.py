@@ -200,7 +200,7 @@ def report(found: Sequence[Learnt]) -> str:
         [v.name, str(v.steps), *(f"{v.psnr[scale]:.2f}" for scale in scales), f"{v.mean - budget.mean:+.3f}"]
         for v in found
     ]
-    return Table.from_text(header, lines).markdown()
+    return Table.of_text(header, lines).markdown()
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def main() -> None:
         ]
         for name in models
     ]
-    table = Table.from_text(columns, rows).markdown()
+    table = Table.of_text(columns, rows).markdown()
     with replacing(options.output / "table.md") as file:
         file.write(table.encode())
     draw(seconds, {name: psnr[name, "Set5", SHOWN] for name in models}, options.output / "pareto.svg")

@@ -70,8 +70,8 @@ def main() -> None:
             )
         rows.append([part, *measured(lmf_sr.load(folder / "last.ckpt"), options.benchmark)])
         with replacing(Path(__file__).with_name("parts.md")) as file:
-            file.write(Table.from_text(columns, rows).markdown().encode())
-    print(Table.from_text(columns, rows).markdown(), end="")
+            file.write(Table.of_text(columns, rows).markdown().encode())
+    print(Table.of_text(columns, rows).markdown(), end="")
 
 
 def lmf_sr_command(*arguments: str) -> None:

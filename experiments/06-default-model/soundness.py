@@ -54,7 +54,7 @@ def main() -> None:
         if pictures:
             cells.append(sum(inconsistency(upscale, picture) for picture in pictures) / len(pictures))
         rows.append([name, *(f"{cell:.1f}" for cell in cells)])
-    table = Table.from_text(columns, rows).markdown()
+    table = Table.of_text(columns, rows).markdown()
     with replacing(options.output) as file:
         file.write(table.encode())
     print(table, end="")

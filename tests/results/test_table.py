@@ -54,7 +54,7 @@ def test_text_for_latex_is_escaped_as_in_its_tables() -> None:
 
 
 def test_cells_that_are_text_already() -> None:
-    table = Table.from_text(["form", "ms"], [["plain", "1,234"], ["fast", "1.0"]])
+    table = Table.of_text(["form", "ms"], [["plain", "1,234"], ["fast", "1.0"]])
     assert cells(table.markdown())[2:] == [["plain", "1,234"], ["fast", "1.0"]]
     assert table.csv() == 'form,ms\nplain,"1,234"\nfast,1.0\n'
 

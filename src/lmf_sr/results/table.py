@@ -47,7 +47,7 @@ class Table:
     note: str = ""
 
     @classmethod
-    def from_text(cls, header: Sequence[str], lines: Sequence[Sequence[str]], labels: int = 1) -> "Table":
+    def of_text(cls, header: Sequence[str], lines: Sequence[Sequence[str]], labels: int = 1) -> "Table":
         """A table of cells that are text. The first `labels` columns tell the rows apart, and the others are numbers."""
         return cls([Column(title, title, "" if i < labels else "s") for i, title in enumerate(header)], lines)
 

@@ -1,5 +1,5 @@
-"""`last.ckpt`, from which a run resumes exactly. It is the state at the latest validation, after some minutes without one, at
-the end, or at an interrupt."""
+"""`last.ckpt`, from which a run resumes exactly. It is the state at the latest validation, after some minutes without
+one, at the end, or at an interrupt."""
 
 import os
 import signal
