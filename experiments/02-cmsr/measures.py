@@ -21,10 +21,7 @@ from lmf_sr.atomic import replacing
 from lmf_sr.cmsr.calibration import Calibration, CoarseErrors, coarse_errors, evenly_spread
 from lmf_sr.cmsr.fitting import fit
 from lmf_sr.cmsr.measures import NAMES, Measure
-from lmf_sr.cmsr.plan import level_map
-from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.data import Benchmark, PairedImages
-from lmf_sr.geometry import Grid
 from lmf_sr.images import list_images
 from lmf_sr.model import Model
 from lmf_sr.profiling import DecoderMacs, decoder_macs
@@ -133,7 +130,7 @@ def measured(calibration: Calibration, errors: list[CoarseErrors], scale: float,
         h, w = picture.values.shape
         pixels = round(scale * h) * round(scale * w)
         once = macs.once * h * w / (COUNTED_ON[0] * COUNTED_ON[1])  # of the latents
-        found = [at_level(table, picture, scale, calibration.scales[scale]) for table in tables]
+        found = [picture.by_table(table) for table in tables]
         squared, rendered = np.array(found).T
         rows.append(
             (
@@ -146,19 +143,6 @@ def measured(calibration: Calibration, errors: list[CoarseErrors], scale: float,
             )
         )
     return Outcome(*(np.array(column, dtype=float) for column in zip(*rows, strict=True)))
-
-
-def at_level(table: Scale2Mod, picture: CoarseErrors, scale: float, decode_scales: list[float]) -> tuple[float, int]:
-    """Squared error and rendered pixels of a picture by a table."""
-    h, w = picture.values.shape
-    plan = table.plan(Grid.over(round(scale * h), round(scale * w)), (h, w))
-    intensity = picture.intensity(table.measure)[None]
-    numbers = level_map(intensity, plan.levels)[0]
-    squared = 0.0
-    for number, level in enumerate(plan.levels):
-        if level.scale in decode_scales:
-            squared += float(picture.squared[decode_scales.index(level.scale)][numbers == number].sum())
-    return squared, sum(mask.pixel_count() for mask in plan.chosen(intensity))
 
 
 def spearman(errors: list[CoarseErrors], measure: Measure, number: int) -> float:

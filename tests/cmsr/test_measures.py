@@ -12,12 +12,14 @@ import lmf_sr
 from lmf_sr.cmsr.calibration import Calibration, coarse_errors
 from lmf_sr.cmsr.fitting import fit
 from lmf_sr.cmsr.measures import NAMES, PAPER, Measure
+from lmf_sr.cmsr.savings import SavingsMeter
 from lmf_sr.cmsr.table import Scale2Mod
 from lmf_sr.data import PairedImages
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import Grid
 from lmf_sr.lmf.conversion import LMFState
 from lmf_sr.model import ContinuousImage, Model
+from lmf_sr.profiling import decoder_macs
 from lmf_sr.rendering.scratch import Scratch
 from lmf_sr.rendering.tiling import Window
 
@@ -110,6 +112,21 @@ def test_rendering_goes_by_the_measure(image: ContinuousImage, measure: Measure,
     full, found = (image.render(72, 88, clamp=False, cmsr=cmsr, renderer=renderer) for cmsr in (None, bound))
     is_full = (found == full).all(1)[0].unflatten(0, (9, 8)).unflatten(2, (11, 8)).transpose(1, 2).flatten(2).all(-1)
     assert (is_full == (intensity[0] >= limit)).all()
+
+
+@pytest.mark.parametrize("name", ["paper", "contrast"])
+def test_errors_by_a_table_are_those_of_rendering_by_it(image: ContinuousImage, name: str) -> None:
+    errors = coarse_errors(image.model, image.encoded.lr[0] / 2 + 0.5, 8.0, [1.0, 2.0, 4.0])
+    ranked = errors.intensity(Measure(name)).flatten().sort().values
+    low, high = (float(ranked[at : at + 2].mean()) for at in (30, 60))
+    levels = Scale2Mod.from_limits({8: {1: low, 4: high, 8: 1e9}}).targets
+    table = Scale2Mod(levels, chained=False, measure=Measure(name))
+    full, found = (image.render(72, 88, clamp=False, cmsr=cmsr) for cmsr in (None, table.bound_to(image.model)))
+    squared, pixels = errors.by_table(table)
+    assert squared == pytest.approx(float((2 * (found - full)).double().square().sum()), rel=1e-4)
+    metrics = SavingsMeter(image.model, table.bound_to(image.model), repeats=0).measure(image, 72, 88)
+    macs = decoder_macs(image.model, image.size, plain=False)
+    assert metrics["cmsr_macs"] == macs.for_pixels(pixels)
 
 
 def test_fit_predicts_the_errors(model: Model, images: PairedImages) -> None:

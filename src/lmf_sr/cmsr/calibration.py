@@ -32,6 +32,7 @@ from torch import Tensor
 
 from lmf_sr.cmsr import files
 from lmf_sr.cmsr.measures import PAPER, Measure
+from lmf_sr.cmsr.plan import level_map
 from lmf_sr.cmsr.table import NO_LIMIT, Scale2Mod, fingerprint
 from lmf_sr.data import PairedImages
 from lmf_sr.data.pairs import Images
@@ -273,12 +274,16 @@ def evenly_spread(photographs: Images, count: int) -> Images:
 class CoarseErrors(NamedTuple):
     """The errors that rendering a picture at coarse scales makes, by LR position.
 
+    scale: the target scale.
+    decode_scales: the coarse scales.
     state: of the picture, whose latents they belong to.
     lr: the picture, normalised.
     values: how many values (three to a pixel) have the latent as their nearest.
     squared: the sum of their squared errors, for each decode scale; values in [-1, 1].
     """
 
+    scale: float
+    decode_scales: tuple[float, ...]
     state: LMFState
     lr: Float[Tensor, "1 3 h w"]
     values: Float[Tensor, "h w"]
@@ -288,6 +293,22 @@ class CoarseErrors(NamedTuple):
         """By a measure, in float64 on the CPU."""
         whole = Window.whole((self.lr.shape[-2], self.lr.shape[-1]))
         return measure.intensity(self.state, self.lr, whole)[0].double().cpu()
+
+    def by_table(self, table: Scale2Mod) -> tuple[float, int]:
+        """The squared error of the picture by a table, and the pixels rendered for it, without rendering any.
+
+        It is exact where levels stand by themselves, and their scales are among the decode scales.
+        """
+        h, w = self.values.shape
+        plan = table.plan(Grid.over(round(self.scale * h), round(self.scale * w)), (h, w))
+        intensity = self.intensity(table.measure)[None]
+        numbers = level_map(intensity, plan.levels)[0]
+        squared = sum(
+            float(self.squared[self.decode_scales.index(level.scale)][numbers == number].sum())
+            for number, (level, grid) in enumerate(zip(plan.levels, plan.grids, strict=True))
+            if grid is not plan.target
+        )
+        return squared, sum(mask.pixel_count() for mask in plan.chosen(intensity))
 
     def binned(self, measure: Measure) -> tuple[Float[Tensor, " b"], Float[Tensor, "s b"]]:
         """Values and squared errors per bin of intensity; those of intensities above all bins are left out."""
@@ -318,7 +339,7 @@ def coarse_errors(
     ]
     values = per_latent(torch.full((height, width), 3, dtype=torch.float64))
     state = image.encoded.state(image.encoded.cell(grid))
-    return CoarseErrors(state, image.encoded.lr, values, torch.stack(squared))
+    return CoarseErrors(scale, tuple(decode_scales), state, image.encoded.lr, values, torch.stack(squared))
 
 
 def single_scale_table(target: float, scale: float) -> Scale2Mod:
