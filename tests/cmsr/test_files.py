@@ -74,7 +74,7 @@ def test_numbers_as_people_write_them(tmp_path: Path) -> None:
         ("targets: {6: {8: 1}}", "decode scale 8"),
         ("mse_threshold: much\ntargets: {6: {1: 1}}", "holds no Scale2Mod table"),
         ("format: lmf-sr calibration 2\ntargets: {}", "holds a calibration, not a Scale2Mod table"),
-        ("intensity: contrast\ntargets: {6: {1: 1}}", "made for the intensity 'contrast', but CMSR goes by"),
+        ("intensity: contrast\ntargets: {6: {1: 1}}", "made for the intensity 'contrast' by an earlier version"),
     ],
 )
 def test_a_file_without_a_table_is_refused(tmp_path: Path, text: str, reason: str) -> None:

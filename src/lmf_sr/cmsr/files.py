@@ -40,8 +40,8 @@ def read(path: str | Path) -> tuple[str, Content]:
         )
     if content.get("intensity", "shift") != "shift":
         raise InputError(
-            f"{path} was made for the intensity {content['intensity']!r}, but CMSR goes by that of the modulations only: "
-            "calibrate anew with lmf-sr calibrate"
+            f"{path} was made for the intensity {content['intensity']!r} by an earlier version: calibrate anew with "
+            "lmf-sr calibrate, which takes cmsr.measure=contrast"
         )
     return (CALIBRATION if "format" in content else TABLE), content
 
