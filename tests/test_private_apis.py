@@ -5,6 +5,7 @@ np._core.multiarray.scalar and _reconstruct                   unpickling.py: Num
 lightning ... launchers._SubprocessScriptLauncher            training/ddp_cleanup.py: the other processes of a run
 torch._foreach_add and its like                              training/muon.py: one kernel for many parameters
 torch.ops.mkldnn._linear_pointwise                           linear.py: linear layers by oneDNN
+uvicorn.protocols.http.h11_impl                              viewer/server.py: connections, and which of them ask for nothing
 wandb_workspaces ... Workspace._to_model                     commands/workspace.py: what is sent to W&B
 """
 
@@ -25,6 +26,7 @@ FOREIGN = (
     r"torch\.ops\.mkldnn\.\w+",
     r"torch\._[a-z]+",
     r"\bnp\._[a-z]+",
+    r"uvicorn\.protocols[\w.]*",
     r"\._to_model\b",
 )
 KNOWN = {
@@ -33,6 +35,7 @@ KNOWN = {
     "torch._foreach": "training/muon.py",
     "torch.ops.mkldnn._linear_pointwise": "linear.py",
     "np._core": "unpickling.py",
+    "uvicorn.protocols.http.h11_impl": "viewer/server.py",
     "._to_model": "commands/workspace.py",
 }
 

@@ -50,8 +50,12 @@ class BrowserSource {
     const { width, height } = bitmap;
     bitmap.close();
     const id = String(this.opened.size);
-    this.opened.set(id, { file, width, height });
-    return { id, name: file.name, width, height, reference: false };
+    this.opened.set(id, { id, name: file.name, file, width, height, reference: false });
+    return this.opened.get(id);
+  }
+
+  async aboutPicture(id) {
+    return this.opened.get(id);
   }
 
   async picture(id) {

@@ -1,5 +1,7 @@
 """What the pages are sent: the project's own pixels and states, of pictures whole or in parts; and what is refused."""
 
+import struct
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,11 +89,46 @@ def test_features_held_are_bounded(studio: Studio, pictures: Path, monkeypatch: 
     assert len(studio._encoded) <= 2
 
 
-def test_the_picture_opened_first_goes(studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_PICTURES", 3)
-    names = [studio.add(pictures / "small.png") for _ in range(4)]
-    assert list(studio.pictures) == names[1:]
-    with pytest.raises(InputError, match="there is no picture '0'"):
+def test_of_the_pictures_that_were_sent_the_first_goes(
+    studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = (pictures / "small.png").read_bytes()
+    monkeypatch.setattr(module, "MOST_SENT", 3 * len(content))
+    names = [studio.add(Path("sent.png"), content) for _ in range(4)]
+    assert [picture["id"] for picture in studio.about()["pictures"]] == ["0", *names[1:]]
+    with pytest.raises(InputError, match=f"there is no picture '{names[0]}'"):
+        studio.view(names[0], "nearest", PLACE)
+
+
+def test_files_are_read_when_one_looks_at_them_and_again_where_there_was_no_room(
+    studio: Studio, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"no picture")
+    read: list[str] = []
+    reading = module.read_rgb8
+    monkeypatch.setattr(module, "read_rgb8", lambda path, *rest: (read.append(path.name), reading(path, *rest))[1])
+    monkeypatch.setattr(module, "DECODED", 48 * 64 + 144 * 192)
+    small, large, broken = (studio.add_later(p) for p in (pictures / "small.png", pictures / "large.png", damaged))
+    assert [picture["name"] for picture in studio.about()["pictures"]][1:] == ["small.png", "large.png", "damaged.png"]
+    assert read == []
+    for name in (small, large, large, "0"):
+        studio.view(name, "nearest", PLACE)
+    assert read == ["small.png", "large.png", "small.png", "large.png"]  # the last two are "0", and its reference
+    with pytest.raises(InputError, match=r"cannot read .*damaged\.png"):
+        studio.about_picture(broken)
+    with pytest.raises(InputError, match=r"no image missing\.png: the file does not exist"):
+        studio.add_later(Path("missing.png"))
+
+
+def test_a_model_that_encodes_the_whole_takes_no_picture_for_which_there_is_no_room(
+    models: list[ShownModel], pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = Studio(models)
+    studio.add(pictures / "large.png")
+    monkeypatch.setattr(module, "ENCODED", 10_000)
+    monkeypatch.setattr(models[0].model.encoder, "receptive_halo", None)
+    with pytest.raises(InputError, match="encodes pictures whole, and 192x144 pixels are more than the 10000"):
         studio.view("0", "0", PLACE)
 
 
@@ -124,6 +161,11 @@ def test_saving_the_whole_and_a_view(studio: Studio, pictures: Path) -> None:
     [
         (lambda s: s.view("0", "0", PLACE._replace(height=2**13, width=2**13)), "a view of 8192x8192 pixels"),
         (lambda s: s.view("0", "0", PLACE._replace(width=0)), "a view of 0x90 pixels"),
+        (
+            lambda s: s.view("0", "nearest", PLACE._replace(top=1e6)),
+            "a view from 1e.06 to .* the picture has 48 pixels there",
+        ),
+        (lambda s: s.view("0", "0", PLACE._replace(scale=1 / 64)), "a view from 7.25 to 5767.25 is not rendered"),
         (lambda s: s.view("0", "7", PLACE), "there is no model 7: 3 are on show"),
         (lambda s: s.view("0", "../../etc/passwd", PLACE), "there is no layer"),
         (lambda s: s.view("0", "2", PLACE, 2e-5), "edsr-tiny-lte has no Scale2Mod table"),
@@ -142,5 +184,18 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(
 ) -> None:
     monkeypatch.setattr(module, "LARGEST_PICTURE", 1000)
     monkeypatch.setattr(module, "read_rgb8", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(InputError, match=r"small\.png has 64x48 pixels, more than the 1000"):
+    with pytest.raises(InputError, match=r"small\.png has more than the 1000 pixels that are shown"):
         studio.add(pictures / "small.png")
+
+
+def test_a_bomb_is_not_decoded(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PNG that claims 3.6 thousand million pixels, and is long enough to be taken at its word."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 2**20)) + b"\0" * 2**25
+    monkeypatch.setattr(module, "read_rgb8", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(InputError, match=r"bomb\.png has more than the"):
+        studio.add(Path("bomb.png"), bomb)

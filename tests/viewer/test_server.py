@@ -2,18 +2,22 @@
 
 import http.client
 import json
+import socket
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
+from urllib.parse import quote, unquote
 
 import pytest
 
 from lmf_sr.errors import InputError
 from lmf_sr.viewer import server as module
 from lmf_sr.viewer.pictures import Studio
-from lmf_sr.viewer.server import HOST, Server
+from lmf_sr.viewer.server import AT_ONCE, HOST, Server
 
 VIEW = "view?picture=0&layer=0&top=3&left=4&scale=6&height=60&width=80"
 
@@ -32,6 +36,14 @@ def ask(
     connection.request(method, target, body, {key.replace("_", "-"): value for key, value in headers.items()})
     response = connection.getresponse()
     return Answer(response.status, response.read(), {k.lower(): v for k, v in response.getheaders()})
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if happened():
+            return
+        time.sleep(0.05)
+    pytest.fail("it does not happen")
 
 
 def test_the_page_and_what_it_asks_for(server: Server) -> None:
@@ -125,6 +137,83 @@ def test_a_long_path_and_long_headers_are_refused(server: Server) -> None:
     connection.request("GET", f"/{server.token}/about", headers={"X": "y" * 200000})
     assert connection.getresponse().status in (400, 431)
     assert ask(server, "about").status == 200
+
+
+def test_who_connects_and_says_nothing_keeps_nobody_out(server: Server) -> None:
+    silent = [socket.create_connection((HOST, server.port)) for _ in range(AT_ONCE - 10)]
+    for _ in range(20):  # half a request each, one that waits for a body, and one that was answered
+        for text in (
+            "GET /x HTTP/1.1\r\nHo",
+            "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n",
+            "GET /x HTTP/1.0\r\n\r\n",
+        ):
+            silent.append(socket.create_connection((HOST, server.port)))
+            silent[-1].sendall(text.encode())
+    assert ask(server, "about").status == 200
+    for connection in silent:
+        connection.close()
+    assert ask(server, VIEW).status == 200
+
+
+def test_requests_by_chance_are_answered_or_refused(server: Server) -> None:
+    """Numbers of all kinds, in every place: an answer, or a sentence; and the server goes on."""
+    random = Random(0)
+    numbers = ["0", "1", "-1", "2.5", "48", "64", "1e9", "1e-9", "nan", "inf", "", "x", "%00", "0x10", "١", "9" * 400]
+    sizes = ["1", "7", "40", "0", "1048576", "nan"]
+    for path in ("view", "state", "timed", "save", "lr", "picture", "open"):
+        for _ in range(40):
+            keys = (
+                "picture",
+                "layer",
+                "model",
+                "top",
+                "left",
+                "scale",
+                "threshold",
+                "largest",
+                "view_height",
+                "view_width",
+            )
+            values = {key: quote(random.choice(numbers)) for key in keys if random.random() < 0.8}
+            values |= {key: random.choice(sizes) for key in ("height", "width", "view_height", "view_width")}
+            values |= {"picture": "0"} if random.random() < 0.8 else {}
+            values |= (
+                {"layer": random.choice(["0", "2", "bicubic", "nearest", "reference"])} if random.random() < 0.8 else {}
+            )
+            values |= {"top": "0", "left": "0", "scale": "9"} if random.random() < 0.5 else {}
+            query = "&".join(f"{key}={value}" for key, value in values.items())
+            answer = ask(server, f"{path}?{query}", "POST" if path == "open" else "GET")
+            assert answer.status in (200, 400), (path, query)
+            if answer.status == 400:
+                assert json.loads(answer.content)["error"]
+    assert ask(server, VIEW).status == 200
+
+
+@pytest.mark.parametrize("name", ['Übung " ; x.png', "a%00b.png", "n" * 1000, "..", "con.png"])
+def test_what_is_saved_has_the_picture_s_name_and_leaves_nothing_behind(
+    server: Server, studio: Studio, pictures: Path, name: str
+) -> None:
+    added = json.loads(
+        ask(server, f"open?name={quote(name, safe='%')}", "POST", (pictures / "small.png").read_bytes()).content
+    )
+    answer = ask(server, f"save?picture={added['id']}&layer=nearest&height=12&width=16")
+    assert answer.content[:4] == b"\x89PNG"
+    assert "16x12.png" in unquote(answer.headers["content-disposition"])
+    wait_until(lambda: not list(Path(studio._saved.name).iterdir()))
+
+
+def test_what_is_saved_for_nobody_is_removed(server: Server, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, gate = threading.Event(), threading.Event()
+    save = studio.save
+    monkeypatch.setattr(studio, "save", lambda *about: (busy.set(), gate.wait(60), save(*about))[2])
+    connection = http.client.HTTPConnection(HOST, server.port, timeout=60)
+    connection.request("GET", f"/{server.token}/save?picture=0&layer=nearest&height=12&width=16")
+    assert busy.wait(10)
+    connection.close()
+    time.sleep(1)  # until the server has seen it
+    gate.set()
+    server.worker.ask("later", lambda: None).result(60)
+    wait_until(lambda: not list(Path(studio._saved.name).iterdir()))
 
 
 def test_other_methods_do_nothing(server: Server) -> None:

@@ -48,8 +48,9 @@ def main(arguments: Sequence[str]) -> None:
         raise InputError(f"--reference {options.reference} is for one picture, but {len(files)} are given")
     device = device_named(options.device)
     studio = Studio([shown_model(source, load(source).to(device)) for source in options.model or [DEFAULT_MODEL]])
-    for file in files:
-        studio.add(file, reference=options.reference)
+    studio.add(files[0], reference=options.reference)
+    for file in files[1:]:
+        studio.add_later(file)
     server = Server(studio, options.port)
     print(f"view at {server.address} (Ctrl-C ends it)", flush=True)
     if not options.no_browser:

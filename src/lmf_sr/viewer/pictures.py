@@ -36,11 +36,12 @@ from lmf_sr.viewer.textures import drawable, layers, render_mlp, texels
 
 LARGEST_FILE = 2**26  # bytes of a picture that a page sends
 LARGEST_PICTURE = 2**26  # its pixels, 0.8 GB as floats
+DECODED = 2**27  # pixels of pictures that are held; others are read again when one looks at them
 LARGEST_VIEW = 2**24  # pixels of a view
 LARGEST_SIDE = 2**14  # of a view
 LARGEST_SAVED = 2**28  # pixels of a saved picture
 LARGEST_STATE = 2**18  # latents of a state sent to a page; 100 MB of LM-LIIF
-MOST_PICTURES = 32
+MOST_SENT = 2**28  # bytes of all pictures that pages sent
 WHOLE = 2**20  # LR pixels of a picture that is encoded as a whole
 ENCODED = 2**21  # LR pixels whose features are held; 0.5 GB of 64 channels
 COUNTED_ON = (24, 24)  # LR pixels of a picture on which multiply-accumulates are counted
@@ -90,6 +91,15 @@ class ShownPicture:
         return self.rgb.shape[1], self.rgb.shape[2]
 
 
+class _File(NamedTuple):
+    path: Path
+    content: bytes | None  # what a page sent; None for a file on disk
+    reference: Path | None
+
+    def read(self) -> ShownPicture:
+        return read(self.path, self.content, self.reference)
+
+
 class _Encoded(NamedTuple):
     image: ContinuousImage
     window: Window  # what of the picture it is
@@ -100,31 +110,61 @@ class Studio:
 
     def __init__(self, models: Sequence[ShownModel]) -> None:
         self.models = list(models)
-        self.pictures: dict[str, ShownPicture] = {}
+        self._files: dict[str, _File] = {}
+        self._decoded: OrderedDict[str, ShownPicture] = OrderedDict()
         self._names = count()
+        self._saved = tempfile.TemporaryDirectory(prefix="lmf-sr-")
         self._encoded: OrderedDict[tuple[str, int], _Encoded] = OrderedDict()
 
     # What there is
 
     def add(self, path: Path, content: bytes | None = None, reference: Path | None = None) -> str:
-        """Opens a picture, from its file or from what that holds; beyond `MOST_PICTURES` the one opened first goes.
+        """Opens a picture, from its file or from what that holds. Beyond `MOST_SENT` the one that was sent first goes.
 
         Raises InputError for what is no picture, or too large a one.
         """
-        _check_pixels(path, content)
-        picture = ShownPicture(path.name, read_rgb8(path, content), None if reference is None else read_rgb8(reference))
-        name = str(next(self._names))
-        self.pictures = {**dict(list(self.pictures.items())[-MOST_PICTURES + 1 :]), name: picture}
+        file = _File(path, content, reference)
+        picture = file.read()
+        name = self._named(file)
+        self._hold(name, picture)
+        sent = {name: len(file.content) for name, file in self._files.items() if file.content is not None}
+        while sum(sent.values()) > MOST_SENT:
+            first = next(iter(sent))
+            del sent[first], self._files[first]
+            self._decoded.pop(first, None)
         return name
+
+    def add_later(self, path: Path) -> str:
+        """Names a file, which is read when somebody looks at it. Raises InputError where there is none."""
+        if not path.is_file():
+            raise InputError(f"no image {path}: the file does not exist")
+        return self._named(_File(path, None, None))
+
+    def show(self, picture: ShownPicture) -> str:
+        """Adds a picture that has been read."""
+        name = self._named(_File(Path(picture.name), None, None))
+        self._hold(name, picture)
+        return name
+
+    def _named(self, file: _File) -> str:
+        name = str(next(self._names))
+        self._files[name] = file
+        return name
+
+    def _hold(self, name: str, picture: ShownPicture) -> None:
+        self._decoded[name] = picture
+        while len(self._decoded) > 1 and sum(p.rgb[0].numel() for p in self._decoded.values()) > DECODED:
+            self._decoded.popitem(last=False)
 
     def about(self) -> dict[str, Any]:
         """All that a page is told at first."""
         return {
-            "pictures": [self.about_picture(name) for name in self.pictures],
+            "pictures": [{"id": name, "name": file.path.name} for name, file in self._files.items()],
             "models": [self._about_model(model) for model in self.models],
         }
 
     def about_picture(self, name: str) -> dict[str, Any]:
+        """What a page is told when it opens a picture."""
         picture = self.picture(name)
         return {
             "id": name,
@@ -146,10 +186,13 @@ class Studio:
         return about
 
     def picture(self, name: str) -> ShownPicture:
-        """Raises InputError for a name that there is not."""
-        if name not in self.pictures:
+        """Raises InputError for a name that there is not, or a file that is no picture."""
+        if name not in self._files:
             raise InputError(f"there is no picture {name!r}: it has been closed, or was never opened")
-        return self.pictures[name]
+        if name not in self._decoded:
+            self._hold(name, self._files[name].read())
+        self._decoded.move_to_end(name)
+        return self._decoded[name]
 
     def model(self, number: int) -> ShownModel:
         """Raises InputError for a number that there is not."""
@@ -175,8 +218,8 @@ class Studio:
             layer: the number of a model, "bicubic", "nearest" or "reference".
             threshold: the MSE by which CMSR renders.
         """
-        check_view(place)
         picture = self.picture(name)
+        check_view(place, picture.size)
         if layer in LAYERS:
             return _resampled(picture.rgb, place, 1.0, 1.0, LAYERS[layer])
         if layer == "reference":
@@ -192,7 +235,7 @@ class Studio:
 
     def timed(self, name: str, number: int, place: Place, threshold: float) -> dict[str, float]:
         """Milliseconds for a place, in full and by CMSR."""
-        check_view(place)
+        check_view(place, self.picture(name).size)
         table, (image, region) = self._table(number, threshold), self._image_at(name, number, place)
         found = {}
         for key, cmsr in (("warm", table), ("full", None), ("cmsr", table)):
@@ -222,7 +265,7 @@ class Studio:
     def save(
         self, name: str, layer: str, place: Place | None, height: int, width: int, threshold: float | None
     ) -> Path:
-        """The file of a PNG, in a temporary folder of its own: a place, or the whole picture, at a size.
+        """The file of a PNG, for the caller to remove: a place, or the whole picture, at a size.
 
         The whole is rendered band by band, in bounded memory.
         """
@@ -231,7 +274,7 @@ class Studio:
             raise InputError(
                 f"{width}x{height} pixels cannot be saved from here, only 1 to {LARGEST_SAVED}: use lmf-sr upscale"
             )
-        path = Path(tempfile.mkdtemp(prefix="lmf-sr-")) / f"{Path(picture.name).stem}_{width}x{height}.png"
+        path = Path(self._saved.name, f"{next(self._names)}.png")
         if place is not None:
             at_size = place._replace(scale=place.scale * width / place.width, height=height, width=width)
             Image.fromarray(self.view(name, layer, at_size, threshold)).save(path)
@@ -272,6 +315,11 @@ class Studio:
         in_parts = size[0] * size[1] > WHOLE and halo is not None and _is_local(model)
         around = model.decoder.receptive_halo + (halo or 0)
         needed = window.grown(around, 1, size) if in_parts else Window.whole(size)
+        if not in_parts and _area(needed) > ENCODED:
+            raise InputError(
+                f"{self.models[number].name} encodes pictures whole, and {size[1]}x{size[0]} pixels are more than the "
+                f"{ENCODED} for which there is room: crop the picture, or use lmf-sr upscale"
+            )
         key = name, number
         if key in self._encoded and self._encoded[key].window.joined(needed) == self._encoded[key].window:
             self._encoded.move_to_end(key)
@@ -326,13 +374,17 @@ def tables_as_json(tables: Mapping[float, BoundTable]) -> list[dict[str, Any]]:
     ]
 
 
-def check_view(place: Place) -> None:
-    """Raises InputError for more pixels than a view may have, or none."""
+def check_view(place: Place, size: tuple[int, int]) -> None:
+    """Raises InputError for more pixels than a view may have, or what lies far beside the picture, of the size given."""
     sides = place.height, place.width
     if min(sides) < 1 or max(sides) > LARGEST_SIDE or sides[0] * sides[1] > LARGEST_VIEW:
         raise InputError(
             f"a view of {place.width}x{place.height} pixels is not rendered, only up to {LARGEST_VIEW} pixels"
         )
+    for begin, pixels, side in zip((place.top, place.left), sides, size, strict=True):
+        end = begin + pixels / place.scale
+        if begin < -side or end > 2 * side:
+            raise InputError(f"a view from {begin:g} to {end:g} is not rendered: the picture has {side} pixels there")
 
 
 def _bands(model: Model, picture: ShownPicture, height: int, width: int, table: BoundTable | None) -> Iterator[Picture]:
@@ -355,17 +407,23 @@ def _area(window: Window) -> int:
     return window.size[0] * window.size[1]
 
 
+def read(path: Path, content: bytes | None = None, reference: Path | None = None) -> ShownPicture:
+    """A picture, from its file or from what that holds. Raises InputError for what is no picture, or too large a one."""
+    _check_pixels(path, content)
+    return ShownPicture(path.name, read_rgb8(path, content), None if reference is None else read_rgb8(reference))
+
+
 def _check_pixels(path: Path, content: bytes | None) -> None:
     """Raises InputError for a picture of more pixels than are shown, without decoding it."""
     try:
         with Image.open(path if content is None else io.BytesIO(content)) as image:
-            width, height = image.size
+            pixels = image.width * image.height
+    except Image.DecompressionBombError:  # Pillow's own limit is higher
+        pixels = LARGEST_PICTURE + 1
     except Exception:  # not for Pillow to judge: `read_rgb8` reads more, and says what is wrong
         return
-    if width * height > LARGEST_PICTURE:
-        raise InputError(
-            f"{path.name} has {width}x{height} pixels, more than the {LARGEST_PICTURE} that are shown: reduce or crop it"
-        )
+    if pixels > LARGEST_PICTURE:
+        raise InputError(f"{path.name} has more than the {LARGEST_PICTURE} pixels that are shown: reduce or crop it")
 
 
 def _resampled(

@@ -2,6 +2,7 @@
 
     /TOKEN/                  the page, complete in itself
     /TOKEN/about             pictures and models, as JSON
+    /TOKEN/picture           a picture's size, and whether it has a reference
     /TOKEN/lr                the picture itself, as PNG
     /TOKEN/view              pixels of a place, as PNG
     /TOKEN/state             a state for the shader (`textures.py`): described in the header X-State, halves in the body
@@ -18,7 +19,6 @@ import io
 import json
 import math
 import secrets
-import shutil
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -35,6 +35,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lmf_sr.errors import InputError
 from lmf_sr.rendering.tiling import Window
@@ -53,6 +54,26 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+class Connection(H11Protocol):
+    """A connection. Of one too many, the oldest that asks for nothing is closed, so that nobody keeps the page out by
+    connecting and saying nothing."""
+
+    began: float
+
+    @property
+    def is_silent(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.began = self.loop.time()
+        if len(self.connections) > AT_ONCE:
+            silent = [other for other in self.connections if isinstance(other, Connection) and other.is_silent]
+            oldest = min(silent, key=lambda other: other.began)
+            self.connections.discard(oldest)
+            oldest.transport.abort()
 
 
 class Guard:
@@ -96,6 +117,7 @@ class Desk:
         return [
             Route("/", self.page),
             Route("/about", self.about),
+            Route("/picture", self.picture),
             Route("/lr", self.lr),
             Route("/view", self.view),
             Route("/state", self.state),
@@ -123,11 +145,15 @@ class Desk:
 
     async def state(self, request: Request) -> Response:
         q = Query(request)
-        name, number = q.text("picture"), q.whole("model", 0, 99)
-        h, w = self.studio.picture(name).size
-        top, left = q.whole("top", 0, h - 1), q.whole("left", 0, w - 1)
-        window = Window(top, top + q.whole("height", 1, h - top), left, left + q.whole("width", 1, w - left))
-        about, content = await self._ask(request, partial(self.studio.state, name, number, window, q.scale()))
+        name, number, scale = q.text("picture"), q.whole("model", 0, 99), q.scale()
+
+        def state() -> tuple[dict[str, Any], bytes]:
+            h, w = self.studio.picture(name).size
+            top, left = q.whole("top", 0, h - 1), q.whole("left", 0, w - 1)
+            window = Window(top, top + q.whole("height", 1, h - top), left, left + q.whole("width", 1, w - left))
+            return self.studio.state(name, number, window, scale)
+
+        about, content = await self._ask(request, state)
         return Response(content, headers={"X-State": json.dumps(about)}, media_type="application/octet-stream")
 
     async def timed(self, request: Request) -> Response:
@@ -142,15 +168,24 @@ class Desk:
         q = Query(request)
         height, width = q.whole("height", 1, 2**20), q.whole("width", 1, 2**20)
         place = q.place("view_height", "view_width") if "scale" in request.query_params else None
-        call = partial(self.studio.save, q.text("picture"), q.text("layer"), place, height, width, q.threshold())
-        path: Path = await self._ask(request, call)
-        return FileResponse(path, filename=path.name, background=BackgroundTask(shutil.rmtree, path.parent))
+        picture, layer, threshold = q.text("picture"), q.text("layer"), q.threshold()
+
+        def saved() -> tuple[Path, str]:
+            path = self.studio.save(picture, layer, place, height, width, threshold)
+            return path, f"{PurePath(self.studio.picture(picture).name).stem}_{width}x{height}.png"
+
+        path, name = await self._ask(request, saved, given_up=lambda made: made[0].unlink())
+        return FileResponse(path, filename=name, background=BackgroundTask(path.unlink))
 
     async def open(self, request: Request) -> Response:
         content = await _body(request, LARGEST_FILE)
         name = PurePath(Query(request).text("name").replace("\\", "/")).name or "picture"
-        added = await self._ask(request, partial(self.studio.add, Path(name), content))
-        return JSONResponse(self.studio.about_picture(added))
+        add = partial(self.studio.add, Path(name), content)
+        return JSONResponse(await self._ask(request, lambda: self.studio.about_picture(add())))
+
+    async def picture(self, request: Request) -> Response:
+        name = Query(request).text("picture")
+        return JSONResponse(await self._ask(request, partial(self.studio.about_picture, name)))
 
     async def _png(self, request: Request, compute: Callable[[], np.ndarray]) -> Response:
         def encoded() -> bytes:
@@ -160,16 +195,22 @@ class Desk:
 
         return Response(await self._ask(request, encoded), media_type="image/png")
 
-    async def _ask(self, request: Request, compute: Callable[[], Any]) -> Any:
+    async def _ask(
+        self, request: Request, compute: Callable[[], Any], given_up: Callable[[Any], None] = lambda result: None
+    ) -> Any:
         """What the worker computes. A later request with the same `wish` in its query takes the place of one that waits, and
-        one whose page no longer waits for it is given up. Raises ReplacedError for both."""
+        one whose page no longer waits for it is given up. Raises ReplacedError for both.
+
+        `given_up` takes what is computed for nobody.
+        """
         wish = request.query_params.get("wish", "")[:100] or secrets.token_hex(8)
         future = self.worker.ask(wish, compute)
         result = asyncio.wrap_future(future)
         while not result.done():
             await asyncio.wait([result], timeout=0.25)
             if not result.done() and request.method == "GET" and await request.is_disconnected():
-                future.cancel()
+                if not future.cancel():
+                    future.add_done_callback(lambda done: None if done.exception() else given_up(done.result()))
                 raise ReplacedError
         return result.result()
 
@@ -273,7 +314,7 @@ class Server:
                 access_log=False,
                 ws="none",
                 lifespan="off",
-                limit_concurrency=AT_ONCE,
+                http=Connection,
                 timeout_graceful_shutdown=1,
                 server_header=False,
             )

@@ -31,7 +31,7 @@ from lmf_sr.geometry import TRAINING_SCALE, Grid
 from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.tiling import Window
 from lmf_sr.viewer.page import page
-from lmf_sr.viewer.pictures import ShownModel, Studio, as_array, prepared
+from lmf_sr.viewer.pictures import ShownModel, ShownPicture, Studio, as_array, prepared, read
 from lmf_sr.viewer.textures import drawable, layers, texels
 
 ERROR = 1.5  # grey levels of 255; with the shader's own it stays below 2
@@ -48,16 +48,31 @@ def write_page(path: Path, picture: Path, model: ShownModel, most_bytes: int) ->
 
     Raises InputError for a picture that cannot be read, a model that no shader renders, or a page larger than `most_bytes`.
     """
+    shown = read(picture)
+    content = page_of(shown, model).encode()
+    if len(content) > most_bytes:
+        h, w = shown.size
+        raise InputError(
+            f"{path} would be {len(content) / 1e6:.1f} MB, more than the {most_bytes / 1e6:g} MB of --max-mb: allow "
+            f"more, or crop the picture, {w}x{h} pixels, to some {int(0.9 * h * w * most_bytes / len(content))} pixels"
+        )
+    with replacing(path) as file:
+        file.write(content)
+    return len(content)
+
+
+def page_of(shown: ShownPicture, model: ShownModel) -> str:
+    """The page as HTML. Raises InputError for a model that no shader renders, or a picture too large for one page."""
     decoder = model.model.decoder
     if not drawable(decoder):
         name = model.model.config["decoder"]["name"]
         raise InputError(f"a page cannot render decoder {name!r} by itself: choose an LMF model (lm-...) 16 wide")
     studio = Studio([model])
-    shown = studio.picture(studio.add(picture))
-    (h, w) = shown.size
+    name = studio.show(shown)
+    h, w = shown.size
     if h * w > MOST_LATENTS or max(h, w) > LARGEST_SIDE:
         raise InputError(
-            f"{picture} has {w}x{h} pixels, too many for one page (up to {MOST_LATENTS}, {LARGEST_SIDE} a side): "
+            f"{shown.name} has {w}x{h} pixels, too many for one page (up to {MOST_LATENTS}, {LARGEST_SIDE} a side): "
             "crop it, or look at it with lmf-sr view"
         )
     image = model.model.encode(shown.rgb.to(next(model.model.parameters()).device).float() / 255)
@@ -66,6 +81,7 @@ def write_page(path: Path, picture: Path, model: ShownModel, most_bytes: int) ->
     setup = {
         "kind": "file",
         "about": studio.about(),
+        "picture": studio.about_picture(name),
         "lr": _base64(_png(as_array(shown.rgb))),
         "state": {
             **{"top": 0, "left": 0, "height": h, "width": w, "scale": TRAINING_SCALE},
@@ -73,15 +89,7 @@ def write_page(path: Path, picture: Path, model: ShownModel, most_bytes: int) ->
             **packed(decoder, state, model.measure, image.encoded.lr),
         },
     }
-    content = page(f"{picture.name} – lmf-sr", setup).encode()
-    if len(content) > most_bytes:
-        raise InputError(
-            f"{path} would be {len(content) / 1e6:.1f} MB, more than the {most_bytes / 1e6:g} MB of --max-mb: allow "
-            f"more, or crop the picture, {w}x{h} pixels, to some {int(0.9 * h * w * most_bytes / len(content))} pixels"
-        )
-    with replacing(path) as file:
-        file.write(content)
-    return len(content)
+    return page(f"{shown.name} – lmf-sr", setup)
 
 
 def packed(decoder: Conversion, state: LMFState, measure: Measure, lr: Float[Tensor, "1 3 h w"]) -> dict[str, Any]:

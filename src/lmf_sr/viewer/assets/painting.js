@@ -16,7 +16,6 @@ class GlPainter {
     this.largest = gl.getParameter(gl.MAX_TEXTURE_SIZE);
     this.programs = new Map();
     this.msPerPixel = new Map(); // by render MLP
-    this.textures = 0; // that are held
     gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
   }
@@ -58,7 +57,6 @@ class GlPainter {
     gl.bindTexture(gl.TEXTURE_2D, texture);
     for (const [key, value] of [[gl.TEXTURE_MIN_FILTER, filter], [gl.TEXTURE_MAG_FILTER, gl.LINEAR],
       [gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE], [gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE]]) gl.texParameteri(gl.TEXTURE_2D, key, value);
-    this.textures++;
     return texture;
   }
 
@@ -98,7 +96,6 @@ class GlPainter {
     this.gl.deleteTexture(image.texture);
     if (image.target) this.gl.deleteFramebuffer(image.target);
     image.texture = image.target = null;
-    this.textures--;
   }
 
   // Painting
@@ -184,7 +181,6 @@ class GlPainter {
     gl.texParameteri(gl.TEXTURE_2D_ARRAY, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
     gl.texParameteri(gl.TEXTURE_2D_ARRAY, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
     gl.texSubImage3D(gl.TEXTURE_2D_ARRAY, 0, 0, 0, 0, state.width, state.height, mlp.layers, gl.RGBA, gl.HALF_FLOAT, state.texels);
-    this.textures++;
     return { ...state, texels: null, texture };
   }
 
@@ -229,7 +225,6 @@ class PlainPainter {
     this.context = canvas.getContext("2d", { alpha: false });
     this.name = "no WebGL2";
     this.largest = 4096;
-    this.textures = 0;
   }
 
   renders() {
@@ -241,7 +236,6 @@ class PlainPainter {
   }
 
   imageOf(bitmap, place) {
-    this.textures++;
     return { ...place, width: bitmap.width, height: bitmap.height, bitmap };
   }
 
@@ -249,7 +243,6 @@ class PlainPainter {
     if (!image || !image.bitmap) return;
     image.bitmap.close?.();
     image.bitmap = null;
-    this.textures--;
   }
 
   begin(background) {

@@ -17,6 +17,10 @@ class ServerSource {
     return (await this.call("about")).json();
   }
 
+  async aboutPicture(id) {
+    return (await this.call("picture", { picture: id })).json();
+  }
+
   async picture(id, largest) {
     return bitmapOf(await (await this.call("lr", { picture: id, largest })).blob());
   }
@@ -43,8 +47,8 @@ class ServerSource {
 
   async save(parameters) {
     const response = await this.call("save", parameters);
-    const name = /filename="([^"]*)"/.exec(response.headers.get("Content-Disposition") ?? "");
-    return { blob: await response.blob(), name: name ? name[1] : "view.png" };
+    const [, plain, encoded] = /filename(?:="([^"]*)"|\*=utf-8''(\S+))/.exec(response.headers.get("Content-Disposition"));
+    return { blob: await response.blob(), name: plain ?? decodeURIComponent(encoded) };
   }
 }
 
@@ -58,6 +62,10 @@ class FileSource {
     return this.setup.about;
   }
 
+  async aboutPicture() {
+    return this.setup.picture;
+  }
+
   async picture() {
     return bitmapOf(new Blob([bytesOf(this.setup.lr)], { type: "image/png" }));
   }
@@ -65,6 +73,10 @@ class FileSource {
   async state() {
     if (!this.unpacked) this.unpacked = unpacked(this.setup.state).finally(() => (this.setup.state.data = null));
     return this.unpacked;
+  }
+
+  async view() {
+    throw new Error("The picture is shown bicubic, because this page renders by WebGL2, which this browser does not have.");
   }
 }
 

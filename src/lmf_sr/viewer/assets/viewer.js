@@ -27,6 +27,7 @@ class Viewer {
     this.pointer = null;
     this.models = [];
     this.pictures = [];
+    this.chosen = null;
   }
 
   async start() {
@@ -43,16 +44,19 @@ class Viewer {
     byId("overlay-label").hidden = !models.some((model) => model.mlp);
     this.listen();
     if (!pictures.length) return this.tell("Drop a picture onto the page.");
-    await this.choose(pictures[0].id);
+    const asked = new URLSearchParams(location.hash.slice(1)).get("picture");
+    await this.choose(pictures.some(({ id }) => id === asked) ? asked : pictures[0].id);
     this.readHash();
   }
 
   // What is shown
 
   async choose(id) {
-    const picture = this.pictures.find((other) => other.id === id);
-    if (!picture) return;
+    if (!this.pictures.some((other) => other.id === id)) return;
+    this.chosen = id;
+    const picture = await this.source.aboutPicture(id);
     const bitmap = await this.source.picture(id, this.painter.largest);
+    if (this.chosen !== id) return bitmap.close(); // another was chosen meanwhile
     this.picture = picture;
     this.unreduced = bitmap.width === picture.width && this.painter instanceof GlPainter;
     this.forget();
@@ -62,6 +66,16 @@ class Viewer {
     this.offer();
     this.fit();
     document.title = `${picture.name} – lmf-sr`;
+  }
+
+  // Another picture; where it cannot be read, a sentence says so.
+  async look(id) {
+    try {
+      this.tell("");
+      await this.choose(id);
+    } catch (error) {
+      this.tell(error.message);
+    }
   }
 
   forget() {
@@ -464,6 +478,7 @@ class Viewer {
   // The address holds where one looks, so that a view can be kept and sent on.
 
   writeHash() {
+    if (self !== top) return; // a page within another has no address of its own
     const { x, y, scale } = this.view;
     const [left, right] = this.layers.map((layer) => layer.kind);
     const { layout, overlay } = this;
@@ -494,7 +509,7 @@ class Viewer {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.changed());
     this.listenToPointers();
     addEventListener("keydown", (event) => this.key(event));
-    byId("picture").addEventListener("change", (event) => this.choose(event.target.value));
+    byId("picture").addEventListener("change", (event) => this.look(event.target.value));
     for (const side of ["left", "right"]) byId(side).addEventListener("change", (event) => this.show(side, event.target.value));
     byId("layout").addEventListener("change", (event) => this.set("layout", event.target.value));
     byId("overlay").addEventListener("change", (event) => this.set("overlay", event.target.value));
@@ -625,8 +640,8 @@ class Viewer {
       ",": () => threshold(-1),
       ".": () => threshold(1),
       i: () => ((this.probing = !this.probing), this.changed()),
-      n: () => this.choose(next("picture")),
-      p: () => this.choose(next("picture", -1)),
+      n: () => this.look(next("picture")),
+      p: () => this.look(next("picture", -1)),
       f: () => !this.isFile && byId("file").click(),
       s: () => this.askToSave(),
       "?": () => byId("help-dialog").showModal(),
