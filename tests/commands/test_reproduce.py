@@ -32,6 +32,9 @@ def test_from_training_to_report_and_again_from_records_alone(run: Run, tmp_path
     )
     assert {"width=8", "as in the paper"} == {row for _, row, _ in cells(out / "tables" / "T5.csv")}
     assert "<svg" in (out / "crops.svg").read_text()
+    assert "<canvas" in (out / "live.html").read_text()
+    assert "srcdoc=" in (out / "report.html").read_text()
+    assert (out / "report.html").stat().st_size < 3_000_000
 
     written = {path: path.read_bytes() for path in out.rglob("*") if path.suffix in (".ckpt", ".json", ".html", ".csv")}
     again = run(*asked)

@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from study_of import record, records
 
+from lmf_sr.checkpoints import load
 from lmf_sr.reporting.report import write_report
 from lmf_sr.results.records import read_record, write_record
+from lmf_sr.viewer.pictures import ShownModel, ShownPicture
+from lmf_sr.viewer.standalone import page_of
 
 SECTIONS = ("T1", "T2", "T3", "T4", "T5", "quality", "efficiency", "pareto", "cmsr", "crops")
 CROPS = '<?xml version="1.0"?><svg width="9pt" height="9pt" viewBox="0 0 9 9"><text>astronaut</text></svg>'
@@ -104,6 +108,34 @@ def test_the_page_in_a_browser(jobs: Path, tmp_path: Path, browser: Any) -> None
         assert brightness(paper[scheme]) > 230 if scheme == "light" else brightness(paper[scheme]) < 40
         page.close()
     assert len(study.main) == 3
+
+
+def test_a_crop_of_the_report_can_be_zoomed(jobs: Path, tmp_path: Path, checkpoint: Path, browser: Any) -> None:
+    """The page within the page renders by its shader, keeps to itself, and needs nothing from elsewhere."""
+    rgb = torch.randint(256, (3, 12, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    shown = ShownModel("lm-liif", load(checkpoint), {})
+    (jobs / "live.html").write_text(page_of(ShownPicture('</iframe>" x', rgb), shown))
+    write_report(jobs, tmp_path, "A title")
+    address = (tmp_path / "report.html").as_uri()
+    page = browser.new_page(viewport={"width": 400, "height": 800})
+    asked_for, complaints = [], []
+    page.on("request", lambda request: asked_for.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    page.locator("iframe").scroll_into_view_if_needed()
+    crop = page.frame_locator("iframe")
+    crop.locator('#canvas[aria-busy="false"]').wait_for(timeout=180_000)
+    before = crop.locator("#status").inner_text()
+    crop.locator("#canvas").press("+")
+    page.wait_for_timeout(300)
+    crop.locator('#canvas[aria-busy="false"]').wait_for(timeout=180_000)
+    after = crop.locator("#status").inner_text()
+    assert "WebGL2" in after
+    assert before != after
+    page.close()
+    assert [url for url in asked_for if not url.startswith(("blob:", "data:", "about:"))] == [address]
+    assert complaints == []
 
 
 def brightness(colour: str) -> float:

@@ -21,6 +21,22 @@ HIDE = "for (const id of ['divider', 'status', 'probe']) document.getElementById
 )
 
 
+COUNT_TEXTURES = """
+  const held = new Set();
+  const { createTexture, deleteTexture } = WebGL2RenderingContext.prototype;
+  WebGL2RenderingContext.prototype.createTexture = function () {
+    const texture = createTexture.call(this);
+    held.add(texture);
+    return texture;
+  };
+  WebGL2RenderingContext.prototype.deleteTexture = function (texture) {
+    held.delete(texture);
+    deleteTexture.call(this, texture);
+  };
+  self.texturesHeld = () => held.size;
+"""
+
+
 class Viewer:
     """The page of a server, and what a person does with it."""
 
@@ -182,6 +198,54 @@ def test_wheel_drag_and_keys(viewer: Viewer) -> None:
     assert viewer.press("?").page.is_visible("#help-dialog")
 
 
+def test_all_of_it_by_keyboard_alone(viewer: Viewer, studio: Studio, pictures: Path) -> None:
+    studio.add(pictures / "large.png")
+    viewer.open(x=32, y=24, scale=6, left="bicubic", right="nearest")
+    page = viewer.page
+    divider = lambda: int(page.get_attribute("#divider", "aria-valuenow"))  # noqa: E731
+    viewer.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "canvas"
+    viewer.press("ArrowDown", "-")
+    assert float(viewer.place["y"]) > 24
+    assert float(viewer.place["scale"]) == pytest.approx(4.8)
+    viewer.press("]", "]", "[")
+    assert divider() == 55
+    viewer.press("Tab", "ArrowRight")
+    assert (page.evaluate("document.activeElement.id"), divider()) == ("divider", 57)
+    viewer.press("i")
+    assert page.inner_text("#probe").startswith("x 32.")
+    viewer.press("?")
+    assert page.is_visible("#help-dialog")
+    viewer.press("Escape")
+    assert not page.is_visible("#help-dialog")
+    viewer.press("n")
+    assert page.input_value("#picture") == "1"
+    assert viewer.press("p").place["picture"] == "0"
+    plain = viewer.press(*"aaabb").pixels()  # the model, on the left and on the right
+    page.focus("#canvas")
+    assert viewer.press("o").place["overlay"] == "intensity"
+    assert abs(viewer.pixels() - plain).max() > 30
+    page.focus("#canvas")
+    page.keyboard.press("s")
+    page.keyboard.press("Tab")
+    page.keyboard.type("99")
+    with page.expect_download(timeout=WAIT) as download:
+        page.keyboard.press("Enter")
+    assert Image.open(download.value.path()).width == 99
+
+
+def test_a_file_that_is_no_picture_is_told_and_the_others_stay(viewer: Viewer, studio: Studio, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"no picture")
+    studio.add_later(damaged)
+    viewer.open(left="bicubic", right="nearest")
+    viewer.page.select_option("#picture", "1")
+    viewer.page.wait_for_selector("#message:has-text('damaged.png')", timeout=WAIT)
+    viewer.page.select_option("#picture", "0")
+    viewer.page.wait_for_selector("#message", state="hidden", timeout=WAIT)
+    assert viewer.rest().place["picture"] == "0"
+
+
 def test_two_fingers_zoom(browser: Any, server: Server) -> None:
     context = browser.new_context(viewport=VIEWPORT, has_touch=True)
     page = context.new_page()
@@ -270,8 +334,9 @@ def test_nothing_leaves_the_machine(viewer: Viewer) -> None:
 
 
 def test_a_page_left_open_rests_and_one_in_use_does_not_grow(viewer: Viewer) -> None:
-    viewer.open(x=32, y=24, scale=9, left=0, right=2)
     page = viewer.page
+    page.add_init_script(COUNT_TEXTURES)
+    viewer.open(x=32, y=24, scale=9, left=0, right=2)
     session = page.context.new_cdp_session(page)
     page.focus("#canvas")
 
@@ -280,12 +345,13 @@ def test_a_page_left_open_rests_and_one_in_use_does_not_grow(viewer: Viewer) -> 
         return session.send("Runtime.getHeapUsage")["usedSize"]
 
     viewer.press("ArrowLeft", "ArrowRight", "o", "o", "o")
-    before, asked = used(), len(viewer.requests)
+    before, asked, textures = used(), len(viewer.requests), page.evaluate("texturesHeld()")
     page.wait_for_timeout(1500)
     assert len(viewer.requests) == asked  # it asks for nothing, and computes nothing
     for _ in range(12):
         viewer.press("ArrowLeft", "ArrowRight", "o", "+", "-", "o", "o")
     assert used() < before + 2_000_000
+    assert 0 < page.evaluate("texturesHeld()") <= textures
 
 
 def test_while_one_zooms_views_are_given_up(viewer: Viewer, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,6 +384,10 @@ def test_a_phone_s_width_and_the_dark(browser: Any, server: Server, scheme: str)
     for control in ("#left", "#right", "#layout", "#overlay", "#in", "#out", "#fit", "#save", "#open", "#help"):
         page.locator(control).scroll_into_view_if_needed()
         assert page.locator(control).is_visible()
+    scale = float(viewer.place["scale"])
+    page.set_viewport_size({"width": 180, "height": 700})  # turned, all of the picture stays in view
+    assert float(viewer.rest().place["scale"]) < 0.7 * scale
+    page.set_viewport_size({"width": 360, "height": 700})
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     brightness = sum(json.loads(f"[{paper[4:-1]}]")) / 3
     assert brightness > 230 if scheme == "light" else brightness < 40

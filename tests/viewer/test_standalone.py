@@ -59,6 +59,20 @@ def test_a_page_opened_from_disk(
     assert complaints == []
 
 
+def test_without_webgl_a_page_says_what_it_needs(
+    browser_without_gl: Any, models: list[ShownModel], pictures: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "page.html"
+    write_page(path, pictures / "small.png", models[0], 10**7)
+    page = browser_without_gl.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_selector("#message:has-text('by WebGL2, which this browser does not have')", timeout=180_000)
+    page.close()
+    assert complaints == []
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_packed_values_are_near_the_state_s(models: list[ShownModel], pictures: Path, number: int) -> None:
     model = models[number].model

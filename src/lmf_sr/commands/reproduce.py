@@ -12,28 +12,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lmf_sr.atomic import replacing
 from lmf_sr.building import choices, original_of
 from lmf_sr.checkpoints import load
 from lmf_sr.commands.arguments import parser_for
+from lmf_sr.data import PairedImages
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.baseline import Bicubic
-from lmf_sr.evaluation.detailed_windows import detailed_crops
+from lmf_sr.evaluation.detailed_windows import detailed_crops, most_detailed
 from lmf_sr.evaluation.quality import Upscaler
 from lmf_sr.images import IMAGE_SUFFIXES
 from lmf_sr.jobs import app
 from lmf_sr.jobs.errors import explained
 from lmf_sr.jobs.job import CHECKPOINT
+from lmf_sr.model import Model
 from lmf_sr.paths import CONF
-from lmf_sr.reporting.report import CROPS, write_report
-from lmf_sr.results.plots import side_by_side
+from lmf_sr.reporting.report import CROPS, LIVE, write_report
+from lmf_sr.results.plots import crop, side_by_side
 from lmf_sr.results.records import FILE, Record, read_record
+from lmf_sr.viewer.pictures import ShownModel, ShownPicture
+from lmf_sr.viewer.standalone import page_of
+from lmf_sr.viewer.textures import drawable
 
+LIVE_SIDE = 64  # pixels of a crop that can be zoomed, before it is; 0.6 MB
 METHODS = "methods"  # the names of the steps that train the methods begin so
 PLACEHOLDERS = {name: [name] for name in ("METHODS", "CONVERSIONS", "ALL")}  # printed as they are in a dry run
 
@@ -79,7 +87,7 @@ def main(arguments: Sequence[str]) -> None:
             failures.append(step)
     if options.dry_run:
         return
-    _draw_crops(cfg, out / CROPS)
+    _draw_crops(cfg, out)
     write_report(out, out, f"lmf-sr: {cfg.plan.name} reproduction")
     print(f"\nwritten: {out / 'report.html'}, {out / 'tables'}")
     if failures:
@@ -184,9 +192,10 @@ def _trainings(out: Path) -> list[tuple[Path, Record]]:
     return [(path, record) for path, record in found if record.verb == "train" and record.status == "done"]
 
 
-def _draw_crops(cfg: DictConfig, path: Path) -> None:
-    """Draws crops of the first seed of each method, unless the drawing is newer than every checkpoint."""
-    trainings = [(ckpt, record) for ckpt, record in _trainings(path.parent) if _is_method(record)]
+def _draw_crops(cfg: DictConfig, out: Path) -> None:
+    """Draws crops of the first seed of each method, unless the drawing is newer than every checkpoint. One can be zoomed."""
+    path = out / CROPS
+    trainings = [(ckpt, record) for ckpt, record in _trainings(out) if _is_method(record)]
     if not trainings or (path.exists() and all(path.stat().st_mtime > ckpt.stat().st_mtime for ckpt, _ in trainings)):
         return
     models: dict[str, Upscaler] = {"bicubic": Bicubic()}
@@ -198,6 +207,19 @@ def _draw_crops(cfg: DictConfig, path: Path) -> None:
     images = instantiate(trainings[0][1].configuration["data"]).validation()
     crops = dict(detailed_crops(models, images, asked.images, asked.scale, asked.side))
     side_by_side(list(crops.values()), path, list(crops))
+    for name, model in models.items():
+        if crops and isinstance(model, Model) and drawable(model.decoder):
+            _write_live(ShownModel(name, model, {}), images, asked.scale, out / LIVE)
+            break
+
+
+def _write_live(model: ShownModel, images: PairedImages, scale: float, path: Path) -> None:
+    """Writes a page with the most detailed window of the first picture, reduced by the scale, as the model renders it."""
+    name = images.names()[0]
+    lr = images.pair(name, scale).lr
+    window = crop(lr, most_detailed(lr / 255, LIVE_SIDE)).round().to(torch.uint8)
+    with replacing(path) as file:
+        file.write(page_of(ShownPicture(f"{name} /{scale:g}", window), model).encode())
 
 
 def _quoted(text: str) -> str:

@@ -36,6 +36,7 @@ class Figure(NamedTuple):
     svg: str
     note: str = ""
     answer: str = ""
+    live: str = ""  # a page that shows a part of it and can be zoomed
 
 
 class _Point(NamedTuple):

@@ -13,6 +13,7 @@ from lmf_sr.results.records import FILE, read_record
 from lmf_sr.text import printable
 
 CROPS = "crops.svg"
+LIVE = "live.html"  # a page by itself (`viewer/standalone.py`) of one of the crops
 FORMATS = {".md": formats.markdown, ".csv": formats.csv_text, ".tex": formats.latex}
 
 
@@ -43,7 +44,8 @@ def _crops(folder: Path) -> Figure:
     drawings = [themed(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob(CROPS))]
     if not drawings:
         return Figure("crops", "Crops", about, "", "the crops that lmf-sr reproduce draws of the models it has trained")
-    return Figure("crops", "Crops", about, "\n".join(drawings), answer=answers.crops(len(drawings)))
+    live = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.rglob(LIVE))[:1])
+    return Figure("crops", "Crops", about, "\n".join(drawings), answer=answers.crops(len(drawings)), live=live)
 
 
 def _write(path: Path, text: str) -> None:

@@ -23,6 +23,7 @@ class Viewer {
     this.overlay = "";
     this.threshold = null;
     this.view = { x: 0, y: 0, scale: 1 };
+    this.fits = false;
     this.lastMove = -Infinity;
     this.pointer = null;
     this.models = [];
@@ -152,6 +153,7 @@ class Viewer {
     const { width, height } = this.rectOf(this.layers[0]);
     const { picture } = this;
     this.view = { x: picture.width / 2, y: picture.height / 2, scale: Math.min(width / picture.width, height / picture.height) };
+    this.fits = true; // and goes on to, whatever the size of the window
     this.moved();
   }
 
@@ -161,6 +163,7 @@ class Viewer {
   }
 
   moveBy(dx, dy) {
+    this.fits = false;
     this.view.x -= dx / this.view.scale;
     this.view.y -= dy / this.view.scale;
     this.moved();
@@ -180,6 +183,7 @@ class Viewer {
       view.y += (py - rect.height / 2) * (1 / at.scale - 1 / scale);
     }
     view.scale = scale;
+    this.fits = false;
     this.moved();
   }
 
@@ -396,7 +400,7 @@ class Viewer {
 
   askToSave() {
     if (!this.picture) return;
-    byId("save-width").value = "";
+    byId("save-width").value = byId("save-dialog").returnValue = "";
     this.sizeToSave();
     byId("save-dialog").showModal();
   }
@@ -495,6 +499,7 @@ class Viewer {
       if ([...byId(id).options].some(({ value }) => value === values.get(id))) this[id] = byId(id).value = values.get(id);
     if (numbers.every(Number.isFinite) && numbers[2] > 0) {
       const [x, y, scale] = numbers;
+      this.fits = false;
       this.view = { x, y, scale: Math.min(Math.max(scale, this.smallest), LARGEST_SCALE) };
     }
     this.moved();
@@ -525,6 +530,7 @@ class Viewer {
     byId("save-width").addEventListener("input", () => byId("save-width").value && this.sizeToSave());
     for (const choice of document.getElementsByName("what"))
       choice.addEventListener("change", () => ((byId("save-width").value = ""), this.sizeToSave()));
+    byId("save-cancel").addEventListener("click", () => byId("save-dialog").close());
     byId("save-dialog").addEventListener("close", (event) => event.target.returnValue === "save" && this.save());
     const stage = byId("stage");
     for (const type of ["dragenter", "dragover"])
@@ -553,7 +559,8 @@ class Viewer {
     const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((side) => Math.max(Math.round(side * ratio), 1));
     if (canvas.width === width && canvas.height === height) return;
     Object.assign(canvas, { width, height });
-    this.moved();
+    if (this.fits) this.fit();
+    else this.moved();
     this.draw();
   }
 
