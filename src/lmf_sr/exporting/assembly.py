@@ -4,7 +4,7 @@
     prepare    picture, height, width -> state            query    row_coords, column_coords, state -> upscaled
 
 What loops over sizes is written here. Pixels are rendered in bands of rows, about `QUERIES` at a time, because all at once
-would take 3 KB of memory for each and more. The cross-scale attention of CiaoSR's methods goes over the blocks that
+would take 7 KB of memory for each and more. The cross-scale attention of CiaoSR's methods goes over the blocks that
 `decoders/cross_scale.py` goes over.
 """
 
