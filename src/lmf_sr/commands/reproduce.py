@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from hydra.utils import instantiate
@@ -23,7 +22,7 @@ from lmf_sr.atomic import replacing
 from lmf_sr.building import choices, original_of
 from lmf_sr.checkpoints import load
 from lmf_sr.commands.arguments import parser_for
-from lmf_sr.data import PairedImages
+from lmf_sr.data.pairs import Pair
 from lmf_sr.errors import InputError
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.detailed_windows import detailed_crops, most_detailed
@@ -209,17 +208,16 @@ def _draw_crops(cfg: DictConfig, out: Path) -> None:
     side_by_side(list(crops.values()), path, list(crops))
     for name, model in models.items():
         if crops and isinstance(model, Model) and drawable(model.decoder):
-            _write_live(ShownModel(name, model, {}), images, asked.scale, out / LIVE)
+            first = next(iter(crops)).removesuffix(f" x{asked.scale:g}")
+            _write_live(ShownModel(name, model, {}), images.pair(first, asked.scale), out / LIVE)
             break
 
 
-def _write_live(model: ShownModel, images: PairedImages, scale: float, path: Path) -> None:
-    """Writes a page with the most detailed window of the first picture, reduced by the scale, as the model renders it."""
-    name = images.names()[0]
-    lr = images.pair(name, scale).lr
-    window = crop(lr, most_detailed(lr / 255, LIVE_SIDE)).round().to(torch.uint8)
+def _write_live(model: ShownModel, pair: Pair, path: Path) -> None:
+    """Writes a page with the most detailed window of a reduced picture, as the model renders it."""
+    window = crop(pair.lr.float(), most_detailed(pair.lr / 255, LIVE_SIDE)).byte()
     with replacing(path) as file:
-        file.write(page_of(ShownPicture(f"{name} /{scale:g}", window), model).encode())
+        file.write(page_of(ShownPicture(f"{pair.name} /{pair.scale:g}", window), model).encode())
 
 
 def _quoted(text: str) -> str:
