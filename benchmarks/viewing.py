@@ -31,6 +31,7 @@ from lmf_sr.commands.view import shown_model
 from lmf_sr.geometry import Grid
 from lmf_sr.images import Picture, embedded_photographs, read_picture, resize_pillow, write_picture
 from lmf_sr.rendering.tiling import Window
+from lmf_sr.results.table import Table
 from lmf_sr.viewer.pictures import ShownModel, Studio, prepared
 from lmf_sr.viewer.server import Server
 
@@ -207,51 +208,61 @@ def served(folder: Path) -> Iterator[str]:
 
 def report(record: dict[str, Any]) -> str:
     hardware = record["environment"]["hardware"]
-    lines = [
-        "# Pictures in a browser without a GPU",
-        "",
+    about = (
         f"{record['browser']}, software GL. {hardware['processor']}, {record['threads']} thread(s) of lmf-sr, "
-        f"{record['date']}, `{record['command']}`.",
-        "",
+        f"{record['date']}, `{record['command']}`."
+    )
+    state_ms = {row["model"]: row["state_ms"] for row in record["states"]}
+    shader_table = Table.of_text(
+        ["model", "view, ms", "µs a pixel", "compiled renderer, ms", "frame, ms", "slow frame, ms", "state, ms"],
+        [
+            [
+                row["model"],
+                f"{row['view_ms']:.0f}",
+                f"{1000 * row['view_ms'] / row['pixels']:.1f}",
+                f"{row['compiled_ms']:.0f}",
+                f"{row['frame_ms']:.0f}",
+                f"{row['slow_frame_ms']:.0f}",
+                f"{state_ms[row['model']]:.0f}",
+            ]
+            for row in record["shader"]
+        ],
+    )
+    exported_table = Table.of_text(
+        ["model", "scale", "mean", "largest"],
+        [
+            [row["model"], f"{row['scale']:g}", f"{row['mean']:.2f}", f"{row['largest']:.1f}"]
+            for row in record["exported"]
+        ],
+    )
+    tried_table = Table.of_text(
+        ["picture", "in view, s", "saved, s", "lmf-sr, s", "of it encoding, s", "saved / lmf-sr"],
+        [
+            [
+                f"{row['size'][1]} x {row['size'][0]}",
+                f"{row['shown_s']:.1f}",
+                f"{row['saved_s']:.1f}",
+                f"{row['ours_s']:.2f}",
+                f"{row['ours_encode_s']:.2f}",
+                f"{row['saved_s'] / row['ours_s']:.1f}",
+            ]
+            for row in record["by_itself"]
+        ],
+    )
+    parts = [
+        "# Pictures in a browser without a GPU",
+        about,
         f"A view of {VIEW[0]} x {VIEW[1]} pixels at x9, the fastest of {2 * ROUNDS}; beside it the compiled renderer in "
         f"Python, in turn. Frames are those of {FRAMES} steps of the wheel, median and 95 of 100. The state is of "
         f"{SIZE[1]} x {SIZE[0]} pixels, for a scale below 4.",
-        "",
-        "| model | view, ms | µs a pixel | compiled renderer, ms | frame, ms | slow frame, ms | state, ms |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    state_ms = {row["model"]: row["state_ms"] for row in record["states"]}
-    for row in record["shader"]:
-        each_us = 1000 * row["view_ms"] / row["pixels"]
-        lines.append(
-            f"| {row['model']} | {row['view_ms']:.0f} | {each_us:.1f} | {row['compiled_ms']:.0f} "
-            f"| {row['frame_ms']:.0f} | {row['slow_frame_ms']:.0f} | {state_ms[row['model']]:.0f} |"
-        )
-    lines += [
-        "",
+        shader_table.markdown(),
         "A page by itself against the exact state, grey levels of 255:",
-        "",
-        "| model | scale | mean | largest |",
-        "| --- | ---: | ---: | ---: |",
+        exported_table.markdown(),
+        f"docs/try with {TRIED}: seconds from opening a picture to a view of {VIEW[0]} x {VIEW[1]} pixels, and to save it "
+        "whole at x2. Beside it, lmf-sr from file to file.",
+        tried_table.markdown(),
     ]
-    lines += [
-        f"| {row['model']} | {row['scale']:g} | {row['mean']:.2f} | {row['largest']:.1f} |"
-        for row in record["exported"]
-    ]
-    lines += [
-        "",
-        f"docs/try with {TRIED}, seconds from opening a picture to a view of all of it, or of as much as the page holds, in "
-        f"{VIEW[0]} x {VIEW[1]} pixels; and to save it whole at x2. Beside it, lmf-sr from file to file.",
-        "",
-        "| picture | in view, s | saved, s | lmf-sr, s | of it encoding, s | saved / lmf-sr |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    lines += [
-        f"| {row['size'][1]} x {row['size'][0]} | {row['shown_s']:.1f} | {row['saved_s']:.1f} | {row['ours_s']:.2f} "
-        f"| {row['ours_encode_s']:.2f} | {row['saved_s'] / row['ours_s']:.1f} |"
-        for row in record["by_itself"]
-    ]
-    return "\n".join([*lines, ""])
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 
 def main() -> None:
