@@ -540,7 +540,7 @@ def test_clips_need_an_extra(tmp_path: Path, checkpoint: Path) -> None:
     arguments = ["upscale", "a.mp4", "b.png", "--scale", "2", "--model", str(checkpoint)]
     done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "lmf-sr: cannot upscale a.mp4: clips need PyAV: pip install 'lmf-sr[video]'\n" in done.stderr
+    assert "lmf-sr: the clip a.mp4 needs av, which is not installed: pip install 'lmf-sr[video]'\n" in done.stderr
     assert done.stdout == "written: b_x2.png (32x24 pixels)\n"
 
 

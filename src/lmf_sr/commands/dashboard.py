@@ -21,15 +21,13 @@ examples:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Runs the verb. Raises InputError where W&B's package is missing, or nobody is logged in."""
+    """Runs the verb. Raises InputError where nobody is logged in."""
     options = _parser().parse_args(arguments)
     for scale in options.scales:
         if not 1 <= scale < math.inf:
             raise InputError(f"--scales {scale:g} makes no picture larger: a scale is a number of at least 1")
-    try:
-        from lmf_sr.commands.workspace import described, workspace
-    except ImportError:
-        raise InputError("wandb-workspaces is missing: install it with pip install 'lmf-sr[dashboard]'") from None
+    from lmf_sr.commands.workspace import described, workspace  # here, because it needs an extra
+
     if options.dry_run:
         print(described(workspace(options.project, options.entity or "", options.scales)))
         return

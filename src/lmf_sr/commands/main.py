@@ -15,6 +15,7 @@ from importlib.metadata import version
 from typing import NamedTuple, TextIO
 
 from lmf_sr.errors import InputError, InputWarning
+from lmf_sr.extras import missing_extra
 from lmf_sr.text import make_tolerant
 
 
@@ -104,6 +105,12 @@ def _run(arguments: Sequence[str]) -> int:
             import_module("lmf_sr.jobs.app").run(verb, module, rest)
         else:
             import_module(module).main(rest)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error, f"lmf-sr {verb}")
+        if missing is None:
+            raise
+        print(f"lmf-sr: error: {missing}", file=sys.stderr)
+        return 2
     except InputError as error:
         print(f"lmf-sr: error: {error}", file=sys.stderr)
         return 2

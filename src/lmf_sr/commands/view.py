@@ -37,10 +37,8 @@ examples:
 def main(arguments: Sequence[str]) -> None:
     """Runs the verb until it is interrupted. Raises InputError for what cannot be shown."""
     options = _parser().parse_args(arguments)
-    try:
-        from lmf_sr.viewer.server import Server
-    except ModuleNotFoundError as error:
-        raise InputError(f"lmf-sr view needs {error.name}: pip install 'lmf-sr[view]'") from error
+    from lmf_sr.viewer.server import Server  # here, because it needs an extra
+
     if not 0 <= options.port < 2**16:
         raise InputError(f"--port {options.port} is no port: give 1 to 65535, or leave it out")
     files = _files(options.pictures)

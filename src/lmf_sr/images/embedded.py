@@ -20,6 +20,7 @@ from importlib.resources import as_file, files
 from jaxtyping import UInt8
 from torch import Tensor
 
+from lmf_sr.errors import InputError
 from lmf_sr.images.pictures import read_rgb8
 
 TRAIN = ("motorcycle_left", "motorcycle_right", "hubble_deep_field", "ihc", "rocket", "chelsea")
@@ -29,9 +30,20 @@ _JPEG = ("hubble_deep_field", "rocket")
 
 
 def embedded_photographs(names: tuple[str, ...] = TRAIN + HELD_OUT) -> dict[str, UInt8[Tensor, "3 H W"]]:
-    """The photographs of these names, decoded; never touches the network."""
+    """The photographs of these names, decoded; never touches the network.
+
+    Raises:
+        InputError: scikit-image, in which they lie, is not installed.
+    """
+    try:
+        folder = files("skimage") / "data"
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "the photographs that ship in scikit-image are not installed: pip install 'lmf-sr[photographs]', or name "
+            "pictures of your own, as data=folder data.root=PHOTOS"
+        ) from error
     photographs = {}
     for name in names:
-        with as_file(files("skimage") / "data" / f"{name}.{'jpg' if name in _JPEG else 'png'}") as path:
+        with as_file(folder / f"{name}.{'jpg' if name in _JPEG else 'png'}") as path:
             photographs[name] = read_rgb8(path)
     return photographs

@@ -11,6 +11,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from lmf_sr.errors import InputError
+from lmf_sr.extras import missing_extra
 from lmf_sr.jobs.options import unknown_option
 
 DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOTDIR, errno.EEXIST}
@@ -24,6 +25,8 @@ def explained(error: BaseException, verb: str) -> InputError | None:
             return cause
         if isinstance(cause, OSError) and cause.errno in DISK:
             return InputError(f"cannot write {cause.filename or 'to the disk'}: {cause.strerror}")
+        if missing := missing_extra(cause, f"lmf-sr {verb}"):
+            return missing
         cause = cause.__cause__
     if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
         return InputError("a config group cannot be null; to select none, pass an empty list, as in logger=[]")

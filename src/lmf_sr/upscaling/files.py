@@ -12,6 +12,7 @@ import torch
 
 from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.errors import InputError, InputWarning
+from lmf_sr.extras import missing_extra
 from lmf_sr.images import BandedPicture, Picture, check_size, format_of, read_picture, write_bands, write_pages
 from lmf_sr.images.animation import ANIMATED, is_animated, open_animation
 from lmf_sr.model import Model
@@ -65,11 +66,9 @@ def _upscale_clip(
     advance: Advance,
 ) -> tuple[int, int]:
     try:
-        from lmf_sr.upscaling.clips import upscale_clip  # here, because PyAV is an extra
+        from lmf_sr.upscaling.clips import upscale_clip  # here, because it needs an extra
     except ModuleNotFoundError as error:
-        if error.name != "av":
-            raise
-        raise InputError(f"cannot upscale {source}: clips need PyAV: pip install 'lmf-sr[video]'") from error
+        raise missing_extra(error, f"the clip {source}") or error from error
     return upscale_clip(model, source, output, size, cmsr, budget, advance)
 
 
