@@ -70,22 +70,9 @@ def test_the_verbs_upscale_train_and_evaluate(photos: Path, tmp_path: Path, chec
         ("upscale", "photos", "--scale", "1.5", "--model", checkpoint),
         ("evaluate", f"ckpt={checkpoint}", "data=pictures", "data.root=photos", "scale=2"),
         (
-            *(
-                "train",
-                "data=folder",
-                "data.root=photos",
-                "data.held_out=1",
-                "encoder=edsr-tiny",
-                "trainer.max_steps=1",
-            ),
-            *(
-                "sampling.patch=8",
-                "sampling.max_scale=2",
-                "batch_size=1",
-                "scale=2",
-                "logger=[]",
-                "hydra.run.dir=trained",
-            ),
+            *("train", "data=folder", "data.root=photos", "data.held_out=1", "encoder=edsr-tiny", "logger=[]"),
+            *("trainer.max_steps=1", "batch_size=1", "sampling.patch=8", "sampling.queries=64", "scale=2"),
+            "hydra.run.dir=trained",
         ),
     ):
         done = lmf_sr(tmp_path, *arguments)
