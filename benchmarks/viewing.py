@@ -64,9 +64,9 @@ ZOOM = """async (frames) => {
 
 def photograph(folder: Path, height: int, width: int) -> Path:
     """The coffee, 3 : 2, as a PNG of that size."""
-    rgb = embedded_photographs()["coffee"].float()
+    rgb = embedded_photographs()["coffee"]
     path = folder / f"coffee-{width}x{height}.png"
-    write_picture(path, Picture((resize_pillow(rgb, height, width) / 255).clamp(0, 1)))
+    write_picture(path, Picture(resize_pillow(rgb, height, width) / 255))
     return path
 
 
