@@ -2,7 +2,7 @@
 
     python examples/zoom_video.py zoom.gif --picture photo.jpg --centre 0.4 0.6 --zoom 12
 
-An output that ends in .mp4 needs PyAV (pip install av); a GIF needs nothing more.
+An output that ends in .mp4 needs PyAV (pip install 'lmf-sr[video]'); a GIF needs nothing more.
 """
 
 import argparse
@@ -31,9 +31,10 @@ def main() -> None:
     options = parser.parse_args()
 
     image = lmf_sr.load().encode(read(options.picture))
-    frames = zoom(image, tuple(options.centre), options.zoom, options.frames, options.side)
+    side = options.side + options.side % 2  # H.264 needs an even one
+    frames = zoom(image, tuple(options.centre), options.zoom, options.frames, side)
     if options.output.suffix == ".mp4":
-        write_mp4(frames, options.output, options.side)
+        write_mp4(frames, options.output, side)
     else:
         first, *others = (Image.fromarray(frame) for frame in frames)
         first.save(options.output, save_all=True, append_images=others, duration=1000 // FPS, loop=0)
@@ -68,8 +69,8 @@ def write_mp4(frames: Iterator[np.ndarray], path: Path, side: int) -> None:
     import av
 
     with av.open(path, "w") as video:
-        stream = video.add_stream("h264", rate=FPS)
-        stream.width = stream.height = side + side % 2
+        stream = video.add_stream("h264", rate=FPS, options={"crf": "16"})
+        stream.width = stream.height = side
         stream.pix_fmt = "yuv420p"
         for frame in frames:
             video.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
