@@ -6,7 +6,7 @@ of the strengths there,
     minimise over w, c     sum over p of (w x(p) + c - y(p))^2,       y = mean over i of log max(E_i, FLOOR) / 4
 
 over positions drawn at random from a few pictures. Dividing by 4 makes intensities a fourth root, whose range the bins of
-calibration cover. Errors below the floor are far from any threshold, and differences between them must not weigh.
+calibration cover. Errors below the floor are far from any threshold, so differences between them must not count.
 """
 
 import torch
@@ -17,8 +17,8 @@ from lmf_sr.data import PairedImages
 from lmf_sr.errors import InputError
 from lmf_sr.model import Model
 
-PICTURES = 16  # that are looked at, evenly spread
-POSITIONS = 1000  # taken of each picture, at random
+PICTURES = 16  # the number of pictures to fit to, evenly spread
+POSITIONS = 1000  # LR positions of each picture, at random
 FLOOR = 1e-8  # MSE
 
 
@@ -27,8 +27,8 @@ def fit(model: Model, images: PairedImages, scales: dict[float, list[float]]) ->
 
     Args:
         model: an LMF conversion on any encoder.
-        images: what a calibration is going to be made on.
-        scales: its decode scales by target scale. The middle target is fitted to.
+        images: the pictures of the calibration.
+        scales: its decode scales by target scale. The fit is to the errors at the middle target.
 
     Raises:
         InputError: no picture, or one that cannot be read or is too small.

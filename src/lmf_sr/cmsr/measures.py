@@ -1,4 +1,4 @@
-"""What CMSR goes by: a *measure* gives each latent a number, its *intensity*, that tells how busy the picture is there.
+"""Measures, by which CMSR goes: a *measure* gives each latent a number, its *intensity*, that tells how busy the picture is.
 
 With a_l and b_l the means of |scale modulations| and |shift modulations| over layer l's channels (`LMFState.strengths`):
 
@@ -78,7 +78,7 @@ class Measure:
         return (logarithms @ numbers_like(self.weights, logarithms) + self.bias).exp()
 
     def content(self) -> dict[str, Any]:
-        """What files hold of it."""
+        """The content of files about it."""
         return {"name": self.name, **({"bias": self.bias, "weights": list(self.weights)} if self.weights else {})}
 
     @classmethod
@@ -100,7 +100,7 @@ PAPER = Measure()
 
 
 def log_strengths(state: LMFState) -> Float[Tensor, "B n m k"]:
-    """What `learnt` is linear in."""
+    """The logarithms of the strengths, in which `learnt` is linear."""
     return state.strengths.flatten(-2).clamp(min=LEAST).log()
 
 

@@ -27,7 +27,7 @@ from lmf_sr.rendering.tiling import Window
 
 
 class Level(NamedTuple):
-    """A decode scale and the largest intensity that is rendered at it, which is infinite where any is."""
+    """A decode scale and the largest intensity that is rendered at it, which is infinite if there is no limit."""
 
     scale: float
     up_to: float
@@ -57,7 +57,7 @@ class Plan(NamedTuple):
 
     @property
     def is_full(self) -> bool:
-        """Whether everything is rendered at the target scale."""
+        """True if everything is rendered at the target scale."""
         return self.grids[0] is self.target
 
     def reads(self, lr_size: Size) -> Window:
@@ -86,13 +86,13 @@ def scale_of(target: Grid, lr_size: Size) -> float:
 
 
 def level_map(intensity: Float[Tensor, "B h w"], levels: tuple[Level, ...]) -> Int[Tensor, "B h w"]:
-    """The number of the level that each latent is rendered at. At a limit itself the finer level is taken."""
+    """The number of the level at which each latent is rendered. At a limit itself the finer level is taken."""
     limits = numbers_like([level.up_to for level in levels[:-1]], intensity)
     return torch.bucketize(intensity.contiguous(), limits, right=True)
 
 
 def within_picture(grid: Grid) -> bool:
-    """Whether all pixels lie within the picture."""
+    """True if all pixels lie within the picture."""
     return all(axis[0] > -1 and axis[-1] < 1 for axis in (grid.rows, grid.cols))
 
 
@@ -105,6 +105,6 @@ def _part_read(whole: Grid, target: Grid) -> Grid:
 
 
 def _span(at: Float[Tensor, " N"], n: int) -> tuple[int, int]:
-    """First pixel, and the one after the last, of `n` on an axis, that interpolation at increasing coordinates reads."""
+    """The first pixel of `n` on an axis that interpolation at increasing coordinates reads, and the one after the last."""
     first, last = (math.floor((float(p) + 1) * n / 2 - 0.5) for p in (at[0], at[-1]))
     return min(max(first, 0), n - 1), min(last + 2, n)

@@ -10,9 +10,9 @@ which is exactly what calibration measures. *Chained*, as in the paper, starting
     picture <- picture, upsampled bilinearly to the grid of level i
     picture <- rendered there, where the nearest latent is of level i, with the cell of that grid
 
-and at last to the target grid. Beside a place of a finer level, interpolation then reads pixels that are rendered as finely
-as they need only later. Either way the modulations stay those of the target's cell, and a level at the target scale is
-rendered on the target grid itself.
+and at last to the target grid. Beside a place of a finer level, interpolation then reads pixels that are rendered finely
+only later. Either way the modulations stay those of the target's cell, and a level at the target scale is rendered on
+the target grid itself.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ def render_plan(
     """Renders the target of a plan.
 
     Args:
-        plan: what to render how finely.
-        state: what an LMF conversion prepared for the target's cell.
-        intensity: that of each of its latents (`measures.py`).
+        plan: the levels and their grids.
+        state: the state that an LMF conversion prepared for the target's cell.
+        intensity: the intensity of each of its latents (`measures.py`).
         lr: the normalised LR image.
-        renderer: what renders the levels.
-        scratch: for the pictures of two levels.
-        out: where to; rows lie one after the other.
-        values: what to write.
+        renderer: renders the levels.
+        scratch: holds the pictures of two levels.
+        out: takes the pixels; rows lie one after the other.
+        values: the range in which they are written.
     """
     if plan.is_full:
         renderer.render(state, lr, plan.target, out, values)
@@ -99,7 +99,7 @@ def _by_themselves(
     out: Float[Tensor, "B 3 H W"],
     values: ValueRange,
 ) -> None:
-    # All levels in one list, so that a GPU is waited for once.
+    # All levels stand in one list, so that the program waits for a GPU only once.
     used = torch.stack([chosen.latents.any() for chosen in all_chosen]).tolist()
     for chosen, cell in compress(zip(all_chosen, cells, strict=True), used):
         if chosen.grid is target:
@@ -111,9 +111,9 @@ def _by_themselves(
 
 
 def interpolated(all_chosen: Sequence[PixelMask]) -> list[PixelMask]:
-    """On each level's grid the pixels that must be interpolated: not rendered there, but read by something finer.
+    """The pixels of each level's grid that must be interpolated, because they are not rendered but read by a finer level.
 
-    A pixel reads neighbours whose nearest latent is its own or next to that, since grids are no coarser than the LR image.
+    A pixel reads neighbours whose nearest latent is its own or next to it, because grids are no coarser than the LR image.
     """
     read, levels = torch.ones_like(all_chosen[-1].latents), []
     for chosen in reversed(all_chosen):

@@ -1,4 +1,4 @@
-"""Measures what CMSR saves on a picture and what it loses, against the full rendering on the same path.
+"""Measures the savings and losses of CMSR on a picture, against the full rendering on the same path.
 
     share_x2 ..., share_full          fraction of the LR positions rendered at each level; the last, at the target scale
     full_macs,   cmsr_macs            multiply-accumulates of the decoder as run (`prepare` included), for the pixels wanted
@@ -24,7 +24,7 @@ SAVED = {"macs_saved": "macs", "macs_saved_plain": "macs_plain", "time_saved": "
 
 
 class SavingsMeter:
-    """Measures, picture by picture, what a table saves.
+    """Measures, picture by picture, the savings of a table.
 
     Args:
         model: an LMF conversion on any encoder.

@@ -54,11 +54,12 @@ class Scale2Mod:
     targets: for each target scale its levels, coarse to fine.
     mse_threshold: the MSE it was made for, of values in [-1, 1].
     aggregation: over calibration images, "minimum" (the authors') or another (`calibration.py`).
-    images: how many images it was made from.
-    fingerprint: identifies the weights it was made for; None for a table of no weights in particular, such as the authors'.
-    model: the name of what it was made for, for people.
+    images: the number of images that it was made from.
+    fingerprint: identifies the weights that it was made for; None for a table of no weights in particular, such as the
+        authors'.
+    model: the name of the model that it was made for, for people.
     chained: whether a level builds on the coarser ones, as in the paper, or stands by itself (`plan.py`).
-    measure: what the intensities are.
+    measure: the measure of the intensities.
     """
 
     targets: Mapping[float, tuple[Level, ...]]
@@ -162,7 +163,7 @@ class Scale2Mod:
 
 @dataclass(frozen=True)
 class BoundTable:
-    """A table with the decoder that it is known to fit. It renders: `ContinuousImage.render(..., cmsr=table)`."""
+    """A table with the decoder that it is known to fit, which `ContinuousImage.render(..., cmsr=table)` renders by."""
 
     table: Scale2Mod
     decoder: Conversion
@@ -187,7 +188,7 @@ class BoundTable:
     ) -> Iterator[Band]:
         """Renders a grid as `Renderer.bands` does, each place as finely as the table says.
 
-        A window that reaches over the border is rendered in full, since out there is nothing to interpolate.
+        A window that reaches over the border is rendered in full, because there is nothing to interpolate beyond it.
 
         Raises:
             InputError: a picture of another model.

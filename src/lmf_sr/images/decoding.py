@@ -1,4 +1,4 @@
-"""From an image file to its samples, whatever kind of photograph it is.
+"""Reads the samples of an image file, whatever kind of photograph it is.
 
 Pillow decodes; this file adds what it leaves to the caller: the EXIF rotation, transparency in its many forms, CMYK, a
 sensible guard against decompression bombs, errors a user understands, and PNG's 16-bit colour, of which Pillow keeps one

@@ -1,4 +1,4 @@
-"""From samples to an image file, in the format of its suffix."""
+"""Writes samples to an image file, in the format of its suffix."""
 
 import warnings
 from dataclasses import replace

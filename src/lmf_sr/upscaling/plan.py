@@ -1,4 +1,4 @@
-"""Which picture or clip becomes which file."""
+"""The plan of an upscaling: the file that each picture or clip becomes."""
 
 from collections.abc import Sequence
 from enum import Enum

@@ -1,4 +1,4 @@
-"""How large a picture becomes: a factor, or a width and a height."""
+"""The size that a picture becomes: a factor, or a width and a height."""
 
 import math
 import re
@@ -23,7 +23,7 @@ class TargetSize:
 
     @classmethod
     def parse(cls, text: str) -> "TargetSize":
-        """From `1920x1080`, `1920x` or `x1080`. Raises InputError for anything else."""
+        """Reads `1920x1080`, `1920x` or `x1080`. Raises InputError for anything else."""
         if not re.fullmatch(r"[1-9]\d*x([1-9]\d*)?|x[1-9]\d*", text):
             raise InputError(f"{text!r} is no size: it must be WxH, Wx or xH, as in 1920x1080, 1920x or x1080")
         width, height = (int(side or 0) for side in text.split("x"))

@@ -1,4 +1,4 @@
-"""From a clip to its frames, upright and as RGB, and to the packets of its sound as they are.
+"""Reads a clip: its frames, upright and as RGB, and the packets of its sound as they are.
 
 A frame's luma and chroma become RGB by the clip's own matrix and range. Where a clip names no matrix, players take BT.709
 for high definition and BT.601 for less; so it is read here as they show it, and written with the matrix named.
@@ -31,7 +31,7 @@ LIMITED, FULL = 1, 2  # luma from 16 to 235, or from 0 to 255
 
 
 class Colour(NamedTuple):
-    """How colours are encoded, by FFmpeg's numbers (ITU-T H.273)."""
+    """The encoding of colours, by FFmpeg's numbers (ITU-T H.273)."""
 
     matrix: int
     range: int
@@ -198,7 +198,7 @@ def _is_transparent(frame: av.VideoFrame) -> bool:
 
 
 class Turn(NamedTuple):
-    """How a frame is turned to be upright: rows and columns are exchanged, then rows or columns reversed."""
+    """The turn that sets a frame upright: rows and columns are exchanged, then rows or columns reversed."""
 
     transposed: bool = False
     upside_down: bool = False

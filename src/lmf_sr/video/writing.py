@@ -138,7 +138,7 @@ class ClipWriter:
         return stream
 
     def _add_others(self) -> dict[int, "_Copy | _Encoding"]:
-        """How each other stream of the source is written, by its number; a note names those that are not."""
+        """The ways in which the source's other streams are written, by their numbers; a note names those left out."""
         holds = self.container.supported_codecs
         others: dict[int, _Copy | _Encoding] = {}
         left_out: list[str] = []
