@@ -48,17 +48,17 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
         x, weight, _ = inputs
-        of_x, of_weight, _ = ctx.needs_input_grad
-        ctx.save_for_backward(x if of_weight else None, weight if of_x else None)
+        needs_x, needs_weight, _ = ctx.needs_input_grad
+        ctx.save_for_backward(x if needs_weight else None, weight if needs_x else None)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        of_x, of_weight, of_bias = ctx.needs_input_grad
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         return (
-            linear(grad, weight.T) if of_x else None,
-            linear(grad.T, x.T) if of_weight else None,
-            grad.sum(0) if of_bias else None,
+            linear(grad, weight.T) if needs_x else None,
+            linear(grad.T, x.T) if needs_weight else None,
+            grad.sum(0) if needs_bias else None,
         )
 
 

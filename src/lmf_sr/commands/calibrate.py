@@ -80,26 +80,26 @@ def _output(cfg: DictConfig) -> Path:
     return job_folder() / beside.name if is_shipped else beside
 
 
-def _same(found: Calibration, asked: Calibration, images: PairedImages, path: Path) -> Calibration:
-    """The calibration in the file, if it is the one asked for, begun."""
-    if found.fingerprint != asked.fingerprint:
-        raise InputError(f"{path} is a calibration of other weights ({found.model}): remove it, or name another output")
-    if found.measure.name != asked.measure.name:
+def _same(begun: Calibration, wanted: Calibration, images: PairedImages, path: Path) -> Calibration:
+    """The calibration that was begun in the file. Raises InputError if it is not the one that is wanted."""
+    if begun.fingerprint != wanted.fingerprint:
+        raise InputError(f"{path} is a calibration of other weights ({begun.model}): remove it, or name another output")
+    if begun.measure.name != wanted.measure.name:
         raise InputError(
-            f"{path} goes by the measure {found.measure.name!r}, not {asked.measure.name!r}: remove it, or name another "
+            f"{path} goes by the measure {begun.measure.name!r}, not {wanted.measure.name!r}: remove it, or name another "
             "output"
         )
-    if found.scales != asked.scales:
+    if begun.scales != wanted.scales:
         raise InputError(
-            f"{path} is a calibration for the targets and decode scales {found.scales}, not {asked.scales}: "
+            f"{path} is a calibration for the targets and decode scales {begun.scales}, not {wanted.scales}: "
             "remove it, or name another output"
         )
-    if others := set(found.images).difference(images.names()):
+    if others := set(begun.images).difference(images.names()):
         raise InputError(
             f"{path} was begun on other images, {min(others)} among them: remove it, name another output, or calibrate on "
             "the same data with the same number of images"
         )
-    return found
+    return begun
 
 
 def _shown(table: Scale2Mod) -> Table:

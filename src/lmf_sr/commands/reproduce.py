@@ -202,9 +202,9 @@ def _draw_crops(cfg: DictConfig, out: Path) -> None:
         name = record.configuration["decoder"]["name"]
         if name not in models:
             models[name] = load(ckpt)
-    asked = cfg.plan.crops
+    wanted = cfg.plan.crops
     images = instantiate(trainings[0][1].configuration["data"]).validation()
-    crops = dict(detailed_crops(models, images, asked.images, asked.scale, asked.side))
+    crops = dict(detailed_crops(models, images, wanted.images, wanted.scale, wanted.side))
     side_by_side(list(crops.values()), path, list(crops))
     for name, model in models.items():
         if crops and isinstance(model, Model) and drawable(model.decoder):

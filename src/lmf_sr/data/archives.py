@@ -134,18 +134,18 @@ def shortcomings(sizes: Mapping[str, Size]) -> Iterator[str]:
 
     DIV2K and the benchmark sets must be complete, DIV2K's images 2040 pixels long, and LR images those of the HR images.
     """
-    of_sets: dict[str, dict[str, Size]] = {}
+    folders: dict[str, dict[str, Size]] = {}
     for key, size in sizes.items():
         folder = folder_of(key)
-        of_sets.setdefault(folder, {})[key.removeprefix(f"{folder}/")] = size
-    for folder, found in of_sets.items():
+        folders.setdefault(folder, {})[key.removeprefix(f"{folder}/")] = size
+    for folder, found in folders.items():
         name, kind, *scale = folder.split("/")
         if kind == "HR" and name in _DIV2K:
             yield from _of_div2k(name, {image: size for image, size in found.items() if "/" not in image})
         elif kind == "HR" and len(found) != _SET_SIZES.get(name, len(found)):
             yield f"{name} has {len(found)} images, not its {_SET_SIZES[name]}: the download is incomplete"
         elif scale:
-            yield from _of_lr(folder, float(scale[0][1:]), found, of_sets.get(f"{name}/HR", {}))
+            yield from _of_lr(folder, float(scale[0][1:]), found, folders.get(f"{name}/HR", {}))
 
 
 def _of_div2k(part: str, found: Mapping[str, Size]) -> Iterator[str]:

@@ -55,14 +55,14 @@ def calibration_of(checkpoint: str) -> Path:
     return checkpoint_file(checkpoint).with_suffix(".cmsr.json")
 
 
-def table_file(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> Path:
-    """The file that `asked.table` names; without one, the calibration beside the checkpoint, be it there or not."""
-    if asked.table == "authors":
+def table_file(options: DictConfig | Namespace, checkpoint: str, model: Model) -> Path:
+    """The file that `options.table` names; without one, the calibration beside the checkpoint, be it there or not."""
+    if options.table == "authors":
         return authors_file(model.config["decoder"]["name"])
-    return Path(asked.table or calibration_of(checkpoint))
+    return Path(options.table or calibration_of(checkpoint))
 
 
-def scale2mod(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> BoundTable | None:
+def scale2mod(options: DictConfig | Namespace, checkpoint: str, model: Model) -> BoundTable | None:
     """The table that the keys of `cmsr`, or arguments of these names, ask for; None if CMSR is off.
 
     The model is of `checkpoint`, a file or a shipped name.
@@ -70,15 +70,15 @@ def scale2mod(asked: DictConfig | Namespace, checkpoint: str, model: Model) -> B
     Raises:
         InputError: a missing or unfit file, a table of other weights or another threshold, or a decoder that has none.
     """
-    if asked.mse_threshold is None and asked.table is None:
+    if options.mse_threshold is None and options.table is None:
         return None
     model.conversion()  # refuses a base method
-    path = table_file(asked, checkpoint, model)
-    if asked.table is None and not path.is_file():
+    path = table_file(options, checkpoint, model)
+    if options.table is None and not path.is_file():
         raise InputError(
             f"there is no calibration {path} for this model: make it with lmf-sr calibrate, or name another table"
         )
-    return table_from(path, asked.mse_threshold, asked.aggregation).bound_to(model)
+    return table_from(path, options.mse_threshold, options.aggregation).bound_to(model)
 
 
 def as_dict(cfg: DictConfig) -> dict[str, Any]:
@@ -110,8 +110,8 @@ def _check_agreement(model: Model, cfg: DictConfig, key: str) -> None:
     part, _, option = key.partition(".")
     if part in ("encoder", "decoder"):
         option = option or "name"
-        asked, found = cfg[part][option], model.config[part].get(option)
-        if asked != found:
+        given, own = cfg[part][option], model.config[part].get(option)
+        if given != own:
             raise InputError(
-                f"{checkpoint_named(cfg)} holds a model with {part} {option} {found!r}, not {asked!r}: leave {key} out"
+                f"{checkpoint_named(cfg)} holds a model with {part} {option} {own!r}, not {given!r}: leave {key} out"
             )

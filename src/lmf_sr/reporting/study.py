@@ -177,12 +177,12 @@ def _findings(records: Sequence[Record]) -> list[Finding]:
 
 
 def _findings_of(record: Record, trainings: Mapping[str, Record]) -> Iterator[Finding]:
-    asked = record.configuration
-    sources = asked.get("models") or [asked.get("ckpt")]
+    configuration = record.configuration
+    sources = configuration.get("models") or [configuration.get("ckpt")]
     sources = [sources] if isinstance(sources, str) else sources
     if record.verb == "evaluate" and sources == [None]:
-        sources = [f"{asked['encoder']['name']}-{asked['decoder']['name']}"]  # the shipped model of this name
-    lr_size = asked.get("lr_size")
+        sources = [f"{configuration['encoder']['name']}-{configuration['decoder']['name']}"]  # the shipped one
+    lr_size = configuration.get("lr_size")
     for (name, results), source in zip(record.results.items(), sources, strict=True):
         training = record if record.verb == "train" else trainings.get(record.inputs.get(source or "", ""))
         subject = _subject(name, source, training or record)
@@ -191,7 +191,7 @@ def _findings_of(record: Record, trainings: Mapping[str, Record]) -> Iterator[Fi
                 subject,
                 training.seed if training else record.seed,
                 result,
-                _threshold(name, asked.get("cmsr") or {}),
+                _threshold(name, configuration.get("cmsr") or {}),
                 (lr_size[0], lr_size[1]) if lr_size and result.set is None else None,
                 record,
             )

@@ -67,10 +67,10 @@ def muon(gradients: list[Tensor], states: list[dict[str, Any]]) -> list[Tensor]:
     torch._foreach_mul_(momenta, MOMENTUM)
     torch._foreach_add_(momenta, gradients)
     updates = list(torch._foreach_add(gradients, momenta, alpha=MOMENTUM))
-    of_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    places_by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for i, update in enumerate(updates):
-        of_shape[update.flatten(1).shape].append(i)
-    for shape, places in of_shape.items():
+        places_by_shape[update.flatten(1).shape].append(i)
+    for shape, places in places_by_shape.items():
         matrices = orthogonal(torch.stack([updates[i].flatten(1) for i in places])).mul_(0.2 * max(shape) ** 0.5)
         for i, matrix in zip(places, matrices, strict=True):
             updates[i] = matrix.view(updates[i].shape)
