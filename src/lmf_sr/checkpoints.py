@@ -76,7 +76,7 @@ def initialise(model: Model, source: str | Path) -> None:
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The configuration and the weights that a file holds; of an encoder alone, only its part. Raises InputError."""
+    """The configuration and the weights that a file holds, of a model or of an encoder alone. Raises InputError."""
     config, weights = _read_export(path) if path.suffix == ".safetensors" else _read_pickled(path)
     for part, options in config.items():
         if not isinstance(options, Mapping):
@@ -99,7 +99,7 @@ def checkpoint_file(source: str | Path) -> Path:
 
 
 def shipped_models() -> list[str]:
-    """The names `load` takes without a file."""
+    """The names that `load` takes without a file."""
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
@@ -114,7 +114,7 @@ def export(model: Model, path: str | Path, dtype: torch.dtype = torch.float32) -
 def export_weights(
     config: Mapping[str, Any], weights: Mapping[str, Tensor], path: str | Path, dtype: torch.dtype = torch.float32
 ) -> None:
-    """`export` for what `read` gives, a model or an encoder alone."""
+    """`export` from a configuration and weights as `read` returns them, of a model or of an encoder alone."""
     weights = {name: value.detach().to("cpu", dtype).contiguous() for name, value in weights.items()}
     if spoilt := [name for name, value in weights.items() if not value.isfinite().all()]:
         raise InputError(
@@ -167,7 +167,7 @@ def _from_lightning(content: Mapping[str, Any], path: Path) -> tuple[dict[str, A
 
 
 def check_fit(model: Model, weights: Mapping[str, Tensor], path: str | Path) -> None:
-    """Raises InputError, naming them, unless the weights are those of the model, all of them and no others."""
+    """Raises InputError, which names the weights that do not fit, unless all are the model's and none is missing."""
     own = model.state_dict()
     shapes = {name: getattr(value, "shape", None) for name, value in weights.items()}
     problems = {

@@ -53,7 +53,7 @@ def pixel_centers(n: int, start: float = 0.0, extent: float = 1.0) -> Float[Tens
 
 
 def coordinates_on(p: Float[Tensor, "*N"], device: torch.device) -> Float[Tensor, "*N"]:
-    """Coordinates on a device, in float32 where that has no float64."""
+    """Coordinates on a device, in float32 if the device has no float64."""
     return p.to(device, torch.float32 if device.type in WITHOUT_FLOAT64 else p.dtype)
 
 

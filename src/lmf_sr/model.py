@@ -94,8 +94,8 @@ class Model(nn.Module):
     ) -> Iterator[Float[Tensor, "B 3 n W"]]:
         """The pixels of `encode(image).render(height, width)`, as bands of rows from top to bottom.
 
-        Memory grows with neither the height of the picture nor the size of the rendering. Held are the LR picture, and the
-        features, the state and the pixels of some of its rows. That is so for encoders that state a `receptive_halo`.
+        It holds the LR picture, and the features, the state and the pixels of some of its rows, so memory grows with neither
+        the height of the picture nor the size of the rendering. That is so for encoders that state a `receptive_halo`.
         The arguments are those of `encode` and `ContinuousImage.render`.
         """
         lr, grid, values = self._normalised(image), Grid.over(height, width), PIXELS if clamp else UNCLAMPED

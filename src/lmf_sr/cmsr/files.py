@@ -67,7 +67,7 @@ def write(path: str | Path, content: Mapping[str, Any], indent: int | None = Non
 def authors_file(decoder: str) -> Path:
     """The file of the authors' table for a conversion's name, made for their weights with EDSR-baseline and an MSE of 2e-5.
 
-    It carries no fingerprint: whether it suits other weights is for the user to judge.
+    It carries no fingerprint, so the user has to judge whether it suits other weights.
     """
     path = AUTHORS / f"{decoder}.yaml"
     if not path.is_file():

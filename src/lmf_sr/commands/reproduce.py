@@ -174,7 +174,7 @@ def _with_models(argument: str, models: Mapping[str, Sequence[str]]) -> str:
 def _lacking(
     verb: str | None, given: Sequence[str], models: Mapping[str, Sequence[str]], root: str | None
 ) -> str | None:
-    """Why a step cannot be run; None if it can."""
+    """The reason why a step cannot be run; None if it can."""
     if verb is None:
         return "this plan does not include it"
     for key, _, value in (argument.partition("=") for argument in given):

@@ -79,7 +79,7 @@ def image_files(source: Path, archives: ExitStack, passed_over: Callable[[str], 
 
 
 def _files_within(folder: Path, passed_over: Callable[[str], None]) -> Iterator[Path]:
-    """All files of a folder and the folders in it. Raises InputError if it cannot be read itself."""
+    """Yields all files of a folder and of the folders in it. Raises InputError if the folder itself cannot be read."""
 
     def unread(error: OSError) -> None:
         if Path(error.filename) == folder:

@@ -28,7 +28,7 @@ from lmf_sr.linear import Linear
 
 
 class SwinIR(Encoder):
-    """LR image of any size to features: padded inside by reflection to a multiple of the window, cropped back.
+    """Turns an LR image of any size into features. Inside, it is padded by reflection to a multiple of the window.
 
     Tiles of an image give the features of the whole where their windows are the image's: where they start and end at
     multiples of `tile_multiple`, or at the image's end, and have a margin of `receptive_halo`.
@@ -188,7 +188,7 @@ def shift_mask(height: int, width: int, window: int, device: torch.device | None
 
 
 def to_windows(x: Shaped[Tensor, "B H W dim"], window: int) -> Shaped[Tensor, "B nW N dim"]:
-    """Cuts into windows of N = window² pixels, row by row."""
+    """Cuts features into windows of N = window² pixels, row by row."""
     x = x.unflatten(2, (-1, window)).unflatten(1, (-1, window))  # B, rows, window, columns, window, dim
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 

@@ -182,7 +182,7 @@ def _colour_chunks(content: bytes) -> Iterator[Chunk]:
 
 
 def png_chunks(metadata: Metadata) -> Iterator[Chunk]:
-    """All as chunks of a PNG, in an order that the format allows."""
+    """Yields the metadata as chunks of a PNG, in an order that the format allows."""
     yield from metadata.colour
     if metadata.icc_profile:
         yield b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc_profile)

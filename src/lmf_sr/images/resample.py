@@ -33,8 +33,8 @@ def resize_pillow(image: UInt8[Tensor, "3 h w"], height: int, width: int) -> UIn
 def imresize(image: Shaped[Tensor, "*B h w"], height: int, width: int) -> Shaped[Tensor, "*B H W"]:
     """MATLAB's `imresize(image, [height width])`: bicubic with antialiasing, any number of leading axes.
 
-    Float tensors stay float: nothing is rounded or clamped. On uint8 tensors each of the two passes rounds to nearest
-    and saturates, as MATLAB does.
+    Float tensors are neither rounded nor clamped. On uint8 tensors each of the two passes rounds to nearest and
+    saturates, as in MATLAB.
     """
     _check_size(height, width)
     quantised = image.dtype == torch.uint8

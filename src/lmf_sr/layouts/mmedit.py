@@ -69,7 +69,7 @@ def is_mmedit(content: Mapping[str, Any]) -> bool:
 
 
 def from_mmedit(content: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Configuration and weights, in our names and for our normalisation, of what `is_mmedit`.
+    """Configuration and weights, in our names and for our normalisation, from content that `is_mmedit`.
 
     Raises InputError for a method or an encoder that is not known here.
     """
@@ -144,7 +144,8 @@ def _encoder_of(names: Mapping[str, Any]) -> str:
 
 
 def _our_name(name: str, encoder: str, decoder_renames: Mapping[str, str]) -> str:
-    """Our name of a parameter; one that is not known stays, as the decoder's, for `checkpoints.check_fit` to report."""
+    """Our name of a parameter. An unknown one keeps its name, as the decoder's, so that `checkpoints.check_fit` reports
+    it."""
     if name.startswith("encoder."):  # LIIF's own encoders, in this layout
         return our_name(name, {})
     for pattern, ours in _ENCODERS[encoder].items():

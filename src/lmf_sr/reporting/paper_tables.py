@@ -80,7 +80,7 @@ Conditions = dict[str, Any]
 
 
 def all_tables(study: Study) -> list[PaperTable]:
-    """T1 to T5."""
+    """The tables T1 to T5."""
     return [validation(study), benchmarks(study), costs(study), cmsr(study), ablations(study)]
 
 

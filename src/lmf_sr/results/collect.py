@@ -33,7 +33,7 @@ SUFFIXES = (".csv", ".parquet")
 
 
 def find_records(places: Sequence[Path]) -> tuple[dict[Path, Record], list[str]]:
-    """All records in some folders, by the folders of their runs, and a sentence for each file that is no record.
+    """All records below the places given, by the folders of their runs, and a sentence for each file that is no record.
 
     Raises:
         InputError: a place does not exist, or none of them holds a record.
