@@ -52,7 +52,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Imported when first asked for: `lmf-sr --help` need not wait for PyTorch."""
+    """Imports a public name when it is first asked for, so that `lmf-sr --help` need not wait for PyTorch."""
     if name == "__version__":
         return version("lmf-sr")
     if name not in _HOMES:

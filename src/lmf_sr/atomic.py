@@ -67,7 +67,7 @@ def _short(name: str) -> str:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Removes partial files which no process holds a lock on: locks end with their process, however it ends."""
+    """Remove partial files on which no process holds a lock, since locks end with their process, however it ends."""
     if fcntl is None:
         return
     of_this_file = re.compile(rf"\.{re.escape(_short(path.name))}\.\d+\.partial")

@@ -7,7 +7,7 @@ import codecs
 import re
 
 SPELT = {"±": "+/-", "×": "x", "−": "-", "–": "-", "…": "..."}
-"""How our own characters are spelt where an encoding lacks them."""
+"""Spellings of our own characters for encodings that lack them."""
 
 
 def printable(text: str) -> str:

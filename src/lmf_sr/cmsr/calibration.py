@@ -76,7 +76,7 @@ class Statistics:
         self.worst = self.worst.maximum(torch.where(values > 0, squared / values, 0.0))
 
     def limits(self, mse_threshold: float, aggregation: str) -> list[float]:
-        """The largest intensity for each decode scale; 0 where it is good for none."""
+        """The largest intensity that each decode scale is good for; 0 where it is good for none."""
         if aggregation == "minimum":
             error = self.worst.where(~self.worst.isnan(), torch.inf)
             bins = self._good_bins(error, error.new_tensor([mse_threshold]))[:, 0]
@@ -91,7 +91,7 @@ class Statistics:
         return [upper_edge(count - 1) if count else 0.0 for count in bins.tolist()]
 
     def _good_bins(self, error: Float[Tensor, "s b"], bounds: Float[Tensor, " n"]) -> Int[Tensor, "s n"]:
-        """How many bins each decode scale is good for, where errors up to the bound are."""
+        """The number of bins each decode scale is good for, when errors up to the bound are good enough."""
         first_bad = torch.searchsorted(error.cummax(-1).values, bounds.expand(len(error), -1).contiguous(), right=True)
         seen = torch.where(self.values > 0, torch.arange(1, BINS + 1), 0)  # an empty bin is evidence of nothing
         up_to_seen = F.pad(seen.cummax(0).values, (1, 0))

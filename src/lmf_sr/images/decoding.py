@@ -75,9 +75,9 @@ def decode(path: Path, content: bytes | None = None, page: int = 0) -> Decoded:
 
 @contextmanager
 def readable(path: Path) -> Iterator[bytearray]:
-    """Turn what goes wrong into an InputError that names the file; lift Pillow's fixed limit of pixels meanwhile.
+    """Raise an InputError that names the file when reading fails, and lift Pillow's limit of pixels meanwhile.
 
-    Yields where to put how the file begins, by which its format is named where it is not read.
+    Yields a buffer for the first bytes of the file, which name its format if it cannot be read.
     """
     pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     beginning = bytearray()

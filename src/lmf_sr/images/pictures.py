@@ -162,8 +162,10 @@ def list_images(folder: str | os.PathLike[str], others: Collection[str] = ()) ->
 
 
 def no_image(file: Path, others: Collection[str] = ()) -> str | None:
-    """Why a file is none of those that are read, nor has a suffix of `others`; None where it is one, by its suffix or else
-    by how it begins."""
+    """Say why a file is not an image that can be read and has none of the suffixes `others`.
+
+    None where it is one, judged by its suffix or else by its first bytes.
+    """
     suffix = file.suffix.lower()
     if not file.is_file():
         return "a link to nothing" if file.is_symlink() else "no regular file"

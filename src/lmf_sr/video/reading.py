@@ -192,7 +192,7 @@ def _colour(frame: av.VideoFrame) -> Colour:
 
 
 def _is_transparent(frame: av.VideoFrame) -> bool:
-    """Whether some pixel is; a GIF's frames can be, and hardly ever are."""
+    """Whether any pixel of the frame is transparent. The format of a GIF's frames allows it, but hardly any frame is."""
     may_be = frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
     return may_be and bool(frame.reformat(format="rgba").to_ndarray()[..., 3].min() < 255)
 

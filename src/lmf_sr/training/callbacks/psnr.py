@@ -11,8 +11,8 @@ from lmf_sr.evaluation.metrics import PROTOCOLS, check_window, psnr
 from lmf_sr.normalisation import from_levels
 
 EXACT = 100.0
-"""What an image that is reproduced exactly counts for, in dB: its PSNR is infinite, and so would be the mean that the best
-checkpoint is chosen by."""
+"""The PSNR, in dB, counted for an image that is reproduced exactly. Its own is infinite, which would make the mean, by which
+the best checkpoint is chosen, infinite too."""
 
 
 class Psnr(Callback):
