@@ -1,4 +1,4 @@
-"""How fast training samples are prepared, beside how fast training consumes them, on the CPU.
+"""Times preparing training samples on the CPU, beside the time that training takes to consume them.
 
     fed         samples a second that 2 worker processes hand over, batches of 16, patches of 48, 2304 queries, with
                 nothing else running; from a store (`lmf-sr prepare`) of the embedded photographs

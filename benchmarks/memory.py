@@ -72,7 +72,7 @@ def upscaling(decoder: str, side: int) -> dict[str, Any]:
 
 
 def _peak_gb(code: str, *arguments: object) -> float:
-    """Of a process that runs the code; what it prints last are kB."""
+    """The peak memory, in GB, of a process that runs `code` and prints it last, in kB."""
     command = [sys.executable, "-c", code + PEAK, *map(str, arguments)]
     kilobytes = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]
     return round(int(kilobytes) * 1024 / 1e9, 3)

@@ -1,4 +1,4 @@
-"""What a benchmark leaves in `results/`: NAME.json, with when, how and where it was measured, and NAME.md for people."""
+"""Writes a benchmark's results: `results/NAME.json`, with when, how and where it was measured, and NAME.md for people."""
 
 import json
 from datetime import datetime, timezone

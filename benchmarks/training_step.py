@@ -33,7 +33,7 @@ TARGET = 1.3
 
 
 def ways() -> dict[str, Callable[[], None]]:
-    """What is timed."""
+    """The ways to take a step that are timed, by name."""
     torch.manual_seed(0)
     model = build("edsr-baseline", "lm-liif")
     plain, ours = plain_form(model.decoder), model.decoder

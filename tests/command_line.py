@@ -1,4 +1,4 @@
-"""What a run of the command line gives back."""
+"""The result of a run of the command line."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -14,7 +14,7 @@ from jaxtyping import install_import_hook
 # The numeric tower: an int is a float, as type checkers have it.
 install_import_hook("lmf_sr", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
-# How long an example takes says nothing on a busy machine.
+# On a busy machine, the time that an example takes means nothing.
 hypothesis.settings.register_profile("lmf-sr", deadline=None)
 hypothesis.settings.load_profile("lmf-sr")
 

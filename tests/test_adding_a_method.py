@@ -46,7 +46,7 @@ def test_both_train_a_step_and_render(checkout: Path) -> None:
 
 
 def test_the_factored_conversion_is_its_plain_form(checkout: Path) -> None:
-    """What the page promises of any conversion; under the shape checks of the tests."""
+    """The page's promises about any conversion hold, under the shape checks of the tests."""
     for name in ("test_plain.py", "conftest.py", "command_line.py"):
         shutil.copy(ROOT / "tests" / name, checkout / name)
     methods = 'METHODS = ["poly", "lm-poly"]'

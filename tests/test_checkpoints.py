@@ -103,7 +103,7 @@ def test_what_ships_is_whole(name: str) -> None:
         Calibration.load(WEIGHTS / f"{name}.cmsr.json").table(2e-5).bound_to(load(name))
 
 
-# What is not a model
+# Objects that are not a model
 
 
 class Malice:

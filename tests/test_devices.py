@@ -44,7 +44,7 @@ class _RefusesFloat64(TorchDispatchMode):
 
 @contextmanager
 def without_float64(model: Model, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a decoder computes from coordinates is refused in float64; the coordinates themselves are made on the CPU."""
+    """A decoder's computations from coordinates are refused in float64; the coordinates themselves are made on the CPU."""
     query, sample = model.decoder.query, geometry.sample_bilinear
 
     def refusing(function: Any) -> Any:

@@ -32,7 +32,7 @@ def golden(method: str, request: pytest.FixtureRequest) -> tuple[Model, dict[str
 
 
 def inner(height: int, width: int, lr_size: tuple[int, int]) -> torch.Tensor:
-    """Which pixels are further than one LR pixel from the border: where case x3 is compared."""
+    """A mask of the pixels further than one LR pixel from the border, where case x3 is compared."""
     grid = Grid.over(height, width)
     rows, cols = grid.rows.abs() < 1 - 2 / lr_size[0], grid.cols.abs() < 1 - 2 / lr_size[1]
     return torch.outer(rows, cols).flatten()

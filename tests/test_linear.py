@@ -62,7 +62,7 @@ def test_onednn_computes_float32_on_a_cpu() -> None:
 
 
 def test_gradients() -> None:
-    """Of the first and, through a square, of the second order."""
+    """Gradients of the first and, through a square, of the second order."""
     torch.manual_seed(0)
     x, layer = torch.randn(4, 5, 8, requires_grad=True), Linear(8, 3)
     wanted = [x, *layer.parameters()]

@@ -28,7 +28,7 @@ targets:
 
 
 def test_the_authors_files() -> None:
-    """They say nothing of how levels meet, so that they are chained as in the paper."""
+    """Such files say nothing of how levels meet, so the levels are chained as in the paper."""
     assert Scale2Mod.load(authors_file("lm-liif")).chained
     assert Scale2Mod.load(authors_file("lm-liif")).levels(8.0) == (
         Level(1, 0.33),

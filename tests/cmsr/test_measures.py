@@ -137,7 +137,7 @@ def test_fit_predicts_the_errors(model: Model, images: PairedImages) -> None:
     errors = (found.squared / found.values).log().mean(0).flatten() / 4
 
     def missed(measure: Measure) -> float:
-        """Of the variance of the errors, what the intensity leaves."""
+        """The part of the errors' variance that the intensity does not explain."""
         x = found.intensity(measure).log().flatten()
         return float(1 - torch.corrcoef(torch.stack([x, errors]))[0, 1] ** 2)
 
@@ -181,7 +181,7 @@ def test_what_is_no_measure_is_refused(tmp_path: Path, image: ContinuousImage) -
 
 @torch.inference_mode()
 def test_the_compiled_strengths_are_the_decoder_s(image: ContinuousImage) -> None:
-    """Of states that the fast renderer makes."""
+    """The measure of states that the fast renderer makes."""
     renderer = image.renderer("blocked")
     cell = image.encoded.cell(Grid.over(72, 88))
     found = renderer.prepare(image.encoded.features, cell, image.size, Scratch(image.encoded.lr))

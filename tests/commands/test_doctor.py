@@ -10,7 +10,7 @@ from lmf_sr.kernels import bindings
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """What it says under each label."""
+    """The doctor's lines, by label."""
     assert main(["doctor"]) == 0
     said = [line.strip().split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
     return dict(said)

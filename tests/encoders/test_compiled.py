@@ -112,7 +112,7 @@ def test_what_is_not_a_number_stays_so_and_spreads_no_further_than_it_must() -> 
 
 
 class OtherEDSR(EDSR):
-    """Its own class, which may compute anything."""
+    """A class of the test's own, which may compute anything."""
 
 
 @needs_compiler

@@ -119,7 +119,7 @@ def test_what_moves(tmp_path: Path, suffix: str, count: int, moves: bool) -> Non
 
 
 def read_all(path: Path) -> None:
-    """As `upscale` reads it: a WebP that is cut off opens as nothing that moves."""
+    """The file as `upscale` reads it. A WebP that is cut off does not open as an animation."""
     animation = open_animation(path)
     if animation is None:
         read_picture(path)

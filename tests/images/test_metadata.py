@@ -1,4 +1,4 @@
-"""What a file tells beside its pixels is told by a copy in any format that has room for it, as other libraries read it."""
+"""A copy in any format that has room keeps the metadata of its original, as other libraries read it."""
 
 import struct
 import warnings
@@ -55,7 +55,7 @@ def write(path: Path, metadata: Metadata, way: str = "at once", bit_depth: int =
 def test_all_of_it_in_every_format(
     tmp_path: Path, suffix: str, way: str, bit_depth: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Pillow reads it."""
+    """The metadata as Pillow reads it."""
     if way.endswith("pages") and suffix != ".tif":
         pytest.skip("only TIFF has pages")
     monkeypatch.setattr(streaming, "GATHERED", 0)

@@ -485,7 +485,7 @@ class TestListing:
         assert [f.name for f in listed] == ["9.webp", "10.tif", "b.jpeg", "img2.PNG", "img10.png"]
 
     def test_whatever_the_suffix(self, tmp_path: Path) -> None:
-        """What begins as an image is one; what is none, or cannot be read, is named with the reason."""
+        """A file that begins as an image is one; any other, or one that cannot be read, is named with the reason."""
         Image.new("RGB", (4, 4)).save(tmp_path / "backup.jpg_old", "JPEG")
         Image.new("RGB", (4, 4)).save(tmp_path / "without", "PNG")
         (tmp_path / "c.heic").touch()

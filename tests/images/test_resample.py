@@ -28,7 +28,7 @@ def pairs(shared: Path, name: str, scale: int) -> list[tuple[torch.Tensor, torch
 
 
 def weights_of_pixel(length: int, out_length: int, pixel: int) -> torch.Tensor:
-    """What an output pixel takes of each input pixel."""
+    """The weight of each input pixel in an output pixel."""
     taps, weights = (x[pixel] for x in bicubic_taps(length, out_length))
     return torch.zeros(length, dtype=torch.float64).scatter_add_(0, taps, weights)
 

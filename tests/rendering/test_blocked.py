@@ -158,7 +158,7 @@ def test_widths_that_are_not_compiled(decoder: str, options: dict[str, int]) -> 
 
 @pytest.mark.parametrize("options", [{"hidden": 50}, {"code_dim": 20}])
 def test_latent_mlps_that_are_not_compiled(options: dict[str, int]) -> None:
-    """These have layers that do not fill the kernel's vectors. Their render MLP may be compiled."""
+    """These decoders have layers that do not fill the kernel's vectors. Their render MLP may be compiled."""
     assert not Blocked(fresh("lm-liif", **options).decoder, torch.zeros(1, 64, 5, 5)).from_features
 
 
@@ -232,7 +232,7 @@ def test_from_a_state_that_was_prepared() -> None:
     pixels=st.integers(1, 200), latents=st.integers(1, 40), lines=st.sampled_from([2, 4, 16]), most=st.integers(1, 60)
 )
 def test_bands(pixels: int, latents: int, lines: int, most: int) -> None:
-    """They cover all rows in order, need few lines of latents each, and are bounded."""
+    """The blocks cover all rows in order, need few lines of latents each, and are bounded."""
     axis = Axis(Grid.over(pixels, 1).rows, latents)
     covered = 0
     for band in bands(axis, lines, most):

@@ -60,7 +60,7 @@ def close(found: Tensor, expected: Tensor) -> None:
 def test_a_large_picture_is_rendered_as_a_small_one(
     decoder: str, renderer: str, lr_size: tuple[int, int], hr_size: tuple[int, int]
 ) -> None:
-    """It is rendered in strips; so is a window of it; and it is streamed, never encoded whole."""
+    """The picture is rendered in strips, and so is a window of it; it is streamed, never encoded whole."""
     (h, w), (H, W) = lr_size, hr_size
     m, lr = model(decoder), picture(h, w)
     whole = m.encode(lr).render(H, W, clamp=False, renderer="direct")
@@ -77,7 +77,7 @@ def test_a_large_picture_is_rendered_as_a_small_one(
 @pytest.mark.parametrize("decoder", ["lm-liif", "lm-lte", "lm-ciaosr"])
 @pytest.mark.parametrize("chained", [True, False])
 def test_a_large_picture_with_cmsr(decoder: str, chained: bool) -> None:
-    """It is rendered in strips, and streamed."""
+    """The picture is rendered in strips, and streamed."""
     m, lr, (H, W) = model(decoder), picture(197, 13), (1003, 79)
     image = m.encode(lr)
     ranked = image.intensity(H, W).flatten().sort().values

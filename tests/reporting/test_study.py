@@ -1,4 +1,4 @@
-"""Which records speak of the same model, and what their seeds say together."""
+"""Records are grouped by the model they speak of, and their seeds are summarised together."""
 
 import math
 from typing import Any

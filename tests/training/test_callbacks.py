@@ -1,4 +1,4 @@
-"""What is logged per scale, on any trainer run."""
+"""The callbacks log their values per scale, on any trainer run."""
 
 import csv
 import itertools

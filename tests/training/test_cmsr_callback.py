@@ -1,4 +1,4 @@
-"""What CMSR would save, logged per scale on a trainer run."""
+"""The share that CMSR would save is logged per scale on a trainer run."""
 
 from collections.abc import Callable
 

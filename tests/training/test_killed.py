@@ -53,7 +53,7 @@ def start() -> Callable[[Path], tuple[Any, Connection]]:
 
 
 def drain(steps: Connection) -> list[int]:
-    """What is still said until the process ends."""
+    """The steps that are still reported until the process ends."""
     said = []
     while True:
         try:

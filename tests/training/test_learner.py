@@ -1,4 +1,4 @@
-"""What a step computes, and what stops training."""
+"""A training step computes the right loss, and training stops where it should."""
 
 import os
 from collections.abc import Callable

@@ -108,7 +108,7 @@ def test_a_start_later_than_0_is_moved_there(tmp_path: Path) -> None:
 
 
 def test_sound_from_a_transport_stream(tmp_path: Path) -> None:
-    """Its AAC lies otherwise in an MP4."""
+    """AAC is laid out differently in an MP4."""
     rewrite(make_clip(tmp_path / "a.ts"), tmp_path / "b.mp4")
     before, after = contents(tmp_path / "a.ts"), contents(tmp_path / "b.mp4")
     assert (after.sound, after.samples) == ("aac", before.samples)

@@ -54,7 +54,7 @@ MARGIN = 1.5  # of "overall", for pictures with more places of middling intensit
 class Statistics:
     """The errors found at one target scale, by decode scale and bin of intensity; float64.
 
-    values: how many values (three to a pixel) each bin holds.
+    values: the number of values (three to a pixel) in each bin.
     squared: the sum of their squared errors.
     worst: the largest MSE of the bin in any one picture.
     """
@@ -106,7 +106,7 @@ class Calibration:
     model: its name, for people.
     targets: the errors at each target scale.
     images: the names of the pictures taken in.
-    measure: what the intensities are.
+    measure: the measure of the intensities.
     """
 
     fingerprint: str
@@ -276,9 +276,9 @@ class CoarseErrors(NamedTuple):
 
     scale: the target scale.
     decode_scales: the coarse scales.
-    state: of the picture, whose latents they belong to.
+    state: the state of the picture, whose latents the errors belong to.
     lr: the picture, normalised.
-    values: how many values (three to a pixel) have the latent as their nearest.
+    values: the number of values (three to a pixel) that have the latent as their nearest.
     squared: the sum of their squared errors, for each decode scale; values in [-1, 1].
     """
 

@@ -38,8 +38,8 @@ class Measure:
     """A measure, ready to use.
 
     name: one of `NAMES`.
-    bias: of `learnt`.
-    weights: of `learnt`, in the order of a state's strengths: u_0 .. u_(L-1), v_0 .. v_(L-1).
+    bias: the constant term of `learnt`.
+    weights: the factors of `learnt`, in the order of a state's strengths: u_0 .. u_(L-1), v_0 .. v_(L-1).
     """
 
     name: str = NAMES[0]
