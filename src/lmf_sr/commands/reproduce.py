@@ -208,8 +208,8 @@ def _draw_crops(cfg: DictConfig, out: Path) -> None:
     side_by_side(list(crops.values()), path, list(crops))
     for name, model in models.items():
         if crops and isinstance(model, Model) and drawable(model.decoder):
-            first = next(iter(crops)).removesuffix(f" x{asked.scale:g}")
-            _write_live(ShownModel(name, model, {}), images.pair(first, asked.scale), out / LIVE)
+            first = next(iter(crops)).removesuffix(f" x{wanted.scale:g}")
+            _write_live(ShownModel(name, model, {}), images.pair(first, wanted.scale), out / LIVE)
             break
 
 
