@@ -28,6 +28,12 @@ def test_every_recipe_composes(name: str) -> None:
     instantiate(cfg.sampling)
 
 
+@pytest.mark.parametrize("name", choices("experiment"))
+def test_every_recipe_goes_with_other_callbacks(name: str) -> None:
+    cfg = configured(f"experiment={name}", "callbacks=[default]")
+    assert all("_target_" in callback for callback in cfg.callbacks.values())
+
+
 @pytest.mark.parametrize(
     ("verb", "name", "jobs"),
     [
