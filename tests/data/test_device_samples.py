@@ -11,7 +11,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, default_collate
 
 from lmf_sr.data import Content, Sample, Sampling
-from lmf_sr.data.device_samples import CutsOfPatches, DeviceSamples
+from lmf_sr.data.device_samples import TOGETHER, CutsOfPatches, DeviceSamples
 from lmf_sr.data.patches import Batches, Patches
 from lmf_sr.images import resize_pillow
 from lmf_sr.images.resample import pillow_weights
@@ -39,9 +39,11 @@ def patches(content: Content | None = None, sampling: Sampling = SAMPLING) -> Pa
     return Patches(photographs, sampling, seed=3, content=content)
 
 
-def on_both(stream: Patches, numbers: list[int]) -> tuple[Sample, Sample]:
+def on_both(stream: Patches, numbers: list[int], together: int | None = TOGETHER) -> tuple[Sample, Sample]:
     by_workers = Sample(*default_collate([stream[number] for number in numbers]))
-    return by_workers, DeviceSamples(stream, CPU).make(CutsOfPatches(stream).__getitems__(numbers))
+    samples = DeviceSamples(stream, CPU)
+    samples.together = together
+    return by_workers, samples.make(CutsOfPatches(stream).__getitems__(numbers))
 
 
 def check(by_workers: Sample, on_device: Sample) -> None:
@@ -53,20 +55,25 @@ def check(by_workers: Sample, on_device: Sample) -> None:
     torch.testing.assert_close(on_device.rgb, by_workers.rgb, atol=1e-4, rtol=0)
 
 
-def test_photographs_give_the_same_samples() -> None:
-    by_workers, on_device = on_both(patches(), list(range(60)))
+@pytest.mark.parametrize("together", [None, 1, TOGETHER], ids=["as on a GPU", "one by one", "as on a CPU"])
+def test_photographs_give_the_same_samples(together: int | None) -> None:
+    by_workers, on_device = on_both(patches(), list(range(60)), together)
     check(by_workers, on_device)
     assert torch.equal(by_workers.rgb, on_device.rgb)
 
 
-def test_patterns_and_other_pictures_give_the_same_samples_in_the_same_order(mixed: Content) -> None:
-    check(*on_both(patches(mixed), list(range(60))))
+@pytest.mark.parametrize("together", [None, 1, TOGETHER], ids=["as on a GPU", "one by one", "as on a CPU"])
+def test_patterns_and_other_pictures_give_the_same_samples_in_the_same_order(
+    mixed: Content, together: int | None
+) -> None:
+    check(*on_both(patches(mixed), list(range(60)), together))
 
 
 @pytest.mark.parametrize("content", [Content(patterns=1.0), Content(patterns=0.5)])
 def test_a_batch_may_be_of_one_kind(content: Content) -> None:
     for numbers in ([0], [1], [2, 3]):
-        check(*on_both(patches(content), numbers))
+        for together in (None, TOGETHER):
+            check(*on_both(patches(content), numbers, together))
 
 
 @pytest.mark.parametrize("scales", [(1.0, 1.0), (1.0, 1.1), (3.97, 4.0)])

@@ -6,7 +6,8 @@ because whole words are read fastest. From it each sample b reads its square
 
     X_b[i, j] = pixels[first_b + row_b(i, j) * width_b + column_b(i, j)]          turned, and N x N for the largest side N
 
-of which n_b x n_b are its own. Pillow reduces the columns of a picture, rounds to 8 bits, and does the same to the rows:
+of which n_b x n_b are its own; N is the side of the largest square that can come or, on a CPU, that comes at the same time.
+Pillow reduces the columns of a picture, rounds to 8 bits, and does the same to the rows:
 
     LR_b = round(R_b round(X_b R_b'))           R_b (p, N): the weights of Pillow's reduction from n_b to p, 0 beyond n_b
 
@@ -25,9 +26,14 @@ from lmf_sr.data.patches import Patches
 from lmf_sr.data.sampling import BACK_PROJECTIONS, Sample, Sampling, to_model_range
 from lmf_sr.images.resample import pillow_weights
 
+TOGETHER = 4  # samples that a CPU makes at a time: more are more padding, fewer are more calls
+
+Places = Int[Tensor, "B Q"]
+
 
 class Cuts(NamedTuple):
-    """The cuts of a batch, as they travel to the device, first the R that are reduced, then the E that are enlarged."""
+    """The cuts of a batch, as they travel to the device, first the R that are reduced, then the E that are enlarged, each
+    in the order of their sides."""
 
     squares: Int[Tensor, "R 6"]
     """place of the picture, top, left, upside down, mirrored, transposed"""
@@ -46,7 +52,7 @@ class CutsOfPatches(Dataset[Cuts]):
 
     def __getitems__(self, numbers: list[int]) -> Cuts:
         chosen = [self.patches.choose(number) for number in numbers]
-        order = sorted(range(len(chosen)), key=lambda i: chosen[i][1].enlarged)
+        order = sorted(range(len(chosen)), key=lambda i: (chosen[i][1].enlarged, chosen[i][1].side))
         squares: list[tuple[int, ...]] = []
         lr: list[Tensor] = []
         for picture, cut in (chosen[i] for i in order):
@@ -68,7 +74,10 @@ class CutsOfPatches(Dataset[Cuts]):
 
 
 class DeviceSamples:
-    """Makes batches on a device that holds all pictures.
+    """Makes batches on a device that holds all pictures, and the weights of the reductions from all sides.
+
+    A GPU makes a batch at once, whatever its sides are, because asking for them would be waiting. A CPU makes few samples
+    at a time, of nearly the same side, because N x N pixels of the largest side are twice those of all sides.
 
     Args:
         patches: the stream of samples.
@@ -77,6 +86,7 @@ class DeviceSamples:
 
     def __init__(self, patches: Patches, device: torch.device) -> None:
         self.sampling: Sampling = patches.sampling
+        self.together = TOGETHER if device.type == "cpu" else None
         pictures = _pictures(patches)
         areas = torch.tensor([picture[0].numel() for picture in pictures])
         rgb_and_nothing = torch.zeros(int(areas.sum()), 4, dtype=torch.uint8, device=device)
@@ -85,51 +95,59 @@ class DeviceSamples:
         self.width = torch.tensor([picture.shape[2] for picture in pictures], device=device)
         for part, picture in zip(rgb_and_nothing[:, :3].split(areas.tolist()), pictures, strict=True):
             part.copy_(picture.flatten(1).T)
+        p, smallest, largest = patches.sampling.patch, patches.sampling.smallest_side, patches.sampling.largest_side
+        sides = torch.arange(smallest, largest + 1, device=device).split(16)  # fewer at a time need less memory
+        weights = [pillow_weights(n, torch.full_like(n, p), largest, p).float() for n in sides]
+        self.reductions: Float[Tensor, "S p N"] = torch.cat(weights)
 
     def make(self, cuts: Cuts) -> Sample:
         """The samples of a batch whose cuts lie on the device. They differ from a CPU's by rounding, LR by a grey level."""
-        n, pixels = cuts.sides.long(), cuts.pixels.long()
-        reduced = len(cuts.squares)
-        lr, rgb = self._reduced(cuts.squares.long(), n[:reduced], pixels[:reduced])
-        if len(cuts.lr):
-            shown = to_model_range(cuts.lr)
-            enlarged = self._enlarged(shown, n[reduced:], pixels[reduced:])
-            order = cuts.order.long()
-            lr, rgb = torch.cat([lr, shown])[order], torch.cat([rgb, enlarged])[order]
-            n, pixels = n[order], pixels[order]
-        places = torch.stack([pixels // n[:, None], pixels % n[:, None]], dim=-1)
-        size = n.double()[:, None, None]
+        n, pixels, order = cuts.sides.long(), cuts.pixels.long(), cuts.order.long()
+        row = pixels.div(n[:, None], rounding_mode="floor")
+        column = pixels - row * n[:, None]
+        made: list[tuple[Tensor, Tensor]] = []
+        begin = 0
+        for make, sources in ((self._reduced, cuts.squares), (self._enlarged, cuts.lr)):
+            for source in sources.split(self.together or max(1, len(sources))):
+                part = slice(begin, begin + len(source))
+                begin = part.stop
+                if len(source):
+                    N = int(n[begin - 1]) if self.together else self.sampling.largest_side
+                    made.append(make(source, n[part], row[part], column[part], N))
+        lr, rgb = (torch.cat(parts)[order] for parts in zip(*made, strict=True))
+        places = torch.stack([row, column], dim=-1)[order]
+        size = n[order].double()[:, None, None]
         coords = -1 + (2 * places + 1) * (1 / size)  # as `geometry.pixel_centers`
         return Sample(lr, coords.float(), (2 / size).expand(-1, 1, 2).float(), rgb)
 
     def _reduced(
-        self, squares: Int[Tensor, "B 6"], n: Int[Tensor, " B"], pixels: Int[Tensor, "B Q"]
+        self, squares: Int[Tensor, "B 6"], n: Int[Tensor, " B"], row: Places, column: Places, N: int
     ) -> tuple[Float[Tensor, "B 3 p p"], Float[Tensor, "B Q 3"]]:
-        """LR patches, and the queries' RGB, of squares that are HR patches."""
-        picture, top, left, upside_down, mirrored, transposed = squares.unsqueeze(-1).unbind(1)
-        B, N, p = len(squares), self.sampling.largest_side, self.sampling.patch
-        i = torch.arange(N, device=n.device).minimum(n[:, None] - 1)
-        last = n[:, None] - 1
-        row = (top + torch.where(upside_down > 0, last - i, i)) * self.width[picture]
-        column = left + torch.where(mirrored > 0, last - i, i)
-        first, second = torch.where(transposed > 0, column, row), torch.where(transposed > 0, row, column)
+        """LR patches, and the RGB of the queries, of squares that are HR patches."""
+        picture, top, left, upside_down, mirrored, transposed = squares.long().unsqueeze(-1).unbind(1)
+        B, p, last = len(squares), self.sampling.patch, n[:, None] - 1
+        i = torch.arange(N, device=n.device).minimum(last)
+        across = (top + torch.where(upside_down > 0, last - i, i)) * self.width[picture]
+        along = left + torch.where(mirrored > 0, last - i, i)
+        first, second = torch.where(transposed > 0, along, across), torch.where(transposed > 0, across, along)
         # Columns come first here, so that both reductions are products with the weights on the left.
-        square = self.pixels[(self.first[picture] + second)[:, :, None] + first[:, None, :]]
-        square = square.unsqueeze(-1).view(torch.uint8)[..., :3]
-        place = (pixels % n[:, None] * N + pixels // n[:, None])[..., None].expand(-1, -1, 3)
-        rgb = square.flatten(1, 2).gather(1, place)
-        weights = pillow_weights(n, torch.full_like(n, p), N, p).float()
-        columns = _rounded(weights @ square.float().flatten(2)).view(B, p, N, 3)
-        lr = _rounded(weights @ columns.transpose(1, 2).flatten(2)).view(B, p, p, 3)
-        return to_model_range(lr.permute(0, 3, 1, 2).contiguous()), to_model_range(rgb)
+        places = (self.first[picture] + second)[:, :, None] + first[:, None, :]
+        square = self.pixels.index_select(0, places.flatten()).view(B, N * N)
+        rgb = _bytes(square.gather(1, column * N + row))[..., :3]
+        # The empty byte is reduced too, because taking three bytes of four costs more than it saves.
+        weights = self._reduction(n, N)
+        columns = _rounded(weights @ _bytes(square).float().view(B, N, N * 4)).view(B, p, N, 4)
+        lr = _rounded(weights @ columns.transpose(1, 2).flatten(2)).view(B, p, p, 4)
+        return to_model_range(lr[..., :3].permute(0, 3, 1, 2).contiguous()), to_model_range(rgb)
 
     def _enlarged(
-        self, lr: Float[Tensor, "E 3 p p"], n: Int[Tensor, " E"], pixels: Int[Tensor, "E Q"]
-    ) -> Float[Tensor, "E Q 3"]:
-        """The queries' RGB of HR patches made from LR patches: `sampling.enlarged`."""
-        N, p = self.sampling.largest_side, self.sampling.patch
-        small = torch.full_like(n, p)
-        up, down = (pillow_weights(*sides).float()[:, None] for sides in ((small, n, p, N), (n, small, N, p)))
+        self, levels: UInt8[Tensor, "E 3 p p"], n: Int[Tensor, " E"], row: Places, column: Places, N: int
+    ) -> tuple[Float[Tensor, "E 3 p p"], Float[Tensor, "E Q 3"]]:
+        """LR patches that are shown as they are, and the RGB of the queries of the HR patches made from them:
+        `sampling.enlarged`."""
+        p, lr = self.sampling.patch, to_model_range(levels)
+        up = pillow_weights(torch.full_like(n, p), n, p, N).float()[:, None]
+        down = self._reduction(n, N)[:, None]
         i = torch.arange(N, device=n.device)
         near = ((i + 0.5) * (p / n.float())[:, None]).long().clamp(max=p - 1)  # beyond n too, where `up` has zeros
         own = (i < n[:, None]).float()
@@ -138,8 +156,12 @@ class DeviceSamples:
         hr = (nearest * own[:, None, :, None] * own[:, None, None] + up @ lr @ up.mT) / 2
         for _ in range(BACK_PROJECTIONS):
             hr = (hr + up @ (lr - down @ hr @ down.mT) @ up.mT).clamp(-1, 1)
-        place = (pixels // n[:, None] * N + pixels % n[:, None])[:, None].expand(-1, 3, -1)
-        return hr.flatten(2).gather(2, place).transpose(1, 2)
+        place = (row * N + column)[:, None].expand(-1, 3, -1)
+        return lr, hr.flatten(2).gather(2, place).transpose(1, 2)
+
+    def _reduction(self, n: Int[Tensor, " B"], N: int) -> Float[Tensor, "B p N"]:
+        """The weights of the reductions from these sides to p."""
+        return self.reductions.index_select(0, n - self.sampling.smallest_side)[:, :, :N]
 
 
 def bytes_of(patches: Patches) -> int:
@@ -155,3 +177,8 @@ def _pictures(patches: Patches) -> list[UInt8[Tensor, "3 _ _"]]:
 def _rounded(values: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
     """Rounds to whole grey levels, as Pillow does, in place."""
     return values.add_(0.5).floor_().clamp_(0, 255)
+
+
+def _bytes(words: Int[Tensor, "*S"]) -> UInt8[Tensor, "*S 4"]:
+    """The bytes of 32-bit words."""
+    return words.unsqueeze(-1).view(torch.uint8)

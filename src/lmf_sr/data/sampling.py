@@ -75,12 +75,17 @@ class Sampling:
                 f"training scales from {self.min_scale:g} to {self.max_scale:g} make no sense: "
                 "they start at 1 or more and do not go down"
             )
-        most = round(self.patch * self.min_scale) ** 2
+        most = self.smallest_side**2
         if not 1 <= self.queries <= most:
             raise InputError(
                 f"{self.queries} queries cannot be drawn from a patch of {self.patch} pixels at scale "
                 f"{self.min_scale:g}, which has {most}: ask for 1 to {most}"
             )
+
+    @property
+    def smallest_side(self) -> int:
+        """Side of the smallest HR patch."""
+        return round(self.patch * self.min_scale)
 
     @property
     def largest_side(self) -> int:
