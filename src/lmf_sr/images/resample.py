@@ -39,10 +39,10 @@ def imresize(image: Shaped[Tensor, "*B h w"], height: int, width: int) -> Shaped
     _check_size(height, width)
     quantised = image.dtype == torch.uint8
     out, sides = image.double() if quantised else image, {-2: height, -1: width}
-    for axis in sorted(
-        sides, key=lambda axis: sides[axis] / image.shape[axis]
-    ):  # the one that shrinks most, rows if equal
-        out = _resize_axis(out, axis, sides[axis])
+    # The axis that shrinks most goes first, rows if equal. A whole picture takes a fifth of the time by matrices.
+    for axis in sorted(sides, key=lambda axis: sides[axis] / image.shape[axis]):
+        weights = bicubic_weights(image.shape[axis], sides[axis]).to(out)
+        out = weights @ out if axis == -2 else out @ weights.T
         if quantised:
             out = (out + 0.5).floor().clamp(0, 255)
     return out.to(image.dtype)
@@ -54,11 +54,17 @@ def imresize_rows(image: Float[Tensor, "*B h w"], height: int, width: int, rows:
 
 
 def _resize_axis(image: Tensor, axis: int, length: int, part: slice = slice(None)) -> Tensor:
-    """The image with `length` pixels along one axis, or a part of them."""
+    """The image with `length` pixels along one axis, or a part of them, at the cost of these alone."""
     taps, weights = (x[part] for x in bicubic_taps(image.shape[axis], length))
     shape = (-1, 1) if axis == -2 else (-1,)
     terms = (image.index_select(axis, t) * w.view(shape).to(image) for t, w in zip(taps.T, weights.T, strict=True))
     return sum(terms, start=image.new_zeros(()))
+
+
+def bicubic_weights(length: int, out_length: int) -> Float[Tensor, "out_length length"]:
+    """The matrix (w_ij) of MATLAB's resize of one axis, float64."""
+    taps, weights = bicubic_taps(length, out_length)
+    return torch.zeros(out_length, length, dtype=torch.float64).scatter_add_(1, taps, weights)
 
 
 def bicubic_taps(length: int, out_length: int) -> tuple[Int[Tensor, "out_length k"], Float[Tensor, "out_length k"]]:
