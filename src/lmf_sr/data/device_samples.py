@@ -106,13 +106,14 @@ class DeviceSamples:
         row = pixels.div(n[:, None], rounding_mode="floor")
         column = pixels - row * n[:, None]
         made: list[tuple[Tensor, Tensor]] = []
+        sides = cuts.sides.numpy() if self.together else None  # only a CPU looks at them
         begin = 0
         for make, sources in ((self._reduced, cuts.squares), (self._enlarged, cuts.lr)):
             for source in sources.split(self.together or max(1, len(sources))):
                 part = slice(begin, begin + len(source))
                 begin = part.stop
                 if len(source):
-                    N = int(n[begin - 1]) if self.together else self.sampling.largest_side
+                    N = self.sampling.largest_side if sides is None else int(sides[begin - 1])
                     made.append(make(source, n[part], row[part], column[part], N))
         lr, rgb = (torch.cat(parts)[order] for parts in zip(*made, strict=True))
         places = torch.stack([row, column], dim=-1)[order]
