@@ -33,7 +33,8 @@ INLINE float mean_of(vector sums, int64_t count)
 }
 
 /* mean |gain - 1| of each layer of a row, then mean |offset - gain * bias| of each */
-INLINE void measure_strengths(const float *row, int64_t modulations, int64_t hidden, const float *bias, float *strengths)
+INLINE void measure_strengths(const float *row, int64_t modulations, int64_t hidden, const float *bias,
+                              float *strengths)
 {
     const int64_t width = modulations / hidden;
     for (int64_t l = 0; l < hidden; l++) {
