@@ -1,4 +1,4 @@
-"""The viewer's shader by WebGL2 and by WebGPU, in one page of Chromium: `python experiments/07-webgpu/measure.py`.
+"""The viewer's shader by WebGL2 and by WebGPU, in one page of Chromium: `python experiments/10-webgpu/measure.py`.
 
 Prints the table of README.md. On a machine with a GPU, `--gpu` takes it in the place of SwiftShader.
 """
