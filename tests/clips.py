@@ -69,7 +69,7 @@ def _add_tone(container: Any, audio: Any, seconds: float) -> None:
 
 
 class Contents(NamedTuple):
-    """What a player finds in a clip: frames as RGB, their times and how long the last is shown, in seconds; its tags, and
+    """A clip as a player finds it: frames as RGB, their times and how long the last is shown, in seconds; its tags, and
     the codec and samples of its sound."""
 
     rgb: list[np.ndarray]

@@ -37,7 +37,7 @@ class Firefox:
         self.ask("NewSession", capabilities={"alwaysMatch": {"timeouts": {"script": 300_000, "pageLoad": 300_000}}})
 
     def ask(self, command: str, **parameters: Any) -> Any:
-        """What a WebDriver command answers."""
+        """The answer to a WebDriver command."""
         self._count += 1
         message = json.dumps([0, self._count, f"WebDriver:{command}", parameters]).encode()
         self._socket.sendall(str(len(message)).encode() + b":" + message)

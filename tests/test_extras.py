@@ -1,4 +1,4 @@
-"""What upscales and evaluates needs no extra, and what does need one says so in a sentence."""
+"""Upscaling and evaluating need no extra, and a verb that does need one says so in a sentence."""
 
 import os
 import re

@@ -60,7 +60,7 @@ PRECISIONS = {
 
 
 class Work(NamedTuple):
-    """What rendering a state takes at least."""
+    """The least work that rendering a state takes."""
 
     bytes: float
     products: float  # FLOPs of the products, as often as the kernel takes them

@@ -46,7 +46,7 @@ def failed(record: Mapping[str, Any]) -> list[Row]:
 
 
 def verdict(record: Mapping[str, Any]) -> Iterator[str]:
-    """What a reader looks for first, in sentences."""
+    """The sentences that a reader looks for first."""
     pixels = measured(record, "pixels")
     for row in wrong(record):
         yield f"WRONG PIXELS: {label(row['case'])}: {row['wrong']}."

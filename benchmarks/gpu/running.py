@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 Case = tuple[str | float, ...]
 Row = dict[str, Any]
-"""What was found for a case: what was measured, and "wrong" with a sentence if it is not right; or, in place of all that,
-"failure" with the error in a line and "trace" with all of it."""
+"""The row of a case: its measurements, and "wrong" with a sentence if it is not right. In place of all that, a case that failed
+has "failure" with the error in a line and "trace" with all of it."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class _Process:
 def _measure(
     measure: Callable[[Setup, Case], Row], setup: Setup, cases: Sequence[Case], connection: Connection
 ) -> None:
-    """What a process does."""
+    """The work of a process."""
     os.setpgid(0, 0)
     for case in cases:
         try:

@@ -1,4 +1,4 @@
-"""What CMSR saves on photographs of natural size, by the models that ship and their calibrations (`cmsr/savings.py`)."""
+"""The savings of CMSR on photographs of natural size, by the models that ship and their calibrations (`cmsr/savings.py`)."""
 
 import torch
 

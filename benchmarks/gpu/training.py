@@ -159,7 +159,7 @@ def measure_steps(setup: Setup, case: Case, compiled: bool = False) -> Row:
 
 
 def measure_compiled_steps(setup: Setup, case: Case) -> Row:
-    """The same with compile=true. Nothing is counted, since counting would break the graph."""
+    """Measures steps with compile=true. Nothing is counted, because counting would break the graph."""
     return measure_steps(setup, case, compiled=True)
 
 

@@ -39,7 +39,7 @@ Array = NDArray[np.float64]
 
 
 class Outcome(NamedTuple):
-    """By picture, and the sums by threshold too: squared errors, values, pixels rendered, pixels, MACs, MACs in full."""
+    """Squared errors, values, pixels rendered, pixels, MACs and MACs in full of each picture; the sums of each threshold too."""
 
     squared: Array
     values: Array
@@ -123,7 +123,7 @@ def calibrated(model: Model, photographs: PairedImages, scales: list[float]) -> 
 
 
 def measured(calibration: Calibration, errors: list[CoarseErrors], scale: float, macs: DecoderMacs) -> Outcome:
-    """What the tables for all thresholds save and lose on pictures."""
+    """The savings and losses of the tables for all thresholds on pictures."""
     tables = [calibration.table(threshold) for threshold in THRESHOLDS]
     rows = []
     for picture in errors:

@@ -120,7 +120,7 @@ def calibrated(model: Model, pictures: Sequence[CoarseErrors], scale: float) -> 
 def kept_to(
     table: Scale2Mod, pictures: Sequence[CoarseErrors], threshold: float, macs: DecoderMacs
 ) -> tuple[str, str, str]:
-    """What a table does to pictures: MSE over the threshold, of all together and of the worst; MACs saved."""
+    """The effect of a table on pictures: MSE over the threshold, of all together and of the worst; MACs saved."""
     squared, rendered = np.array([errors.by_table(table) for errors in pictures]).T
     values = np.array([float(errors.values.sum()) for errors in pictures])
     latents = sum(errors.values.numel() for errors in pictures)

@@ -118,7 +118,7 @@ def prepared(model: Model, lr: Float[Tensor, "3 h w"]) -> Picture:
 
 
 def patch(decoder: Conversion, latents: Latents, rel: Float[Tensor, "v n 2"]) -> Patches:
-    """What each latent predicts at points around it, but for a constant: W_L y_L."""
+    """The prediction of each latent at points around it, without a constant: W_L y_L."""
     y = decoder.input_at_hr(latents.code[:, None], rel, latents.cell[:, None])
     *hidden, last = decoder.render_weights
     for layer, W in enumerate(hidden):
@@ -202,7 +202,7 @@ def _gradient(of: Tensor, by: Float[Tensor, "v 1 2"]) -> Float[Tensor, "v 2"]:
 
 
 class Checked(NamedTuple):
-    """What `check` finds in one picture; see `pieces.md`."""
+    """The findings of `check` in one picture; see `pieces.md`."""
 
     excess: Bool[Tensor, "i"]
     tightness: Float[Tensor, "i"]
@@ -351,7 +351,7 @@ def summary(checked: list[Checked]) -> list[str]:
 
 
 def predictors(model: Model, decoder: Conversion, picture: Picture, lr: Float[Tensor, "3 h w"]) -> dict[str, Tensor]:
-    """What might tell a latent's error, and the error, at each latent of a picture."""
+    """The numbers that might tell a latent's error, and the error, at each latent of a picture."""
     h, w = picture.size
     errors = coarse_errors(model, lr, float(REDUCED), (COARSE,))
     per_latent = 16

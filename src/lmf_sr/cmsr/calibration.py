@@ -290,7 +290,7 @@ class CoarseErrors(NamedTuple):
     squared: Float[Tensor, "s h w"]
 
     def intensity(self, measure: Measure) -> Float[Tensor, "h w"]:
-        """By a measure, in float64 on the CPU."""
+        """The intensity by a measure, in float64 on the CPU."""
         whole = Window.whole((self.lr.shape[-2], self.lr.shape[-1]))
         return measure.intensity(self.state, self.lr, whole)[0].double().cpu()
 

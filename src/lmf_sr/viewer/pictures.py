@@ -59,7 +59,7 @@ class ShownModel(NamedTuple):
 
     @property
     def measure(self) -> Measure:
-        """What the tables go by; the paper's without tables."""
+        """The measure that the tables go by; the paper's without tables."""
         return next((table.table.measure for table in self.tables.values()), PAPER)
 
 
@@ -164,7 +164,7 @@ class Studio:
         }
 
     def about_picture(self, name: str) -> dict[str, Any]:
-        """What a page is told when it opens a picture."""
+        """The facts that a page is told when it opens a picture."""
         picture = self.picture(name)
         return {
             "id": name,
