@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.results.records import environment
 
 RESULTS = Path(__file__).parent / "results"
@@ -19,5 +19,4 @@ def begun(**how: Any) -> dict[str, Any]:
 def write(record: dict[str, Any], report: str, path: Path) -> None:
     """Writes both files; `path` is that of either."""
     for suffix, text in ((".json", json.dumps(record, indent=1)), (".md", report)):
-        with replacing(path.with_suffix(suffix)) as file:
-            file.write(text.encode())
+        write_text(path.with_suffix(suffix), text)

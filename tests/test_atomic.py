@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lmf_sr.atomic import Interrupted, replacing
+from lmf_sr.atomic import Interrupted, replacing, write_text
 from lmf_sr.errors import InputError
 
 WRITER = """
@@ -40,6 +40,12 @@ def test_the_file_appears_at_the_end(tmp_path: Path) -> None:
         assert not path.exists()
     assert names(path.parent) == ["a.bin"]
     assert path.read_bytes() == b"whole"
+
+
+def test_a_text_is_written_in_utf8(tmp_path: Path) -> None:
+    write_text(tmp_path / "new" / "a.txt", "Größe\n")
+    assert names(tmp_path / "new") == ["a.txt"]
+    assert (tmp_path / "new" / "a.txt").read_bytes() == "Größe\n".encode()
 
 
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 Case = tuple[str | float, ...]
 Row = dict[str, Any]
-"""The row of a case: its measurements, and "wrong" with a sentence if it is not right. In place of all that, a case that failed
-has "failure" with the error in a line and "trace" with all of it."""
+"""The row of a case: its measurements, and "wrong" with a sentence if it is not right. In place of all that, a case that
+failed has "failure" with the error in a line and "trace" with all of it."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from lmf_sr import build
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.evaluation.costs import profile
 from lmf_sr.lmf.conversion import Conversion
 from lmf_sr.model import Model
@@ -111,8 +111,7 @@ def savings_of(
 
 
 def write_table(path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
-    with replacing(path) as file:
-        file.write(Table.of_text(header, lines).markdown().encode())
+    write_text(path, Table.of_text(header, lines).markdown())
 
 
 MEASURED = {"count": count, "time": time}

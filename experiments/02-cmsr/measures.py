@@ -17,7 +17,7 @@ from rich.progress import track
 from scipy.stats import spearmanr
 
 import lmf_sr
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.cmsr.calibration import Calibration, CoarseErrors, coarse_errors, evenly_spread
 from lmf_sr.cmsr.fitting import fit
 from lmf_sr.cmsr.measures import NAMES, Measure
@@ -39,7 +39,7 @@ Array = NDArray[np.float64]
 
 
 class Outcome(NamedTuple):
-    """Squared errors, values, pixels rendered, pixels, MACs and MACs in full of each picture; the sums of each threshold too."""
+    """Numbers of each picture: squared errors, values, pixels rendered, pixels, MACs, MACs in full; and sums by threshold."""
 
     squared: Array
     values: Array
@@ -102,8 +102,7 @@ def main() -> None:
         f"Means of the last column over models and scales: {means}.\n\n"
         f"At the MSE *asked for*:\n\n{tables[1].markdown()}\n{about}\n"
     )
-    with replacing(options.output) as file:
-        file.write(text.encode())
+    write_text(options.output, text)
     print(text)
 
 

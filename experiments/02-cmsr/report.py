@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import replacing, write_text
 from lmf_sr.results.plots import COLOURS, MARKERS
 from lmf_sr.results.records import Metrics, read_record
 from lmf_sr.results.table import Table
@@ -34,8 +34,7 @@ def main(runs: Path, output: Path) -> None:
     lines = [cells(case, full_psnr[case.scale]) for case in cases]
     table = Table.of_text(HEADER, lines)
     for suffix, text in ((".md", table.markdown()), (".csv", table.csv())):
-        with replacing(output / f"{runs.name}{suffix}") as file:
-            file.write(text.encode())
+        write_text(output / f"{runs.name}{suffix}", text)
     draw(cases, full_psnr, output / f"{runs.name}.png")
 
 

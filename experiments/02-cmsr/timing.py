@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 import lmf_sr
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.cmsr.calibration import Calibration, evenly_spread
 from lmf_sr.cmsr.savings import SavingsMeter, overall
 from lmf_sr.cmsr.table import BoundTable
@@ -49,8 +49,7 @@ def main() -> None:
             figures = f"x{scale:g}", f"{threshold:.0e}", f"{found['cmsr_mse']:.1e}", f"{100 * macs:.0f}"
             lines.append((*figures, f"{found['full_ms'] / 1000:.3g}", f"{100 * saved:.0f}", f"{saved / macs:.2f}"))
             print(*lines[-1], flush=True)
-    with replacing(Path(options.output)) as file:
-        file.write(Table.of_text(HEADER, lines).markdown().encode())
+    write_text(Path(options.output), Table.of_text(HEADER, lines).markdown())
 
 
 def measured(model: Model, table: BoundTable, image: ContinuousImage, scale: float) -> dict[str, int | float]:

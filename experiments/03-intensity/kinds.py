@@ -20,7 +20,7 @@ from run import HIGH, PAPER, POSITIONS, complexity, correlations
 from torch import Tensor
 
 import lmf_sr
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.cmsr.calibration import Calibration, CoarseErrors, coarse_errors
 from lmf_sr.cmsr.measures import Measure
 from lmf_sr.cmsr.table import Scale2Mod
@@ -187,8 +187,7 @@ def write(path: Path, correlated: list[list[str]], kept: list[list[str]], about:
         f"CMSR by the calibration that ships (on photographs, `overall`); the same by `minimum`; and by a calibration on "
         f"other pictures of the kind:\n\n{second.markdown()}\n{about}\n"
     )
-    with replacing(path) as file:
-        file.write(text.encode())
+    write_text(path, text)
     print(text)
 
 

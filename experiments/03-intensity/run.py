@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 import lmf_sr
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import replacing, write_text
 from lmf_sr.cmsr.calibration import single_scale_table
 from lmf_sr.data import Pictures
 from lmf_sr.geometry import Grid, clip_cell, relative_cell
@@ -74,8 +74,7 @@ def main() -> None:
         row = [found.get((predictor, target), ("", "")) for target in [*targets, *measures]]
         lines.append([predictor, *(cell for pair in row for cell in pair)])
     about = f"{len(names)} photographs of {options.photographs.name}, x{options.scale:g}, {options.checkpoint}"
-    with replacing(options.output / "table.md") as file:
-        file.write(f"{Table.of_text(header, lines).markdown()}\n{about}\n".encode())
+    write_text(options.output / "table.md", f"{Table.of_text(header, lines).markdown()}\n{about}\n")
     scatter(samples, [PAPER, *measures], targets, options.output / "scatter.png")
 
 

@@ -22,7 +22,7 @@ from lightning import seed_everything
 from omegaconf import DictConfig
 from torch import nn
 
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.building import build
 from lmf_sr.checkpoints import export
 from lmf_sr.jobs.settings import as_dict
@@ -90,8 +90,7 @@ def main() -> None:
     reporting.add_argument("output", type=Path)
     options = parser.parse_args()
     if options.verb == "report":
-        with replacing(options.output / "table.md") as file:
-            file.write(report(sorted(learnt(options.runs), key=lambda found: -found.mean)).encode())
+        write_text(options.output / "table.md", report(sorted(learnt(options.runs), key=lambda found: -found.mean)))
         return
     for name in options.variants or VARIANTS:
         if not is_done(options.runs / folder_of(name)):

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from rich.progress import track
 
 import lmf_sr
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import replacing, write_text
 from lmf_sr.checkpoints import shipped_models
 from lmf_sr.data import Benchmark
 from lmf_sr.evaluation.baseline import Bicubic
@@ -58,8 +58,7 @@ def main() -> None:
         for name in models
     ]
     table = Table.of_text(columns, rows).markdown()
-    with replacing(options.output / "table.md") as file:
-        file.write(table.encode())
+    write_text(options.output / "table.md", table)
     draw(seconds, {name: psnr[name, "Set5", SHOWN] for name in models}, options.output / "pareto.svg")
     print(table, end="")
 

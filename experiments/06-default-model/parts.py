@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import lmf_sr
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.data import Benchmark
 from lmf_sr.evaluation.metrics import BENCHMARK_RGB
 from lmf_sr.evaluation.quality import evaluate
@@ -69,8 +69,7 @@ def main() -> None:
                 *overrides,
             )
         rows.append([part, *measured(lmf_sr.load(folder / "last.ckpt"), options.benchmark)])
-        with replacing(Path(__file__).with_name("parts.md")) as file:
-            file.write(Table.of_text(columns, rows).markdown().encode())
+        write_text(Path(__file__).with_name("parts.md"), Table.of_text(columns, rows).markdown())
     print(Table.of_text(columns, rows).markdown(), end="")
 
 

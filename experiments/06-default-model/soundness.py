@@ -14,7 +14,7 @@ from rich.progress import track
 from torch import Tensor
 
 import lmf_sr
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.checkpoints import shipped_models
 from lmf_sr.evaluation.baseline import Bicubic
 from lmf_sr.evaluation.quality import Upscaler
@@ -55,8 +55,7 @@ def main() -> None:
             cells.append(sum(inconsistency(upscale, picture) for picture in pictures) / len(pictures))
         rows.append([name, *(f"{cell:.1f}" for cell in cells)])
     table = Table.of_text(columns, rows).markdown()
-    with replacing(options.output) as file:
-        file.write(table.encode())
+    write_text(options.output, table)
     print(table, end="")
 
 

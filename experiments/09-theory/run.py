@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 import lmf_sr
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.cmsr.calibration import coarse_errors
 from lmf_sr.cmsr.measures import PAPER, Measure
 from lmf_sr.data import Benchmark
@@ -413,8 +413,7 @@ def rank_rows(label: str, ranked: list[dict[str, Tensor]]) -> list[list[str]]:
 
 
 def write(path: Path, text: str) -> None:
-    with replacing(path) as file:
-        file.write(text.encode())
+    write_text(path, text)
     print(text)
 
 

@@ -60,6 +60,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             partial.unlink()
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes a text in UTF-8, whole or not at all. Raises InputError as `replacing` does."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
 def _short(name: str) -> str:
     """The name, or a hash of one so long that a file system would have no room for what stands around it."""
     content = os.fsencode(name)

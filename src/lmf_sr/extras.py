@@ -1,4 +1,4 @@
-"""The packages that the extras of `pip install 'lmf-sr[EXTRA]'` bring, and the sentence that names the one that is missing."""
+"""The packages that the extras of `pip install 'lmf-sr[EXTRA]'` bring, and the sentence that names a missing one."""
 
 from lmf_sr.errors import InputError
 

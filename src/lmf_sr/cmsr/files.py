@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.errors import InputError
 
 AUTHORS = Path(__file__).parent / "scale2mod"  # the LMF authors' tables, one for each conversion
@@ -60,8 +60,7 @@ def write(path: str | Path, content: Mapping[str, Any], indent: int | None = Non
         text = json.dumps(content, indent=indent)
     else:
         text = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
-    with replacing(path) as file:
-        file.write(text.encode())
+    write_text(path, text)
 
 
 def authors_file(decoder: str) -> Path:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import Progress
 
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.building import name_of
 from lmf_sr.checkpoints import load
 from lmf_sr.data import Source
@@ -66,10 +66,8 @@ def job(cfg: DictConfig) -> Outcome:
         f"{', '.join(hardware['gpus']) or hardware['processor']} with {hardware['threads']} threads.\n\n"
         f"    lmf-sr compare {shlex.join(overrides())}\n"
     )
-    with replacing(folder / "table.md") as file:
-        file.write(printable(f"{table(rows, without=DETAILS).markdown()}\n{about}").encode())
-    with replacing(folder / "table.csv") as file:
-        file.write(table(rows, without=()).csv().encode())
+    write_text(folder / "table.md", printable(f"{table(rows, without=DETAILS).markdown()}\n{about}"))
+    write_text(folder / "table.csv", table(rows, without=()).csv())
     quality, cost = (
         joined([{model: [r for r in found if (r.set is None) == is_cost] for model, found in results.items()}])
         for is_cost in (False, True)

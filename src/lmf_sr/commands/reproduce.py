@@ -18,7 +18,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.building import choices, original_of
 from lmf_sr.checkpoints import load
 from lmf_sr.commands.arguments import parser_for
@@ -216,8 +216,7 @@ def _draw_crops(cfg: DictConfig, out: Path) -> None:
 def _write_live(model: ShownModel, pair: Pair, path: Path) -> None:
     """Writes a page with the most detailed window of a reduced picture, as the model renders it."""
     window = crop(pair.lr.float(), most_detailed(pair.lr / 255, LIVE_SIDE)).byte()
-    with replacing(path) as file:
-        file.write(page_of(ShownPicture(f"{pair.name} /{pair.scale:g}", window), model).encode())
+    write_text(path, page_of(ShownPicture(f"{pair.name} /{pair.scale:g}", window), model))
 
 
 def _quoted(text: str) -> str:

@@ -15,7 +15,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig
 
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.evaluation.quality import Upscaler
 from lmf_sr.jobs.errors import in_one_line, warn
 from lmf_sr.jobs.job import job_folder, sweep_name
@@ -108,8 +108,7 @@ def _run_id(name: str, several: bool, resumed: str | None) -> str:
         earlier = [*_ids(Path(resumed).parent / IDS).values()] if alone and resumed else []
         given = os.environ.get("WANDB_RUN_ID") if alone else None
         ids[name] = given or (earlier[0] if len(earlier) == 1 else os.urandom(4).hex())
-        with replacing(file) as writing:
-            writing.write(json.dumps(ids).encode())
+        write_text(file, json.dumps(ids))
     return ids[name]
 
 

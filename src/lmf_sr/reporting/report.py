@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.errors import InputError
 from lmf_sr.reporting import answers, formats
 from lmf_sr.reporting.figures import Figure, all_figures, themed
@@ -49,5 +49,4 @@ def _crops(folder: Path) -> Figure:
 
 
 def _write(path: Path, text: str) -> None:
-    with replacing(path) as file:
-        file.write(printable(text).encode())
+    write_text(path, printable(text))

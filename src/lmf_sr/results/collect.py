@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import replacing, write_text
 from lmf_sr.errors import InputError
 from lmf_sr.results.columns import IN_FILES_ONLY, METRICS, Column
 from lmf_sr.results.records import FILE, Metrics, Record, Result, read_record
@@ -116,8 +116,7 @@ def for_people(table: Table) -> Table:
 def save(table: Table, path: Path) -> None:
     """Writes CSV or Parquet, by the suffix. Raises InputError where Parquet needs polars and it is not installed."""
     if path.suffix == ".csv":
-        with replacing(path) as file:
-            file.write(table.csv().encode())
+        write_text(path, table.csv())
     elif find_spec("polars") is None:
         raise InputError(f"{path.name} needs polars: pip install 'lmf-sr[parquet]', or write a .csv")
     else:

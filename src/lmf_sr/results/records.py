@@ -29,7 +29,7 @@ from typing import Any
 
 import torch
 
-from lmf_sr.atomic import replacing
+from lmf_sr.atomic import write_text
 from lmf_sr.errors import InputError
 
 SCHEMA = 2
@@ -129,8 +129,7 @@ def environment() -> dict[str, Any]:
 
 def write_record(record: Record, path: Path) -> None:
     """Writes a record, whole or not at all."""
-    with replacing(path) as file:
-        file.write(json.dumps(_finite(asdict(record)), indent=1, allow_nan=False).encode())
+    write_text(path, json.dumps(_finite(asdict(record)), indent=1, allow_nan=False))
 
 
 def read_record(path: Path) -> Record:
