@@ -4,23 +4,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.images.animation import ANIMATED, Animation, as_image, check_room, write_animation
-from lmf_sr.model import Model
-from lmf_sr.rendering.budget import Budget
-from lmf_sr.upscaling.rendering import Advance, enlarged
+from lmf_sr.upscaling.rendering import Advance, Enlarge
 from lmf_sr.upscaling.size import TargetSize
 
 
 def upscale_animation(
-    model: Model,
-    animation: Animation,
-    output: Path,
-    size: TargetSize,
-    cmsr: BoundTable | None,
-    budget: Budget,
-    quality: int,
-    advance: Advance,
+    enlarge: Enlarge, animation: Animation, output: Path, size: TargetSize, quality: int, advance: Advance
 ) -> tuple[int, int]:
     """Writes a larger copy, and returns its height and width. All frames are in memory until they are written.
 
@@ -35,7 +25,7 @@ def upscale_animation(
     durations: list[float] = []
     try:
         for frame, duration in animation.frames():
-            images.append(as_image(enlarged(model, cmsr, frame, height, width, budget), file_format))
+            images.append(as_image(enlarge(frame, height, width), file_format))
             durations.append(duration)
             advance(1 / animation.count)
     except KeyboardInterrupt as interrupt:

@@ -5,27 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from lmf_sr.cmsr.table import BoundTable
 from lmf_sr.errors import InputWarning
 from lmf_sr.images import to_samples
 from lmf_sr.images.pictures import from_samples
-from lmf_sr.model import Model
-from lmf_sr.rendering.budget import Budget
-from lmf_sr.upscaling.rendering import Advance, enlarged
+from lmf_sr.upscaling.rendering import Advance, Enlarge
 from lmf_sr.upscaling.size import TargetSize
-from lmf_sr.video.reading import RGB, Clip, opened
+from lmf_sr.video.reading import Clip, opened
 from lmf_sr.video.writing import check_clip_size, even, written
 
 
-def upscale_clip(
-    model: Model,
-    source: Path,
-    output: Path,
-    size: TargetSize,
-    cmsr: BoundTable | None,
-    budget: Budget,
-    advance: Advance,
-) -> tuple[int, int]:
+def upscale_clip(enlarge: Enlarge, source: Path, output: Path, size: TargetSize, advance: Advance) -> tuple[int, int]:
     """Writes a larger copy, and returns its height and width. Sides become even, as clips need them.
 
     Raises:
@@ -51,7 +40,8 @@ def upscale_clip(
                     continue
                 for frame in clip.frames(packet):
                     if not np.array_equal(frame.rgb, small):  # slides, and drawings that stand still
-                        small, large = frame.rgb, _enlarged(model, cmsr, frame.rgb, height, width, budget)
+                        small = frame.rgb
+                        large = to_samples(enlarge(from_samples(small), height, width), "PNG")  # in its depth
                     writer.write(frame._replace(rgb=large))
                     share = _share_done(clip, float(writer.seconds))
                     advance(share - shown)
@@ -59,11 +49,6 @@ def upscale_clip(
         if clip.undecoded:
             _warn(source, f"{clip.undecoded} of its packets are damaged, and their frames are left out")
     return height, width
-
-
-def _enlarged(model: Model, cmsr: BoundTable | None, rgb: RGB, height: int, width: int, budget: Budget) -> np.ndarray:
-    """A frame of (`height`, `width`, 3), in the depth that it had."""
-    return to_samples(enlarged(model, cmsr, from_samples(rgb), height, width, budget), "PNG")
 
 
 def _share_done(clip: Clip, seconds: float) -> float:

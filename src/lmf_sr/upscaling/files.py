@@ -6,6 +6,7 @@ done and a warning says so.
 
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from lmf_sr.images.animation import ANIMATED, is_animated, open_animation
 from lmf_sr.model import Model
 from lmf_sr.rendering.budget import DEFAULT, Budget
 from lmf_sr.upscaling.animations import upscale_animation
-from lmf_sr.upscaling.rendering import Advance, enlarged_bands
+from lmf_sr.upscaling.rendering import Advance, Enlarge, enlarged, enlarged_bands
 from lmf_sr.upscaling.size import TargetSize
 from lmf_sr.video import is_clip
 
@@ -45,7 +46,7 @@ def upscale_file(
     moving = is_clip(source) or (is_clip(output) and source.suffix.lower() in ANIMATIONS_AS_CLIPS)
     try:
         if moving:
-            return _upscale_clip(model, source, output, size, cmsr, budget, advance)
+            return _upscale_clip(partial(enlarged, model, cmsr, budget=budget), source, output, size, advance)
         return _upscale_file(model, source, output, size, cmsr, budget, quality, advance)
     except (MemoryError, RuntimeError) as error:
         if not _lacks_memory(error):
@@ -56,20 +57,12 @@ def upscale_file(
         ) from error
 
 
-def _upscale_clip(
-    model: Model,
-    source: Path,
-    output: Path,
-    size: TargetSize,
-    cmsr: BoundTable | None,
-    budget: Budget,
-    advance: Advance,
-) -> tuple[int, int]:
+def _upscale_clip(enlarge: Enlarge, source: Path, output: Path, size: TargetSize, advance: Advance) -> tuple[int, int]:
     try:
         from lmf_sr.upscaling.clips import upscale_clip  # here, because it needs an extra
     except ModuleNotFoundError as error:
         raise missing_extra(error, f"the clip {source}") or error from error
-    return upscale_clip(model, source, output, size, cmsr, budget, advance)
+    return upscale_clip(enlarge, source, output, size, advance)
 
 
 def _upscale_file(
@@ -83,7 +76,8 @@ def _upscale_file(
     advance: Advance,
 ) -> tuple[int, int]:
     if output.suffix.lower() in ANIMATED and (animation := open_animation(source)) is not None:
-        return upscale_animation(model, animation, output, size, cmsr, budget, quality, advance)
+        enlarge = partial(enlarged, model, cmsr, budget=budget)
+        return upscale_animation(enlarge, animation, output, size, quality, advance)
     picture = read_picture(source)
     height, width = size.for_file(source, *picture.rgb.shape[1:])
     check_size(output, height, width)

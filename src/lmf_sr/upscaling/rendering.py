@@ -20,6 +20,9 @@ MARGIN = 8  # LR pixels by which these are continued at least
 Advance = Callable[[float], None]
 """Takes each share, of all that is to be done, that has been done."""
 
+Enlarge = Callable[[Picture, int, int], Picture]
+"""Makes a picture larger, to a height and a width."""
+
 
 def enlarged_bands(
     model: Model,
