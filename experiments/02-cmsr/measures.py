@@ -39,7 +39,7 @@ Array = NDArray[np.float64]
 
 
 class Outcome(NamedTuple):
-    """Numbers of each picture: squared errors, values, pixels rendered, pixels, MACs, MACs in full; and sums by threshold."""
+    """Squared errors, values, pixels rendered, pixels, MACs, MACs in full of each picture; and sums by threshold."""
 
     squared: Array
     values: Array

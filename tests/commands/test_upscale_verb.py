@@ -19,7 +19,7 @@ from lmf_sr.cmsr.calibration import Calibration
 from lmf_sr.images import Picture, fill_invisible, imresize, read_picture, write_picture
 from lmf_sr.jobs.settings import calibration_of
 from lmf_sr.rendering.budget import PIXEL, STATE, Budget
-from lmf_sr.upscaling import animations, files
+from lmf_sr.upscaling import files
 from lmf_sr.upscaling.rendering import enlarged_bands
 
 
@@ -439,14 +439,14 @@ class TestAnimation:
         self, run: Run, tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.make(tmp_path / "a.gif")
-        enlarge, done = animations.enlarged, iter(range(2))
+        enlarge, done = files.enlarged, iter(range(2))
 
-        def interrupted_at_the_third(*given: Any) -> Picture:
+        def interrupted_at_the_third(*given: Any, **by_name: Any) -> Picture:
             if next(done, None) is None:
                 raise KeyboardInterrupt
-            return enlarge(*given)
+            return enlarge(*given, **by_name)
 
-        monkeypatch.setattr(animations, "enlarged", interrupted_at_the_third)
+        monkeypatch.setattr(files, "enlarged", interrupted_at_the_third)
         outcome = run("upscale", "a.gif", "--scale", "2", "--model", checkpoint)
         assert outcome.status == 130
         assert "0 of 1 files are done and kept; the first 2 of 3 frames of a.gif are in a_x2.part.gif" in outcome.err

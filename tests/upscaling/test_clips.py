@@ -10,7 +10,7 @@ from clips import EVENLY, contents, make_clip
 
 import lmf_sr
 from lmf_sr import InputError, InputWarning, Model
-from lmf_sr.upscaling import clips
+from lmf_sr.upscaling import files
 from lmf_sr.video.reading import Clip, opened
 from lmf_sr.video.writing import ClipWriter
 
@@ -55,8 +55,10 @@ def test_a_frame_like_the_one_before_is_not_rendered_again(
 ) -> None:
     monkeypatch.setattr("clips.scene", lambda number, height, width: np.full((height, width, 3), 90, np.uint8))
     rendered: list[int] = []
-    render = clips._enlarged
-    monkeypatch.setattr(clips, "_enlarged", lambda *given: (rendered.append(1), render(*given))[1])
+    enlarge = files.enlarged
+    monkeypatch.setattr(
+        files, "enlarged", lambda *given, **by_name: (rendered.append(1), enlarge(*given, **by_name))[1]
+    )
     lmf_sr.upscale(make_clip(tmp_path / "a.mp4"), scale=2, output=tmp_path / "b.mp4", model=model)
     assert len(rendered) == 1
     assert len(contents(tmp_path / "b.mp4").rgb) == len(EVENLY)
