@@ -10,25 +10,25 @@ Grids of pixels are rendered by `rendering/`, which divides large pictures and s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lmf_sr.decoders.base import Decoder
-from lmf_sr.encoders import compiled
+from lmf_sr.encoders import running
 from lmf_sr.encoders.base import Encoder
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import Grid, Region, Size, sample_bilinear
 from lmf_sr.lmf.conversion import Conversion
-from lmf_sr.normalisation import normalise
+from lmf_sr.normalisation import normalised_batch
 from lmf_sr.rendering import pipeline
 from lmf_sr.rendering.budget import DEFAULT, Budget
 from lmf_sr.rendering.choice import AUTO, choose
 from lmf_sr.rendering.renderer import Encoded, MultiScale, Prepared, Renderer
 from lmf_sr.rendering.tiling import Window
-from lmf_sr.rendering.value_range import PIXELS, UNCLAMPED
+from lmf_sr.rendering.value_range import picture_range
 
 
 class Model(nn.Module):
@@ -77,9 +77,9 @@ class Model(nn.Module):
         Raises:
             InputError: an image of another shape or type.
         """
-        lr = self._normalised(image)
+        lr = normalised_batch(image, next(self.parameters()))
         window = Window.whole((lr.shape[-2], lr.shape[-1]))
-        features = pipeline.encode(self.encoder, self.features, lr, window, budget)
+        features = pipeline.encode(self.encoder, lr, window, budget)
         return ContinuousImage(self, Encoded(self.decoder, lr, features, window), budget)
 
     @torch.inference_mode()
@@ -98,37 +98,21 @@ class Model(nn.Module):
         the height of the picture nor the size of the rendering. That is so for encoders that state a `receptive_halo`.
         The arguments are those of `encode` and `ContinuousImage.render`.
         """
-        lr, grid, values = self._normalised(image), Grid.over(height, width), PIXELS if clamp else UNCLAMPED
-        yield from pipeline.stream(self.encoder, self.features, self.decoder, lr, grid, values, budget, cmsr)
-
-    def _normalised(self, image: Tensor) -> Float[Tensor, "B 3 h w"]:
-        if not image.is_floating_point():
-            raise InputError(f"a picture is floats in [0, 1], not {image.dtype}: convert it, 8 bits as image / 255")
-        if image.ndim not in (3, 4) or image.shape[-3] != 3 or image.numel() == 0:
-            raise InputError(f"a picture is (3, h, w), or (B, 3, h, w) for several, not {tuple(image.shape)}")
-        first = next(self.parameters())
-        return normalise(image.to(first.device, first.dtype).reshape(-1, *image.shape[-3:]))
+        lr, grid = normalised_batch(image, next(self.parameters())), Grid.over(height, width)
+        yield from pipeline.stream(self.encoder, self.decoder, lr, grid, picture_range(clamp), budget, cmsr)
 
     def features(self, lr: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B C h w"]:
-        """The encoder's output, by the compiled encoder where that can be (`encoders/compiled.py`).
-
-        In training on a CPU, and in half precision anywhere, convolutions run channels-last, which is up to 1.3 times as
-        fast and rounds more coarsely.
-        """
-        if compiled.supports(self.encoder, lr):
-            return compiled.encode(self.encoder, lr)
-        if self.training and (lr.device.type == "cpu" or torch.is_autocast_enabled(lr.device.type)):
-            lr = lr.contiguous(memory_format=torch.channels_last)
-        return self.encoder(lr)
+        """The encoder's output for normalised pictures, the fastest way (`encoders/running.py`)."""
+        return running.encode(self.encoder, lr)
 
     def conversion(self) -> Conversion:
         """The decoder, for CMSR and all else that only the LMF conversions offer. Raises InputError for a base method."""
-        if not isinstance(self.decoder, Conversion):
+        if not self.decoder.is_conversion:
             name = self.config["decoder"]["name"]
             raise InputError(
                 f"decoder {name!r} has no modulations, by which CMSR goes: choose an LMF conversion (lm-...)"
             )
-        return self.decoder
+        return cast(Conversion, self.decoder)
 
 
 class ContinuousImage:
@@ -191,7 +175,7 @@ class ContinuousImage:
         """
         grid, chosen = Grid.over(height, width, region), self.renderer(renderer)
         out = self.encoded.lr.new_empty(len(self.encoded.lr), 3, height, width)
-        for _ in pipeline.render(self.encoded, grid, chosen, PIXELS if clamp else UNCLAMPED, out, cmsr):
+        for _ in pipeline.render(self.encoded, grid, chosen, picture_range(clamp), out, cmsr):
             pass
         return out
 
@@ -211,7 +195,7 @@ class ContinuousImage:
         if len(coords) != images:
             raise InputError(f"coords are for {len(coords)} pictures, but {images} were encoded")
         cell = cell if cell.ndim == 3 else cell.expand(images, 1, 2)
-        return pipeline.sample(self.encoded, coords, cell, PIXELS if clamp else UNCLAMPED, self.budget)
+        return pipeline.sample(self.encoded, coords, cell, picture_range(clamp), self.budget)
 
     @torch.inference_mode()
     def intensity(self, height: int, width: int) -> Float[Tensor, "B h w"]:

@@ -7,12 +7,14 @@ whole picture nor its pixels are ever held. Both give the pixels that one piece 
 gives single points, which have no grid to exploit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 from jaxtyping import Float
 from torch import Tensor
 
 from lmf_sr.decoders.base import Decoder
+from lmf_sr.encoders import running
 from lmf_sr.encoders.base import Encoder
 from lmf_sr.geometry import Grid, clip_cell, coordinates_on, sample_bilinear
 from lmf_sr.rendering.budget import Budget
@@ -21,21 +23,17 @@ from lmf_sr.rendering.renderer import Band, Encoded, MultiScale, Renderer
 from lmf_sr.rendering.tiling import Window, encode_window, strips
 from lmf_sr.rendering.value_range import ValueRange
 
-Encode = Callable[[Float[Tensor, "B 3 n m"]], Float[Tensor, "B C n m"]]
 
-
-def encode(
-    encoder: Encoder, run: Encode, lr: Float[Tensor, "B 3 h w"], window: Window, budget: Budget
-) -> Float[Tensor, "B C n m"]:
+def encode(encoder: Encoder, lr: Float[Tensor, "B 3 h w"], window: Window, budget: Budget) -> Float[Tensor, "B C n m"]:
     """The features of a window of a picture.
 
     Args:
         encoder: says how it is computed in tiles.
-        run: runs it.
         lr: the whole picture, normalised.
         window: any window of it.
         budget: bounds a tile.
     """
+    run = partial(running.encode, encoder)
     if encoder.receptive_halo is None:
         return window.crop(run(lr))
     positions = budget.tile_positions(encoder, len(lr))
@@ -58,7 +56,6 @@ def render(
 
 def stream(
     encoder: Encoder,
-    run: Encode,
     decoder: Decoder,
     lr: Float[Tensor, "B 3 h w"],
     grid: Grid,
@@ -71,7 +68,7 @@ def stream(
     reads = Window.read_by if cmsr is None else cmsr.reads
     for rows, read in strips(grid, size, budget.stream_positions(encoder, lr), reads):
         window = read.grown(decoder.receptive_halo, decoder.tile_multiple, size)
-        encoded = Encoded(decoder, lr, encode(encoder, run, lr, window, budget), window)
+        encoded = Encoded(decoder, lr, encode(encoder, lr, window, budget), window)
         renderer = choose(AUTO, decoder, encoded.features, budget)
         for _, rgb in render(encoded, grid.band(rows.start, rows.stop), renderer, values, cmsr=cmsr):
             yield rgb

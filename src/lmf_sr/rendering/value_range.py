@@ -28,3 +28,8 @@ class ValueRange(Written):
 NORMALISED = ValueRange()
 UNCLAMPED = ValueRange(0.5, 0.5)
 PIXELS = ValueRange(0.5, 0.5, 0.0, 1.0)
+
+
+def picture_range(clamp: bool) -> ValueRange:
+    """The range of a picture's values, clamped to [0, 1] or not."""
+    return PIXELS if clamp else UNCLAMPED
