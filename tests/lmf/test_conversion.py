@@ -39,6 +39,15 @@ def test_fresh_modulations_are_small_but_vary(conversion: Conversion, features: 
         assert modulation.abs().mean() < code.abs().mean() / 3
 
 
+def at_lr(conversion: Conversion, code: Tensor, cell: Tensor) -> tuple[Tensor | None, Tensor]:
+    """The part of the first layer that is known at LR, and the code that is left for HR."""
+    if (part := conversion.first_layer_at_lr(cell)) is None:
+        return None, code
+    weight, bias = part
+    known = code @ weight.T
+    return known if bias is None else known + bias[:, None, None], code[..., :0]
+
+
 @torch.no_grad()
 def test_a_state_is_gain_offset_and_code(conversion: Conversion, features: Tensor, cell: Tensor) -> None:
     """gain = 1 + alpha, and the offset holds the biases and whatever of the input is known at LR."""
@@ -52,7 +61,7 @@ def test_a_state_is_gain_offset_and_code(conversion: Conversion, features: Tenso
     torch.testing.assert_close(state.strengths, strengths)
     torch.testing.assert_close(state.intensity, beta.abs().mean(-1))
     torch.testing.assert_close(state.cell, relative)
-    known, left = d.input_at_lr(code, relative)
+    known, left = at_lr(d, code, relative)
     torch.testing.assert_close(kept, left)
     bias = torch.stack([layer.bias for layer in d.render_mlp.linears[:-1]]).expand_as(gain).clone()
     if known is not None:
@@ -66,7 +75,7 @@ def test_the_first_layer_is_split_between_lr_and_hr(conversion: Conversion, feat
     relative = relative_cell(cell[:, 0], (5, 7))
     code = d.latents(features, relative)[..., -d.code_dim :]
     rel = torch.rand(2, 5, 7, 2, dtype=torch.float64) * 2 - 1
-    known, left = d.input_at_lr(code, relative)
+    known, left = at_lr(d, code, relative)
     at_hr = d.input_at_hr(left, rel, relative[:, None, None]) @ d.render_weights[0].T
     whole = d.render_input(code, rel, relative[:, None, None]) @ d.render_mlp.linears[0].weight.T
     torch.testing.assert_close(at_hr if known is None else known + at_hr, whole)

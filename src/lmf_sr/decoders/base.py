@@ -21,14 +21,21 @@ class Decoder(nn.Module):
     """Positions around a window of the features beyond which nothing influences its state: here those of U(F)."""
     tile_multiple: int = 1
     """The grid of positions on which windows have to start and end for their states to be those of the whole picture."""
+    ensemble: bool = True
+    """Whether a query combines the four latents around it; else it sees the nearest."""
     is_conversion: bool = False
-    """Whether it is an LMF conversion, whose modulations tell CMSR how busy the picture is."""
+    """Whether it is an LMF conversion (`lmf/conversion.py`), whose state holds modulations, by which CMSR goes."""
     original: str | None = None
     """The name of the method that it converts; None for a base method."""
 
     @property
     def has_kernel(self) -> bool:
         """Whether the compiled and the GPU renderer know its render MLP."""
+        return False
+
+    @property
+    def has_latent_kernel(self) -> bool:
+        """Whether the compiled renderer knows its latent MLP too, and so can go without states."""
         return False
 
     def prepare(self, features: Float[Tensor, "B C h w"], cell: Float[Tensor, "B #Q 2"]) -> Any:

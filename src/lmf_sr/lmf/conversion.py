@@ -132,11 +132,14 @@ class Conversion(Decoder):
 
     # The methods that it may define, to make a part of W_0 y_0 at LR (`LinearFirst`)
 
-    def input_at_lr(
-        self, code: Float[Tensor, "B h w K"], cell: Float[Tensor, "B 2"]
-    ) -> tuple[Float[Tensor, "B h w D"] | None, Float[Tensor, "B h w k"]]:
-        """The part of `W_0 y_0` that is known at LR (None if there is none), and the code that is left for HR."""
-        return None, code
+    def first_layer_at_lr(
+        self, cell: Float[Tensor, "B 2"]
+    ) -> tuple[Float[Tensor, "D K"], Float[Tensor, "B D"] | None] | None:
+        """The part `W code + b` of `W_0 y_0` that is known at LR: W and, for each relative cell, b (None for zeros).
+
+        None where there is no such part. Where there is one, the code is not needed at HR.
+        """
+        return None
 
     def input_at_hr(
         self, code: Float[Tensor, "*N k"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]
@@ -173,6 +176,18 @@ class Conversion(Decoder):
         return None
 
     @property
+    def has_latent_kernel(self) -> bool:
+        """Those whose first convolution is known and whose sizes are whole vectors."""
+        sizes = self.latent_mlp.linears[-1].in_features, self.width, self.code_dim
+        return (
+            self.latent_waves is not None
+            and self.latent_waves % (2 * KERNEL_WIDTH) == 0
+            and self.modulation == "both"
+            and self.compressed
+            and not any(size % KERNEL_WIDTH for size in sizes)
+        )
+
+    @property
     def latent_waves(self) -> int | None:
         """The amplitudes that the latent MLP's first convolution makes for waves, 0 where relu follows it.
 
@@ -195,9 +210,12 @@ class Conversion(Decoder):
         """The state, into whose modulations everything is folded that does not vary within a latent's reach."""
         alpha, beta, code = self.parts(latents)
         bias = self.hidden_bias
-        known, code = self.input_at_lr(code, cell)
-        if known is not None:
+        if (part := self.first_layer_at_lr(cell)) is not None:
+            known = F.linear(code, part[0])
+            if part[1] is not None:
+                known = known + part[1][:, None, None]
             bias = torch.cat([known + bias[: self.width], bias[self.width :].expand(*known.shape[:3], -1)], dim=-1)
+            code = code[..., :0]
         gain = 1 + alpha
         modulations = torch.cat([gain, torch.addcmul(beta, gain, bias), code], dim=-1)
         made = latents[..., : len(MODULATIONS[self.modulation]) * self.depth * self.width]
@@ -289,14 +307,9 @@ class LinearFirst(Conversion):
         W = self.render_mlp.linears[0].weight
         return F.linear(cell - state.cell, W[:, self.code_dim + 2 :]) if self.sees_cell else None
 
-    def input_at_lr(
-        self, code: Float[Tensor, "B h w K"], cell: Float[Tensor, "B 2"]
-    ) -> tuple[Float[Tensor, "B h w D"], Float[Tensor, "B h w 0"]]:
+    def first_layer_at_lr(self, cell: Float[Tensor, "B 2"]) -> tuple[Float[Tensor, "D K"], Float[Tensor, "B D"] | None]:
         W = self.render_mlp.linears[0].weight
-        known = F.linear(code, W[:, : self.code_dim])
-        if self.sees_cell:
-            known = known + F.linear(cell, W[:, self.code_dim + 2 :])[:, None, None]
-        return known, code[..., :0]
+        return W[:, : self.code_dim], F.linear(cell, W[:, self.code_dim + 2 :]) if self.sees_cell else None
 
     def input_at_hr(
         self, code: Float[Tensor, "*N 0"], rel: Float[Tensor, "*N 2"], cell: Float[Tensor, "*#N 2"]

@@ -17,7 +17,7 @@ from torch import Tensor
 from lmf_sr.decoders.base import Decoder
 from lmf_sr.geometry import Grid, Size, relative_cell
 from lmf_sr.kernels.bindings import why_not_compiled
-from lmf_sr.lmf.conversion import Conversion, LMFState
+from lmf_sr.lmf.conversion import LMFState
 from lmf_sr.rendering import cpu, cpu_latents, torch_blocks
 from lmf_sr.rendering.budget import DEFAULT, PIXEL, Budget
 from lmf_sr.rendering.pixel_axes import Axis, PixelMask
@@ -49,7 +49,7 @@ class Blocked(FromStates):
 
     @staticmethod
     def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
-        return isinstance(decoder, Conversion) and decoder.ensemble and features.device.type == "cpu"
+        return decoder.is_conversion and decoder.ensemble and features.device.type == "cpu"
 
     @property
     def form(self) -> str:
@@ -102,16 +102,12 @@ class Blocked(FromStates):
         self._rendering(lr).render(state.modulations, state.cell, rows, cols, out, values=values)
 
     def render_chosen(self, state: LMFState, lr: Float[Tensor, "B 3 h w"]) -> RenderChosen:
-        decoder, rendering = self.decoder, self._rendering(lr)
+        rendering = self._rendering(lr)
 
         def render(cell: Tensor, chosen: PixelMask, out: Tensor, values: ValueRange) -> None:
-            if isinstance(rendering, cpu.Rendering):
-                cell = relative_cell(cell, lr.shape[-2:])
-                shift = decoder.shift_to(state, cell)
-                rendering.render(state.modulations, cell, *chosen.axes, out, chosen, shift, values)
-            else:
-                moved = decoder.at_cell(state, cell)
-                rendering.render(moved.modulations, moved.cell, *chosen.axes, out, chosen, values)
+            cell = relative_cell(cell, lr.shape[-2:])
+            shift = self.decoder.shift_to(state, cell)
+            rendering.render(state.modulations, cell, *chosen.axes, out, chosen, shift, values)
 
         return render
 

@@ -18,25 +18,17 @@ from lmf_sr.decoders.base import Decoder
 from lmf_sr.kernels import bindings
 from lmf_sr.kernels.bindings import LANES, LatentMLP, Layer
 from lmf_sr.kernels.winograd import transformed
-from lmf_sr.lmf.conversion import Conversion, LinearFirst, LMFState
+from lmf_sr.lmf.conversion import Conversion, LMFState
 from lmf_sr.rendering.scratch import Scratch
 
 
 def supports(decoder: Decoder, features: Float[Tensor, "B C h w"]) -> bool:
     """Whether `Latents` can make this decoder's modulations, given a compiler."""
     return (
-        isinstance(decoder, Conversion)
-        and decoder.latent_waves is not None
-        and decoder.latent_waves % (2 * LANES) == 0
-        and decoder.modulation == "both"
-        and decoder.compressed
+        decoder.has_latent_kernel
         and features.device.type == "cpu"
         and features.dtype == torch.float32
-        and not any(
-            size % LANES
-            for layer in decoder.latent_mlp.linears[1:]
-            for size in (features.shape[1], layer.in_features, decoder.width, decoder.code_dim)
-        )
+        and features.shape[1] % LANES == 0
     )
 
 
@@ -56,7 +48,8 @@ class Latents:
         self.left, self.width = left, right - left
         kernel, bias = decoder.convolution(cell)
         first, last = decoder.latent_mlp.linears
-        weight, biases = folded(last, decoder, cell)
+        known = decoder.first_layer_at_lr(cell)
+        weight, biases = folded(last, decoder, known, len(cell))
         layers = [Layer(weight.T.contiguous(), biases.contiguous())]
         if decoder.latent_waves:
             layers.insert(0, Layer(first.weight.T.contiguous(), first.bias.expand(len(cell), -1).contiguous()))
@@ -65,7 +58,7 @@ class Latents:
             waves=decoder.latent_waves or 0,
             layers=layers,
             modulations=decoder.depth * decoder.width,
-            known=isinstance(decoder, LinearFirst),
+            known=known is not None,
             hidden=decoder.depth,
             bias=decoder.hidden_bias,
         )
@@ -102,23 +95,29 @@ class Latents:
 
 
 def folded(
-    last: torch.nn.Linear, decoder: Conversion, cell: Float[Tensor, "B 2"]
+    last: torch.nn.Linear,
+    decoder: Conversion,
+    known: tuple[Float[Tensor, "D K"], Float[Tensor, "B D"] | None] | None,
+    cells: int,
 ) -> tuple[Float[Tensor, "o i"], Float[Tensor, "B o"]]:
     """The weight and biases that make `[gain, offset, known or code]` from the input of the latent MLP's last layer.
 
-    The part known at LR (`Conversion.input_at_lr`) joins the first offset later, because the gain multiplies it.
+    Args:
+        last: that layer.
+        decoder: the conversion.
+        known: its `first_layer_at_lr` for each cell. It joins the first offset later, because the gain multiplies it.
+        cells: how many cells there are.
     """
     modulations = decoder.depth * decoder.width
     sizes = [modulations, modulations, decoder.code_dim]
     (W_alpha, W_beta, W_code), (b_alpha, b_beta, b_code) = last.weight.split(sizes), last.bias.split(sizes)
     bias = decoder.hidden_bias
-    b_code = b_code.expand(len(cell), -1)
-    if isinstance(decoder, LinearFirst):
-        first = decoder.render_mlp.linears[0].weight
-        W_first, W_cell = first[:, : decoder.code_dim], first[:, decoder.code_dim + 2 :]
+    b_code = b_code.expand(cells, -1)
+    if known is not None:
+        W_first, b_first = known
         W_code, b_code = W_first @ W_code, F.linear(b_code, W_first)
-        if decoder.sees_cell:
-            b_code = b_code + F.linear(cell, W_cell)
+        if b_first is not None:
+            b_code = b_code + b_first
     weight = torch.cat([W_alpha, W_beta + bias[:, None] * W_alpha, W_code])
-    biases = torch.cat([1 + b_alpha, b_beta + bias * (1 + b_alpha)]).expand(len(cell), -1)
+    biases = torch.cat([1 + b_alpha, b_beta + bias * (1 + b_alpha)]).expand(cells, -1)
     return weight, torch.cat([biases, b_code], dim=1)

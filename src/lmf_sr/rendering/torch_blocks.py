@@ -38,9 +38,10 @@ class Rendering:
         cols: Axis,
         out: Float[Tensor, "B 3 H W"],
         chosen: PixelMask | None = None,
+        shift: Float[Tensor, "B D"] | None = None,
         values: ValueRange = NORMALISED,
     ) -> None:
-        """Renders as `cpu.Rendering.render` does, but from a state of that cell."""
+        """Renders as `cpu.Rendering.render` does."""
         decides, pixels = (None, None) if chosen is None else (chosen.latents_that_decide(), chosen.pixels())
         for image in range(len(out)):
             for row_runs in runs(rows.corners.at, decides and decides[0]):
@@ -51,7 +52,8 @@ class Rendering:
                     blocks = max(self.pixels_at_once // (row_runs.shape[1] * col_runs.shape[1]), 1)
                     for tile in wanted.nonzero().split(blocks):
                         r, c = row_runs[tile[:, 0]], col_runs[tile[:, 1]]
-                        rgb = self.blocks(latents[image], cell[image], rows, cols, r, c)
+                        moved = None if shift is None else shift[image]
+                        rgb = self.blocks(latents[image], cell[image], rows, cols, r, c, moved)
                         if self.decoder.lr_skip:
                             rgb += self.bilinear(image, rows, cols, r, c)
                         rgb = rgb.to(out.dtype)  # autocast computes in 16 bits
@@ -65,6 +67,7 @@ class Rendering:
         cols: Axis,
         row_runs: Int[Tensor, "k a"],
         col_runs: Int[Tensor, "k b"],
+        shift: Float[Tensor, " D"] | None,
     ) -> Float[Tensor, "3 a b k"]:
         """The pixels of k blocks, each a run of rows by a run of columns, without the LR image."""
         of_rows, of_cols = rows.corners, cols.corners
@@ -86,8 +89,10 @@ class Rendering:
         rel = torch.stack(over_blocks(of_rows.rel, of_cols.rel), dim=-1)
         y = self.decoder.input_at_hr(code.expand(-1, a * b, -1, -1), rel, cell.expand_as(rel))
         *hidden, last = self.decoder.render_weights
-        for W, gain_l, offset_l in zip(hidden, gain, offset, strict=True):
-            y = torch.addcmul(offset_l, gain_l, F.linear(y, W)).relu_()
+        for W, gain_l, offset_l, summand in zip(
+            hidden, gain, offset, [shift, *[None] * (len(hidden) - 1)], strict=True
+        ):
+            y = torch.addcmul(offset_l, gain_l, F.linear(y, W, summand)).relu_()
         row_weight, col_weight = over_blocks(of_rows.weight, of_cols.weight)
         y = y.mul_((row_weight * col_weight).unsqueeze(-1)).sum(0)
         rgb = F.linear(y, last, self.decoder.render_mlp.linears[-1].bias)
