@@ -47,14 +47,27 @@ class ESA(nn.Module):
     def mask(self, z: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
         """The mask. A picture too small for the coarse grid is continued by its border first."""
         u = self.reduce(z)
-        short = [max(0, SMALLEST_FOR_ESA - side) for side in z.shape[-2:]]
-        padded = F.pad(u, (0, short[1], 0, short[0]), mode="replicate") if any(short) else u
+        padded = u
+        for axis in (-2, -1):
+            padded = _at_least(SMALLEST_FOR_ESA, padded, axis)
         coarse = self.coarse(F.max_pool2d(self.stride(padded), 7, stride=3))
         resized = F.interpolate(coarse, size=padded.shape[-2:], mode="bilinear", align_corners=False)
         return torch.sigmoid(self.expand(resized[..., : z.shape[-2], : z.shape[-1]] + self.skip(u)))
 
     def forward(self, z: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
         return z * self.mask(z)
+
+
+def _at_least(least: int, x: Float[Tensor, "B C h w"], axis: int) -> Float[Tensor, "B C H W"]:
+    """`x`, continued by its border along an axis where it has fewer than `least` positions.
+
+    A tracer's sizes are symbols. They are not compared, because a comparison would limit the graph to one of its outcomes.
+    """
+    n = x.shape[axis]
+    if isinstance(n, int) and n >= least:
+        return x
+    positions = torch.arange(torch.sym_max(n, least), device=x.device).clamp(max=n - 1)
+    return x.index_select(axis, positions)
 
 
 class LocalFeatureBlock(nn.Module):
