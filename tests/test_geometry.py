@@ -1,9 +1,12 @@
 """The geometry shared by all methods, stated as properties."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import (
@@ -159,3 +162,21 @@ def test_an_empty_grid_is_refused(size: tuple[int, int]) -> None:
 def test_an_empty_region_is_refused() -> None:
     with pytest.raises(InputError, match=r"region .* is empty"):
         Grid.over(5, 5, (0.0, 0.0, 0.0, 1.0))
+
+
+class BoundsOnTheDevice(TorchDispatchMode):
+    """Fails where a bound lies on another device than the values, which only a GPU would refuse."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.clamp.Tensor:
+            bounds = [bound for bound in (*args[1:], *(kwargs or {}).values()) if bound is not None]
+            assert all(bound.device == args[0].device for bound in bounds)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("offset", [None, 0.25])
+def test_sizes_of_a_trace_are_taken_to_the_points(offset: float | None) -> None:
+    # `lmf-sr profile` and the training's count of MACs trace a model on its device.
+    with BoundsOnTheDevice():
+        corners = axis_corners(torch.zeros(5, device="meta"), torch.tensor(3), offset)
+    assert corners.at.device.type == "meta"

@@ -1,7 +1,7 @@
 """Times, memory and ceilings of a device.
 
-On a GPU a time is the median between CUDA events, with the queue kept full, so that it is the GPU's own, and from a cold
-cache. On a CPU, where all of this is only tried out, it is that of a clock.
+On a GPU a time is the median between CUDA events, from a cold cache. It is the GPU's own, because the GPU is kept busy
+until Python has queued the whole run. On a CPU, where all of this is only tried out, it is that of a clock.
 """
 
 import statistics
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from math import ceil
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from benchmarks.gpu.running import Case, Row, Setup
 REPEATS, BUDGET_S = 30, 1.0
 WARMUP = 3
 CLEARED = 2**28  # bytes, several times the largest cache of a GPU
+MOST_QUEUEING_MS = 50.0  # of a run whose queueing takes longer, or that waits for the GPU, the time has Python in it
 RATES = {
     "float32": torch.float32,
     "tf32": torch.float32,
@@ -32,21 +34,36 @@ def milliseconds(run: Callable[[], Any], setup: Setup, repeats: int = REPEATS) -
         repeats = 1
     if setup.device != "cuda":
         return wall_milliseconds(run, setup, repeats)
-    cleared = torch.empty(CLEARED, dtype=torch.uint8, device="cuda")
+    cleared = torch.zeros(CLEARED, dtype=torch.uint8, device="cuda")
+    clear_ms = _between_events(cleared.zero_, 0, cleared)
     times: list[float] = []
+    queueing_ms = 0.0
     deadline = time.perf_counter() + BUDGET_S
     for i in range(WARMUP + repeats):
-        start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        cleared.zero_()  # which empties the cache, and keeps the GPU busy while Python queues the run
-        start.record()
+        begin = time.perf_counter()
         run()
-        stop.record()
+        queueing_ms = max(queueing_ms, 1e3 * (time.perf_counter() - begin)) if i else 0.0
         torch.cuda.synchronize()
         if i >= WARMUP:
-            times.append(start.elapsed_time(stop))
+            # Clearing empties the cache.
+            clears = 1 + ceil(min(2 * queueing_ms, MOST_QUEUEING_MS) / clear_ms)
+            times.append(_between_events(run, clears, cleared))
         if times and time.perf_counter() > deadline:
             break
     return statistics.median(times)
+
+
+def _between_events(run: Callable[[], Any], clears: int, cleared: torch.Tensor) -> float:
+    """Milliseconds of a run that waits on the GPU behind as many clearings."""
+    start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    for _ in range(clears):
+        cleared.zero_()
+    start.record()
+    run()
+    stop.record()
+    torch.cuda.synchronize()
+    return start.elapsed_time(stop)
 
 
 def wall_milliseconds(run: Callable[[], Any], setup: Setup, repeats: int = REPEATS) -> float:

@@ -116,7 +116,7 @@ def axis_corners(p: Float[Tensor, "*N"], n: int | Tensor, offset: float | Float[
             [0.5000, 0.5000],
             [0.9000, 0.1000]])
     """
-    n = latent_count(n)
+    n = latent_count(n, p)
     if offset is None:
         before = (_position(p, n) + tie_margin(n) * n / 2).floor()
         index = torch.stack([before, before + 1], dim=-1).clamp(min=0).clamp(max=n - 1)
@@ -131,11 +131,15 @@ def axis_corners(p: Float[Tensor, "*N"], n: int | Tensor, offset: float | Float[
     return Corners(index.long(), rel, weight)
 
 
-def latent_count(n: int | Tensor) -> int | Tensor:
-    """The length of an axis; as a float64 tensor while a graph is exported, which would round quotients of integers."""
-    if isinstance(n, Tensor) or not torch.compiler.is_compiling():
-        return n
-    return torch.full((), n, dtype=torch.float64)
+def latent_count(n: int | Tensor, points: Tensor) -> int | Tensor:
+    """The length of an axis; as a float64 tensor while a graph is exported, which would round quotients of integers.
+
+    Where `torch.jit` traces, a size is a tensor on the CPU. It moves to the points, because `clamp` takes no bound on
+    another device.
+    """
+    if isinstance(n, Tensor):
+        return n.to(points.device)
+    return torch.full((), n, dtype=torch.float64, device=points.device) if torch.compiler.is_compiling() else n
 
 
 def tie_margin(n: int | Tensor) -> float | Tensor:
@@ -163,7 +167,7 @@ def nearest(coords: Float[Tensor, "*N 2"], lr_size: tuple[int, ...]) -> Int[Tens
     >>> nearest(torch.tensor([0.6, -0.6]), lr_size=(4, 4))  # row 3, column 0
     tensor(12)
     """
-    h, w = (latent_count(n) for n in lr_size)
+    h, w = (latent_count(n, coords) for n in lr_size)
     return (_nearest(coords[..., 0], h) * w + _nearest(coords[..., 1], w)).long()
 
 
@@ -198,7 +202,7 @@ def four_corners(
 
 def nearest_corner(coords: Float[Tensor, "B Q 2"], lr_size: tuple[int, ...]) -> FourCorners:
     """The nearest latent of each query in place of its four corners: no local ensemble. A tie goes to the later latent."""
-    h, w = (latent_count(n) for n in lr_size)
+    h, w = (latent_count(n, coords) for n in lr_size)
     rows, cols = (_nearest(p + tie_margin(n), n) for p, n in ((coords[..., 0], h), (coords[..., 1], w)))
     centers = torch.stack([rows * (2 / h) + (1 / h - 1), cols * (2 / w) + (1 / w - 1)], dim=-1)
     rel = (coords - centers) * lengths(lr_size, coords)

@@ -28,7 +28,7 @@ class LerpAxis(NamedTuple):
     @classmethod
     def from_coordinates(cls, p: Float[Tensor, " N"], n: int) -> LerpAxis:
         """Pixels at coordinates `p` among `n` LR pixels."""
-        count = latent_count(n)
+        count = latent_count(n, p)
         position = (((p + 1) * count - 1) / 2).clamp(min=0).clamp(max=count - 1)
         low = position.floor()
         return cls(low.long(), (low + 1).clamp(max=count - 1).long(), position - low)
