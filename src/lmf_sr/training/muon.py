@@ -63,7 +63,7 @@ class Muon(Optimizer):
 
 def muon(gradients: list[Tensor], states: list[dict[str, Any]]) -> list[Tensor]:
     """The updates that Muon subtracts from the weights at learning rate 1, in the gradients' shapes."""
-    momenta = [state.setdefault("momentum", torch.zeros_like(g)) for g, state in zip(gradients, states, strict=True)]
+    momenta = _moments("momentum", gradients, states)
     torch._foreach_mul_(momenta, MOMENTUM)
     torch._foreach_add_(momenta, gradients)
     updates = list(torch._foreach_add(gradients, momenta, alpha=MOMENTUM))
@@ -95,11 +95,9 @@ def orthogonal(matrices: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
 
 def adam(gradients: list[Tensor], states: list[dict[str, Any]]) -> list[Tensor]:
     """The updates that Adam (Kingma & Ba 2015, algorithm 1) subtracts from the vectors at learning rate 1."""
-    for gradient, state in zip(gradients, states, strict=True):
-        state.setdefault("mean", torch.zeros_like(gradient))
-        state.setdefault("square", torch.zeros_like(gradient))
+    means, squares = (_moments(name, gradients, states) for name in ("mean", "square"))
+    for state in states:
         state["step"] = state.get("step", 0) + 1
-    means, squares = ([state[moment] for state in states] for moment in ("mean", "square"))
     torch._foreach_lerp_(means, gradients, 1 - BETAS[0])
     torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - BETAS[1])
     corrected, scale = (
@@ -109,3 +107,11 @@ def adam(gradients: list[Tensor], states: list[dict[str, Any]]) -> list[Tensor]:
     torch._foreach_sqrt_(scale)
     torch._foreach_add_(scale, 1e-8)
     return list(torch._foreach_div(corrected, scale))
+
+
+def _moments(name: str, gradients: list[Tensor], states: list[dict[str, Any]]) -> list[Tensor]:
+    """A moment of each gradient, which begins with zeros."""
+    for gradient, state in zip(gradients, states, strict=True):
+        if name not in state:
+            state[name] = torch.zeros_like(gradient)
+    return [state[name] for state in states]
