@@ -23,7 +23,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lmf_sr.data.patches import Patches
-from lmf_sr.data.sampling import BACK_PROJECTIONS, Sample, Sampling, to_model_range
+from lmf_sr.data.sampling import (
+    BACK_PROJECTIONS,
+    Sample,
+    Sampling,
+    mixed,
+    to_model_range,
+    tone_share,
+    tone_weights,
+)
 from lmf_sr.images.resample import pillow_weights
 
 TOGETHER = 4  # samples that a CPU makes at a time: more are more padding, fewer are more calls
@@ -157,6 +165,8 @@ class DeviceSamples:
         hr = (nearest * own[:, None, :, None] * own[:, None, None] + up @ lr @ up.mT) / 2
         for _ in range(BACK_PROJECTIONS):
             hr = (hr + up @ (lr - down @ hr @ down.mT) @ up.mT).clamp(-1, 1)
+        before, after = tone_weights(torch.full_like(n, p), p, p)[:, None], tone_weights(n, p, N)[:, None]
+        hr = mixed(hr, up @ tone_share(before @ lr @ before.mT, after @ hr @ after.mT) @ up.mT)
         place = (row * N + column)[:, None].expand(-1, 3, -1)
         return lr, hr.flatten(2).gather(2, place).transpose(1, 2)
 

@@ -7,8 +7,8 @@ With s uniform in [s_min, s_max] and p the side of the LR patch:
     queries     Q of its n^2 pixels, none twice: coordinates in the patch, cell 2/n, RGB
 
 A picture of single pixels (a screenshot, a dither) is the reduction of nothing, so it has to be shown as it is. Then the
-LR patch is a crop of side p, and the HR patch is a picture that reduces to it: the mean of blocks and a bicubic surface,
-corrected by the error of its own reduction (`enlarged`).
+LR patch is a crop of side p, and the HR patch is a picture that reduces to it and has its tones: the mean of blocks and a
+bicubic surface, corrected by the error of its own reduction (`enlarged`).
 
 Everything random comes from the generator given, so that a sample is a function of its seed. It is drawn first, as a few
 integers (`Cut`). From these a sample is made without a generator, on any device (`device_samples.py`).
@@ -30,6 +30,7 @@ from lmf_sr.images import resize_pillow
 from lmf_sr.normalisation import from_levels, normalise
 
 BACK_PROJECTIONS = 4  # steps, which leave an error of a few grey levels where values are not clipped
+TONE = 5  # LR pixels, the side of the square whose average is a tone
 
 
 class Sample(NamedTuple):
@@ -129,20 +130,49 @@ class Sampling:
 
 
 def enlarged(lr: Float[Tensor, "3 p p"], n: int) -> Float[Tensor, "3 n n"]:
-    """A picture of n x n pixels in [-1, 1] whose bicubic reduction is nearly `lr`.
+    """A picture of n x n pixels in [-1, 1] whose bicubic reduction is nearly `lr`, and whose tones are those of `lr`.
 
     It is made by iterative back-projection (Irani & Peleg, 1991), from the mean of the nearest pixel and the bicubic
-    surface.
+    surface. Values are clipped, so no picture reduces to a dither exactly, and the nearest one is up to 15 grey levels
+    too bright or too dark. So its pixels are at last mixed with white or black, by the share that gives each place its
+    tone.
     """
 
     def resize(x: Tensor, side: int) -> Tensor:
         return F.interpolate(x, (side, side), mode="bicubic", antialias=True)
 
-    x = lr[None]
+    x, p = lr[None], lr.shape[-1]
     hr = (F.interpolate(x, (n, n), mode="nearest-exact") + resize(x, n)) / 2
     for _ in range(BACK_PROJECTIONS):
-        hr = (hr + resize(x - resize(hr, x.shape[-1]), n)).clamp(-1, 1)
-    return hr[0]
+        hr = (hr + resize(x - resize(hr, p), n)).clamp(-1, 1)
+    sides = torch.tensor([p, n])
+    before, after = tone_weights(sides[:1], p, p), tone_weights(sides[1:], p, n)
+    return mixed(hr, resize(tone_share(before @ x @ before.mT, after @ hr @ after.mT), n))[0]
+
+
+def tone_weights(sides: Int[Tensor, " B"], p: int, longest: int) -> Float[Tensor, "B p longest"]:
+    """The weights of the averages over squares of `TONE` LR pixels around each of p LR pixels, along axes of other sides.
+
+    A pixel counts by its part within the square, and squares end at the border. Beyond its side an axis has zeros.
+    """
+    pixel = (p / sides.float())[:, None, None]  # the side of a pixel, in LR pixels
+    start = torch.arange(longest, device=sides.device) * pixel
+    low = torch.arange(p, device=sides.device)[:, None] + 0.5 - TONE / 2
+    parts = (torch.minimum(start + pixel, low + TONE) - torch.maximum(start, low)).clamp(min=0)
+    parts = parts * (torch.arange(longest, device=sides.device) < sides[:, None, None])
+    return parts / parts.sum(-1, keepdim=True)
+
+
+def tone_share(wanted: Float[Tensor, "*S"], tone: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
+    """The share of white or, where it is negative, of black, that brings tones in [-1, 1] to those wanted."""
+    room = torch.where(wanted > tone, 1 - tone, 1 + tone)
+    return (wanted - tone) / room.clamp(min=1e-3)
+
+
+def mixed(hr: Float[Tensor, "*S"], share: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
+    """Pixels mixed with a share of white or, where it is negative, of black. They stay in [-1, 1]."""
+    share = share.clamp(-1, 1)
+    return hr + share - share.abs() * hr
 
 
 def to_model_range(levels: Shaped[Tensor, "*S"]) -> Float[Tensor, "*S"]:
