@@ -223,11 +223,13 @@ def test_all_of_it_by_keyboard_alone(viewer: Viewer, studio: Studio, pictures: P
     assert viewer.press("p").place["picture"] == "0"
     plain = viewer.press(*"aaabb").pixels()  # the model, on the left and on the right
     page.focus("#canvas")
+    values = lambda: page.inner_text("#probe").split(" · intensity")[0]  # noqa: E731
+    before = values()
     assert viewer.press("o").place["overlay"] == "intensity"
+    assert values() == before  # those of the model, whatever lies over them
     assert abs(viewer.pixels() - plain).max() > 30
     page.focus("#canvas")
     page.keyboard.press("s")
-    page.keyboard.press("Tab")
     page.keyboard.type("99")
     with page.expect_download(timeout=WAIT) as download:
         page.keyboard.press("Enter")
@@ -271,7 +273,7 @@ def test_levels_and_what_they_save(viewer: Viewer, studio: Studio) -> None:
     told = page.inner_text("#cmsr")
     levels = studio.models[0].tables[2e-5].table.levels(9.0)
     for level in levels:
-        assert f"×{level.scale:.2f}" in told
+        assert f"×{level.scale:.3g} " in told
     saved = lambda: int(page.inner_text("#cmsr").split("MACs saved ")[1].split(" %")[0])  # noqa: E731
     before = saved()
     page.focus("#canvas")
@@ -303,14 +305,16 @@ def test_a_dropped_picture_is_opened(viewer: Viewer, pictures: Path) -> None:
     viewer.page.wait_for_selector("#message:has-text('cannot read x.png')", timeout=WAIT)
 
 
-@pytest.mark.parametrize("whole", [False, True])
-def test_saving(viewer: Viewer, studio: Studio, pictures: Path, whole: bool) -> None:
+@pytest.mark.parametrize(("whole", "side"), [(False, "left"), (False, "right"), (True, "left")])
+def test_saving(viewer: Viewer, studio: Studio, pictures: Path, whole: bool, side: str) -> None:
     viewer.open(x=32, y=24, scale=20, left=0, right="nearest")
     page = viewer.page
     page.focus("#canvas")
     page.keyboard.press("s")
     if whole:
         page.check("[name=what][value=whole]")
+    page.check(f"[name=side][value={side}]")
+    assert page.inner_text("#save-right") == "right: nearest"
     page.fill("#save-width", "160")
     with page.expect_download(timeout=WAIT) as download:
         page.click("#save-now")
@@ -322,7 +326,7 @@ def test_saving(viewer: Viewer, studio: Studio, pictures: Path, whole: bool) -> 
         width, height = viewer.size
         scale = 160 / (width / 20)
         place = Place(24 - height / 40, 32 - width / 40, scale, saved.shape[0], 160)
-        expected = studio.view("0", "0", place).astype(int)
+        expected = studio.view("0", "0" if side == "left" else "nearest", place).astype(int)
     assert saved.shape == expected.shape
     assert abs(saved - expected).max() <= 1
 

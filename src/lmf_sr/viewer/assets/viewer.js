@@ -237,17 +237,14 @@ class Viewer {
     const { painter } = this;
     const background = getComputedStyle(byId("stage")).backgroundColor.match(/\d+/g).slice(0, 3).map(Number);
     painter.begin(background);
+    const places = this.visible().map((layer) => [layer, this.paintedOf(layer)]);
+    for (const [layer, rect] of places) layer.paint(rect, this.viewOf(layer, rect));
+    byId("probe").textContent = this.probe(); // before the overlay, which is no part of a layer's values
     const overlay = this.drawnOverlay();
-    for (const layer of this.visible()) {
-      const rect = this.paintedOf(layer);
-      const view = this.viewOf(layer, rect);
-      layer.paint(rect, view);
-      if (overlay) painter.paintImage(rect, view, overlay, false, 0.55);
-    }
+    if (overlay) for (const [layer, rect] of places) painter.paintImage(rect, this.viewOf(layer, rect), overlay, false, 0.55);
     this.placeDivider();
     const statuses = this.visible().map((layer) => layer.status);
     byId("status").textContent = `×${precise(this.view.scale)} · ${statuses.join(" | ")}`;
-    byId("probe").textContent = this.probe();
     this.tellCmsr();
   }
 
@@ -259,7 +256,7 @@ class Viewer {
     divider.setAttribute("aria-valuenow", Math.round(100 * this.divider));
   }
 
-  // The values of the pixel under the pointer, or in the middle: as they are on the canvas, and of the picture's own pixel.
+  // The place under the pointer, or in the middle, and the values that the layer has there, or both layers side by side.
   probe() {
     const { width, height } = this.rectOf(this.layers[0]);
     const point = this.pointer ?? (this.probing ? { x: Math.floor(width / 2), y: Math.floor(height / 2) } : null);
@@ -357,7 +354,7 @@ class Viewer {
       return [key, `×${precise(scale)} ${percent(counts[i] / latents)}`];
     });
     const time = this.timing?.result;
-    const told = time ? `; time ${time.full_ms.toFixed(0)} → ${time.cmsr_ms.toFixed(0)} ms (${percent(1 - time.cmsr_ms / time.full_ms)} saved)` : "";
+    const told = time ? `; time ${time.full_ms.toFixed(0)} → ${time.cmsr_ms.toFixed(0)} ms (${comparison(time)})` : "";
     out.replaceChildren("In view:", ...parts.flat(), ` · MACs saved ${percent(saved)}${told}`);
   }
 
@@ -402,7 +399,16 @@ class Viewer {
     if (!this.picture) return;
     byId("save-width").value = byId("save-dialog").returnValue = "";
     this.sizeToSave();
+    const sides = this.layers.map((layer) => document.querySelector(`[name=side][value=${layer.side}]`));
+    this.layers.forEach((layer, i) => {
+      byId(`save-${layer.side}`).textContent = `${layer.side}: ${byId(layer.side).selectedOptions[0].text}`;
+      sides[i].disabled = !this.serves && !layer.byShader();
+    });
+    const possible = sides.filter((side) => !side.disabled);
+    if (!possible.length) return this.tell("This page saves only what a model renders: choose a model on the left or on the right.");
+    if (!possible.some((side) => side.checked)) possible[0].checked = true;
     byId("save-dialog").showModal();
+    byId("save-width").select();
   }
 
   get placeToSave() {
@@ -425,11 +431,11 @@ class Viewer {
 
   async save() {
     const { whole, width, height } = this.sizeToSave();
-    const layer = this.layers[0];
+    const layer = this.layers[document.querySelector("[name=side][value=left]").checked ? 0 : 1];
     this.tell("Saving …");
     try {
       const place = whole ? { x: 0, y: 0, scale: width / this.picture.width, width, height } : this.placeToSave;
-      const saved = this.serves ? await this.source.save(this.toSave(layer, whole, width, height)) : await this.saveHere(place, width, height);
+      const saved = await (this.serves ? this.source.save(this.toSave(layer, whole, width, height)) : this.saveHere(layer.model, place, width, height));
       const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(saved.blob), download: saved.name });
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 10000);
@@ -446,11 +452,9 @@ class Viewer {
   }
 
   // Renders what is saved where no server does, in parts; of each part a state is made, where the page does not hold all of it.
-  async saveHere(place, width, height) {
+  async saveHere(number, place, width, height) {
     if (width * height > MOST_SAVED || Math.max(width, height) > 2 ** 14)
       throw new Error(`${width}×${height} pixels are more than a page can save: at most ${MOST_SAVED}, and ${2 ** 14} a side.`);
-    const number = this.layers.find((layer) => layer.byShader())?.model;
-    if (number === undefined) throw new Error("Only a model's pixels can be saved: show one.");
     const { mlp } = this.models[number];
     const scale = (place.scale * width) / place.width;
     const held = this.isFile && this.states.get(number, { ...place, scale, width, height }, true);
@@ -698,7 +702,11 @@ function canvasOf(pixels) {
 }
 
 function precise(value) {
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+  return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+}
+
+function comparison({ full_ms: full, cmsr_ms: cmsr }) {
+  return cmsr <= full ? `${percent(1 - cmsr / full)} saved` : `${(cmsr / full).toFixed(1)} times as long`;
 }
 
 function percent(share) {
