@@ -54,17 +54,17 @@ def upscalings(threads: int, models: Sequence[str]) -> Iterator[dict[str, Any]]:
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         for scale in SCALES:
             height, width = (round(scale * side) for side in SIZE)
-            asked = {"picture": picture.numpy(), "height": np.array(height), "width": np.array(width)}
+            inputs = {"picture": picture.numpy(), "height": np.array(height), "width": np.array(width)}
             seconds: dict[str, list[float]] = {"ours": [], "onnx": []}
             for _ in range(ROUNDS):
                 begin = time.perf_counter()
                 ours = model.encode(picture).render(height, width).numpy()
                 middle = time.perf_counter()
-                onnx = session.run(["upscaled"], asked)[0]
+                onnx = session.run(["upscaled"], inputs)[0]
                 seconds["ours"].append(middle - begin)
                 seconds["onnx"].append(time.perf_counter() - middle)
-            times = {f"{way}_s": min(found) for way, found in seconds.items()}
-            yield {"model": name, "scale": scale, **times, "difference": float(np.abs(ours - onnx).max())}
+            fastest = {f"{way}_s": min(times) for way, times in seconds.items()}
+            yield {"model": name, "scale": scale, **fastest, "difference": float(np.abs(ours - onnx).max())}
 
 
 def memory() -> Iterator[dict[str, Any]]:
@@ -75,21 +75,24 @@ def memory() -> Iterator[dict[str, Any]]:
             graphs = {"upscale": upscale_graph, "prepare": prepare_graph, "query": query_graph}
             for part, graph in graphs.items():
                 Path(folder, f"{part}.onnx").write_bytes(graph(pieces, {}).SerializeToString())
-            asked = [_asked(*size, *size) for size in PICTURES]
-            yield _growth(name, "a pixel of the picture", Path(folder, "upscale.onnx"), asked, PICTURES)
+            inputs = [_inputs(*size, *size) for size in PICTURES]
+            yield _growth(name, "a pixel of the picture", Path(folder, "upscale.onnx"), inputs, PICTURES)
             prepare = onnxruntime.InferenceSession(Path(folder, "prepare.onnx"))
-            known = _asked(24, 24, 96, 96)
-            state = dict(zip([o.name for o in prepare.get_outputs()], prepare.run(None, known), strict=True))
+            inputs_of_prepare = _inputs(24, 24, 96, 96)
+            state = dict(
+                zip([o.name for o in prepare.get_outputs()], prepare.run(None, inputs_of_prepare), strict=True)
+            )
             grids = [Grid.over(*size) for size in AT_ONCE]
             axes = [{"row_coords": grid.rows.numpy(), "column_coords": grid.cols.numpy()} for grid in grids]
-            wanted = pieces.query.inputs
-            asked = [
-                {key: value for key, value in {**known, **state, **axis}.items() if key in wanted} for axis in axes
+            names = pieces.query.inputs
+            inputs = [
+                {key: value for key, value in {**inputs_of_prepare, **state, **axis}.items() if key in names}
+                for axis in axes
             ]
-            yield _growth(name, "a pixel of query, at once", Path(folder, "query.onnx"), asked, AT_ONCE)
+            yield _growth(name, "a pixel of query, at once", Path(folder, "query.onnx"), inputs, AT_ONCE)
 
 
-def _asked(h: int, w: int, height: int, width: int) -> dict[str, Any]:
+def _inputs(h: int, w: int, height: int, width: int) -> dict[str, Any]:
     return {
         "picture": torch.rand(1, 3, h, w).numpy(),
         "height": np.array(height),
@@ -98,10 +101,10 @@ def _asked(h: int, w: int, height: int, width: int) -> dict[str, Any]:
 
 
 def _growth(
-    name: str, by: str, graph: Path, asked: Sequence[dict[str, Any]], sizes: Sequence[tuple[int, int]]
+    name: str, by: str, graph: Path, inputs: Sequence[dict[str, Any]], sizes: Sequence[tuple[int, int]]
 ) -> dict[str, Any]:
     peaks = []
-    for values in asked:
+    for values in inputs:
         np.savez(graph.with_suffix(".npz"), **values)
         command = [sys.executable, "-c", PEAK, graph, graph.with_suffix(".npz")]
         peaks.append(1024 * int(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
@@ -151,8 +154,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="of both (default: %(default)s)")
     parser.add_argument("--models", nargs="+", default=MODELS, metavar="NAME", help="shipped (default: three)")
     parser.add_argument("--memory", action="store_true", help="memory in the place of speed")
-    asked = parser.parse_args()
-    if asked.memory:
+    options = parser.parse_args()
+    if options.memory:
         record = {
             **begun(command="python -m benchmarks.exported --memory"),
             "onnxruntime": onnxruntime.__version__,
@@ -162,10 +165,12 @@ def main() -> None:
         sys.stdout.write(report_of_memory(record))
         return
     record = {
-        **begun(command=f"python -m benchmarks.exported --threads {asked.threads} --models {' '.join(asked.models)}"),
-        "threads": asked.threads,
+        **begun(
+            command=f"python -m benchmarks.exported --threads {options.threads} --models {' '.join(options.models)}"
+        ),
+        "threads": options.threads,
         "onnxruntime": onnxruntime.__version__,
-        "upscalings": list(upscalings(asked.threads, asked.models)),
+        "upscalings": list(upscalings(options.threads, options.models)),
     }
     write(record, report(record), RESULTS / "exported")
     sys.stdout.write(report(record))

@@ -95,9 +95,9 @@ def shader(page: Page, models: list[ShownModel], path: Path) -> Iterator[dict[st
                 page.press("#canvas", key)
                 page.wait_for_timeout(300)
                 page.wait_for_selector(REST, timeout=WAIT)
-                told = page.inner_text("#status")
-                if "WebGL2" in told:
-                    took.append(float(told.split("WebGL2 ")[1].split(" ms")[0]))
+                status = page.inner_text("#status")
+                if "WebGL2" in status:
+                    took.append(float(status.split("WebGL2 ")[1].split(" ms")[0]))
                 begin = time.perf_counter()
                 image.render(height, width, region)
                 compiled.append(1000 * (time.perf_counter() - begin))
@@ -133,10 +133,10 @@ def exported(models: list[ShownModel], path: Path) -> Iterator[dict[str, Any]]:
     for shown in models:
         decoder: Any = shown.model.decoder
         image = shown.model.encode(read_picture(path).rgb)
-        held = prepared((image, window), window, 4.0)
+        clipped = prepared((image, window), window, 4.0)
         for scale in BELOW:
             height, width = (round(scale * side) for side in SIZE)
-            moved = decoder.at_cell(held, torch.tensor([[2 / height, 2 / width]]))
+            moved = decoder.at_cell(clipped, torch.tensor([[2 / height, 2 / width]]))
             exact = prepared((image, window), window, scale)
             coords = Grid.over(height, width).coords(torch.device("cpu"))[None].split(2**14, dim=1)
             pairs = [(decoder.query(moved, c) - decoder.query(exact, c)).abs() * 255 / 2 for c in coords]
@@ -268,8 +268,8 @@ def report(record: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of lmf-sr (default: %(default)s)")
-    asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     models = [shown_model(name, load(name)) for name in MODELS]
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         folder = Path(temporary)
@@ -277,8 +277,8 @@ def main() -> None:
         page = browser.new_page(viewport={"width": VIEW[0], "height": VIEW[1] + 52})  # the controls below
         path = photograph(folder, *SIZE)
         record = {
-            **begun(command=f"python -m benchmarks.viewing --threads {asked.threads}"),
-            "threads": asked.threads,
+            **begun(command=f"python -m benchmarks.viewing --threads {options.threads}"),
+            "threads": options.threads,
             "browser": f"Chromium {browser.version}",
             "shader": list(shader(page, models, path)),
             "states": list(states(models, path)),

@@ -1,20 +1,20 @@
-// The viewer's source of pictures and states where there is no Python: ONNX Runtime makes them in the page. Nothing is sent
-// anywhere: a picture is read from its file, and the page may fetch from its own folder alone.
+// The viewer's source of pictures and states without Python: ONNX Runtime computes them in the page. Nothing is sent anywhere. A
+// picture is read from its file, and the page may fetch from its own folder alone.
 //
-// A picture is encoded once. Its state is made for a window of it and a scale, of features one position wider on each side,
-// which is what the decoder's `prepare` reads around a position.
+// A picture is encoded once. A state is made for a window of the picture and a scale, from features one position wider on each
+// side, because the decoder's `prepare` reads the neighbours of a position.
 
 const HALO = 1;
-const MOST_AT_ONCE = 2 ** 18; // latents of a state; 100 MB as textures
+const MOST_LATENTS = 2 ** 18; // of a state; 100 MB as textures
 
 class BrowserSource {
   constructor(setup) {
     this.setup = setup;
-    this.most = MOST_AT_ONCE;
+    this.mostLatents = MOST_LATENTS;
     this.opened = new Map();
     this.sessions = {};
     this.timings = {};
-    this.queue = Promise.resolve(); // one graph at a time: each takes all the threads there are
+    this.queue = Promise.resolve(); // one graph runs at a time, because each uses all threads
   }
 
   async about() {
@@ -62,7 +62,7 @@ class BrowserSource {
     return bitmapOf(this.opened.get(id).file);
   }
 
-  // RGB in [0, 1], plane by plane.
+  // The picture as RGB in [0, 1], plane by plane.
   async planes(id) {
     const bitmap = await this.picture(id);
     const { width, height } = bitmap;
@@ -76,7 +76,7 @@ class BrowserSource {
     return planes;
   }
 
-  // Features of the picture that was encoded last.
+  // The picture's features, which are kept until another picture is encoded.
   encoded(id) {
     if (this.last?.id === id) return this.last;
     const { width, height } = this.opened.get(id);
@@ -88,26 +88,27 @@ class BrowserSource {
     return (this.last = { id, planes, features });
   }
 
-  async state(...wanted) {
+  async state(...parameters) {
     try {
-      return await this.made(...wanted);
+      return await this.compute(...parameters);
     } catch (error) {
       this.failure = error;
       throw error;
     }
   }
 
-  async made(id, model, window, scale) {
+  async compute(id, model, window, scale) {
     const { width, height } = this.opened.get(id);
     const { planes, features } = this.encoded(id);
     const [top, left] = [Math.max(window.top - HALO, 0), Math.max(window.left - HALO, 0)];
     const bottom = Math.min(window.top + window.height + HALO, height);
     const right = Math.min(window.left + window.width + HALO, width);
     const size = [bottom - top, right - left];
-    const of = await features;
-    const given = cropped(of.data, of.dims[1], height, width, top, left, ...size);
+    const { data, dims } = await features;
+    const channels = dims[1];
+    const part = cropped(data, channels, height, width, top, left, ...size);
     const outputs = await this.run("state", (ort) => ({
-      features: new ort.Tensor("float32", given, [1, of.dims[1], ...size]),
+      features: new ort.Tensor("float32", part, [1, channels, ...size]),
       height: new ort.Tensor("int64", BigInt64Array.of(BigInt(Math.round(scale * size[0]))), []),
       width: new ort.Tensor("int64", BigInt64Array.of(BigInt(Math.round(scale * size[1]))), []),
     }));
@@ -117,7 +118,7 @@ class BrowserSource {
     const each = values.dims[3];
     const latents = window.height * window.width;
     const texels = new Uint16Array(4 * layers * latents);
-    const intensity = new Float32Array(latents); // the paper's: the mean over layers of the last strengths, the shifts'
+    const intensity = new Float32Array(latents); // of the paper: the mean over hidden layers of the shifts' strengths, which come last
     const [kinds, hidden] = outputs.strengths.dims.slice(3);
     const lr = skip ? await planes : null;
     for (let y = 0; y < window.height; y++) {
@@ -138,7 +139,7 @@ class BrowserSource {
   }
 
   async view() {
-    throw this.failure ?? new Error("So much of this picture at once is more than the page can hold: zoom in.");
+    throw this.failure ?? new Error("So much of this picture at once is more than the page has room for: zoom in.");
   }
 }
 

@@ -212,7 +212,7 @@ def test_what_is_saved_for_nobody_is_removed(server: Server, studio: Studio, mon
     connection.close()
     time.sleep(1)  # until the server has seen it
     gate.set()
-    server.worker.ask("later", lambda: None).result(60)
+    server.worker.submit("later", lambda: None).result(60)
     wait_until(lambda: not list(Path(studio._saved.name).iterdir()))
 
 
@@ -226,14 +226,14 @@ def test_of_ten_views_asked_for_at_once_only_the_last_is_rendered(
     server: Server, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy, gate, rendered = threading.Event(), threading.Event(), []
-    server.worker.ask("busy", lambda: (busy.set(), gate.wait(60)))
+    server.worker.submit("busy", lambda: (busy.set(), gate.wait(60)))
     assert busy.wait(10)
     view = studio.view
     monkeypatch.setattr(studio, "view", lambda *about: (rendered.append(about[2].left), view(*about))[1])
     with ThreadPoolExecutor(10) as pool:
         answers = []
         for n in range(10):
-            answers.append(pool.submit(ask, server, f"{VIEW.replace('left=4', f'left={n}')}&wish=page"))
+            answers.append(pool.submit(ask, server, f"{VIEW.replace('left=4', f'left={n}')}&job=page"))
             while not server.worker.waits:
                 time.sleep(0.01)
             for earlier in answers[:-1]:

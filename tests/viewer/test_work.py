@@ -1,4 +1,4 @@
-"""The worker: the latest wish first, and of wishes with one name the last."""
+"""The worker computes the latest job first, and the last alone of jobs with one name."""
 
 import threading
 
@@ -16,14 +16,14 @@ def gate() -> threading.Event:
 def worker(gate: threading.Event) -> Worker:
     """A worker that is busy until the gate opens."""
     worker, busy = Worker(), threading.Event()
-    worker.ask("first", lambda: (busy.set(), gate.wait(10)))
+    worker.submit("first", lambda: (busy.set(), gate.wait(10)))
     assert busy.wait(10)
     return worker
 
 
-def test_of_ten_wishes_with_one_name_only_the_last_is_computed(worker: Worker, gate: threading.Event) -> None:
+def test_of_ten_jobs_with_one_name_only_the_last_is_computed(worker: Worker, gate: threading.Event) -> None:
     computed: list[int] = []
-    futures = [worker.ask("view", lambda n=n: computed.append(n) or n) for n in range(10)]
+    futures = [worker.submit("view", lambda n=n: computed.append(n) or n) for n in range(10)]
     gate.set()
     assert futures[-1].result(10) == 9
     assert computed == [9]
@@ -32,26 +32,26 @@ def test_of_ten_wishes_with_one_name_only_the_last_is_computed(worker: Worker, g
             future.result(10)
 
 
-def test_the_latest_wish_comes_first(worker: Worker, gate: threading.Event) -> None:
+def test_the_latest_job_comes_first(worker: Worker, gate: threading.Event) -> None:
     computed: list[str] = []
-    futures = [worker.ask(name, lambda name=name: computed.append(name)) for name in "abc"]
+    futures = [worker.submit(name, lambda name=name: computed.append(name)) for name in "abc"]
     gate.set()
     for future in futures:
         future.result(10)
     assert computed == ["c", "b", "a"]
 
 
-def test_what_nobody_waits_for_is_not_computed(worker: Worker, gate: threading.Event) -> None:
+def test_a_cancelled_job_is_not_computed(worker: Worker, gate: threading.Event) -> None:
     computed: list[str] = []
-    given_up = worker.ask("a", lambda: computed.append("a"))
-    assert given_up.cancel()
+    cancelled = worker.submit("a", lambda: computed.append("a"))
+    assert cancelled.cancel()
     gate.set()
-    worker.ask("b", lambda: computed.append("b")).result(10)
+    worker.submit("b", lambda: computed.append("b")).result(10)
     assert computed == ["b"]
 
 
-def test_an_error_reaches_who_asked_and_work_goes_on(worker: Worker, gate: threading.Event) -> None:
+def test_an_error_is_in_the_future_and_the_thread_goes_on(worker: Worker, gate: threading.Event) -> None:
     gate.set()
     with pytest.raises(ZeroDivisionError):
-        worker.ask("a", lambda: 1 / 0).result(10)
-    assert worker.ask("a", lambda: 1).result(10) == 1
+        worker.submit("a", lambda: 1 / 0).result(10)
+    assert worker.submit("a", lambda: 1).result(10) == 1

@@ -1,1 +1,1 @@
-"""A model as ONNX graphs, for where there is no PyTorch."""
+"""A model as ONNX graphs, for programs without PyTorch."""

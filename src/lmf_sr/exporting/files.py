@@ -1,9 +1,9 @@
 """`export_onnx`: a model as ONNX files, compared with PyTorch before they are written.
 
     model.onnx                                picture, height, width -> upscaled
-    model-prepare.onnx, model-query.onnx      the two steps apart (`split`)
+    model-prepare.onnx, model-query.onnx      the two steps, each in a graph of its own (`split`)
 
-Opset 18, operators of the standard only, every size symbolic. The metadata say which model it is.
+The graphs are of opset 18 and have standard operators and symbolic sizes only. Their metadata name the model.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lmf_sr.geometry import Grid
 from lmf_sr.model import Model
 
 TOLERANCE = 1e-4  # of values in [0, 1]
-CHECKED = ((2, 21, 18), (57, 31))  # batch, height and width, none of which a graph was traced with; a size for it
+CHECKED = ((2, 21, 18), (57, 31))  # a picture (batch, height, width) and an output size that no graph is traced with
 
 
 def export_onnx(
@@ -37,18 +37,18 @@ def export_onnx(
     split: bool = False,
     progress: Callable[[str], None] = lambda piece: None,
 ) -> list[Path]:
-    """Writes the files and gives their paths.
+    """Writes one file, or two, and gives their paths.
 
     Args:
         model: any model, on the CPU.
-        path: file to write, of suffix .onnx.
-        name: what the metadata call the model.
-        licence: that of the weights, for the metadata.
-        split: whether to write `prepare` and `query` apart.
-        progress: told the name of each piece as it is begun.
+        path: the file to write, with the suffix .onnx.
+        name: the name of the model in the metadata.
+        licence: the licence of the weights, for the metadata.
+        split: whether to write `prepare` and `query` as two graphs.
+        progress: is called with the name of each piece before the piece is traced.
 
     Raises:
-        InputError: a model whose operators have no place in a graph, or whose graph computes something else.
+        InputError: for a model with operators that ONNX lacks, or a graph that computes other pixels than PyTorch.
     """
     try:
         pieces = pieces_of(model, progress)
@@ -75,10 +75,10 @@ def _path_of(graph: str, path: Path, split: bool) -> Path:
 
 
 def _check(model: Model, name: str, *graphs: onnx.ModelProto) -> None:
-    """Raises InputError unless the graphs, one after the other, give the pixels that PyTorch gives."""
+    """Raises InputError unless the graphs, run one after the other, give the pixels of PyTorch."""
     (batch, h, w), (height, width) = CHECKED
     picture, grid = torch.rand(batch, 3, h, w), Grid.over(height, width)
-    known = {
+    values = {
         "picture": picture.numpy(),
         "height": np.array(height),
         "width": np.array(width),
@@ -87,9 +87,9 @@ def _check(model: Model, name: str, *graphs: onnx.ModelProto) -> None:
     }
     for graph in graphs:
         session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-        values = session.run(None, {value.name: known[value.name] for value in session.get_inputs()})
-        known |= dict(zip([value.name for value in session.get_outputs()], values, strict=True))
+        outputs = session.run(None, {value.name: values[value.name] for value in session.get_inputs()})
+        values |= dict(zip([value.name for value in session.get_outputs()], outputs, strict=True))
     expected = model.encode(picture).render(height, width, renderer="direct").numpy()
-    error = float(np.abs(known["upscaled"] - expected).max())
+    error = float(np.abs(values["upscaled"] - expected).max())
     if not error < TOLERANCE:
         raise InputError(f"{name} is not written as ONNX: its graph errs by {error:.2g}, more than {TOLERANCE:g}")

@@ -1,4 +1,4 @@
-"""A few lines to write ONNX with: `nodes.Add(x, y)` adds a node and gives the name of what it computes."""
+"""A small notation for ONNX graphs: `nodes.Add(x, y)` adds a node and gives the name of its output."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lmf_sr.exporting.pieces import Piece
 
 
 class Nodes:
-    """Nodes of a graph in the making; values go by their names."""
+    """The nodes of a graph that is being written. A value is known by its name."""
 
     def __init__(self, outer: Nodes | None = None) -> None:
-        """`outer`: the nodes of the graph around that of a loop, which may read all that was computed there before."""
+        """`outer` is the graph around the body of a loop, whose values the body may read."""
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = [] if outer is None else outer.weights
         self._names: list[str] = [] if outer is None else outer._names
@@ -30,14 +30,14 @@ class Nodes:
         return names
 
     def constant(self, value: int | float | Sequence[int]) -> str:
-        """A number as int64 or float64, or a list of int64."""
+        """A constant: an int or a list of ints as int64, a float as float64."""
         array = np.array(value, dtype=np.float64 if isinstance(value, float) else np.int64)
         name = self._name("constant")
         self.weights.append(numpy_helper.from_array(array, name))
         return name
 
     def part(self, x: str, start: str, stop: str, axis: int) -> str:
-        """`x` from `start` up to `stop`, scalars, along an axis."""
+        """The slice of `x` from `start` up to `stop`, both scalars, along an axis."""
         first, last = (self.Unsqueeze(at, self.constant([0])) for at in (start, stop))
         return self.Slice(x, first, last, self.constant([axis]))
 
@@ -45,7 +45,7 @@ class Nodes:
         return self.Squeeze(self.Shape(x, start=axis, end=axis + 1), self.constant([0]))
 
     def piece(self, piece: Piece, values: dict[str, str]) -> list[str]:
-        """A piece of a model, which reads the `values` of its inputs; what its outputs are called here."""
+        """Adds a copy of a piece and gives the names of its outputs. `values` maps its inputs to values of this graph."""
         mark = self._name("piece")
         renamed = {name: values[name] for name in piece.inputs} | {"": ""}
 
@@ -67,8 +67,14 @@ class Nodes:
     def loop(
         self, count: str, carried: Sequence[str], body: Callable[[Nodes, str, list[str]], tuple[list[str], list[str]]]
     ) -> list[str]:
-        """`body` `count` times: of its nodes, the number of the turn and what is carried it makes what is carried on, and
-        what is stacked. Gives what was carried last, and the stacks."""
+        """Runs a body `count` times, and gives the values carried out of the last turn and the stacks.
+
+        Args:
+            count: number of turns.
+            carried: values that the first turn begins with.
+            body: takes the nodes of a turn, its number and the values carried into it; gives the values carried on and
+                the values that are stacked, turn by turn.
+        """
         inner = Nodes(self)
         turn, going = inner._name("turn"), inner._name("going")
         names = [inner._name("carried") for _ in carried]

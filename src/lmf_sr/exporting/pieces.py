@@ -1,15 +1,15 @@
-"""The pieces of a model as ONNX graphs, each traced by PyTorch from the model's own code.
+"""The pieces of a model as ONNX graphs, which PyTorch traces from the model's own code.
 
     encode     picture (B, 3, h, w) in [0, 1]                       -> features
     attend     features (1, C, n, m) of one block                   -> N(F) of the block            (CiaoSR's methods only)
     prepare    features, height, width (and N(F))                   -> state, the cell clipped within
     query      rows (H), columns (W), state (and the picture)       -> (B, 3, H, W) in [0, 1]
 
-Every size is symbolic, so that nothing in a graph depends on the sizes it was traced with. Loops over sizes are none of
-tracing's business: `assembly.py` adds them.
+Every size is symbolic, so nothing in a graph depends on the sizes of its tracing. A tracer unrolls loops over sizes, so
+`assembly.py` adds these.
 
-What a tracer cannot keep exact is avoided: coordinates are float64 and their arithmetic is that of `geometry.py` operation
-for operation, so that a tie between two latents is decided alike; the LR skip is gathered in the place of GridSample.
+Coordinates are float64, and their arithmetic is that of `geometry.py`, operation for operation, so that a tie between
+two latents falls to the same one. The LR skip is gathered, because runtimes differ in GridSample.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from lmf_sr.rendering.pixel_axes import LerpAxis
 from lmf_sr.rendering.upsampling import between_pixels
 
 OPSET = 18
-TRACED, ALSO = (2, 17, 20), (3, 18, 23)  # batch, height and width: what differs between the two is symbolic
+TRACED, ALSO = (2, 17, 20), (3, 18, 23)  # batch, height and width; an axis that differs between the two is symbolic
 
 
 class Piece(NamedTuple):
@@ -43,7 +43,7 @@ class Piece(NamedTuple):
     inputs: list[str]
     outputs: list[str]
     multiple: int = 1
-    """What the sides of its first input have to be multiples of."""
+    """The sides of its first input have to be multiples of this number."""
 
 
 class Pieces(NamedTuple):
@@ -54,7 +54,7 @@ class Pieces(NamedTuple):
 
 
 def pieces_of(model: Model, progress: Callable[[str], None] = lambda piece: None) -> Pieces:
-    """Traces a model, which takes seconds to minutes; `progress` is told the name of each piece as it is begun."""
+    """Traces a model, which takes seconds to minutes; `progress` is called with the name of each piece beforehand."""
     model = model.eval()
     decoder = model.decoder
     attention = getattr(decoder, "cross_scale", None)
@@ -64,9 +64,9 @@ def pieces_of(model: Model, progress: Callable[[str], None] = lambda piece: None
         pictures = [torch.rand(batch, 3, h, w) for batch, h, w in (TRACED, ALSO)]
         features = [model.encoder(picture) for picture in pictures]
         whole = [torch.rand(batch, 3, h * multiple, w * multiple) for batch, h, w in (TRACED, ALSO)]
-        given = [(part, *size) if attention is None else (part, *size, attention(part)) for part in features]
+        prepare_examples = [(part, *size) if attention is None else (part, *size, attention(part)) for part in features]
         prepare = _Prepare(model)
-        states = [prepare(*arguments) for arguments in given]
+        states = [prepare(*arguments) for arguments in prepare_examples]
     state_kind = type(prepare.state)
 
     progress("encode")
@@ -75,19 +75,20 @@ def pieces_of(model: Model, progress: Callable[[str], None] = lambda piece: None
     if attention is not None:
         progress("attend")
         blocks = [(torch.rand(1, features[0].shape[1], 2 * h, 2 * w),) for _, h, w in (TRACED, ALSO)]
-        attend = _traced(_Attend(attention), blocks, ["block"], ["seen"], multiple=2)
+        attend = _traced(_Attend(attention), blocks, ["block"], ["attended"], multiple=2)
     progress("prepare")
-    known = ["features", "height", "width", *([] if attention is None else ["attended"])]
-    prepared = _traced(prepare, given, known, state_kind._fields)
+    prepare_inputs = ["features", "height", "width", *([] if attention is None else ["attended"])]
+    prepared = _traced(prepare, prepare_examples, prepare_inputs, state_kind._fields)
     progress("query")
     lines = [(torch.linspace(-0.9, 0.9, n).double(), torch.linspace(-0.9, 0.9, n + 2).double()) for n in (5, 6)]
     skip = ["picture"] if decoder.lr_skip else []
-    asked = [
+    query_examples = [
         (*axes, state, *([picture] if skip else []))
         for axes, state, picture in zip(lines, states, pictures, strict=True)
     ]
-    names = ["row_coords", "column_coords", *state_kind._fields, *skip]
-    return Pieces(encode, attend, prepared, _traced(_Query(model, state_kind), asked, names, ["upscaled"]))
+    query_inputs = ["row_coords", "column_coords", *state_kind._fields, *skip]
+    query = _traced(_Query(model, state_kind), query_examples, query_inputs, ["upscaled"])
+    return Pieces(encode, attend, prepared, query)
 
 
 class _Encode(nn.Module):
@@ -109,12 +110,12 @@ class _Attend(nn.Module):
 
 
 class _Prepare(nn.Module):
-    """The state of a picture that is going to be `height` x `width`; what the cross-scale attention gives is an input."""
+    """The state of a picture for an output of `height` x `width`. The output of the cross-scale attention is an input."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.decoder = model.decoder
-        self.state: Any = None  # the last one, for the names of its parts
+        self.state: Any = None  # the last state, for the names of its parts
 
     def forward(
         self,
@@ -154,7 +155,7 @@ class _Query(nn.Module):
 def _skip(
     picture: Float[Tensor, "B 3 h w"], rows: Float[Tensor, " H"], columns: Float[Tensor, " W"]
 ) -> Float[Tensor, "B 3 H W"]:
-    """`geometry.sample_bilinear` of [0, 1] on a grid, less the middle grey that both summands of a pixel hold."""
+    """`geometry.sample_bilinear` of [0, 1] on a grid, minus the middle grey that the decoder's summand already has."""
     lr = picture - 0.5
     for axis, p in ((-2, rows), (-1, columns)):
         lr = between_pixels(lr, LerpAxis.from_coordinates(p, lr.shape[axis]), axis)
@@ -168,10 +169,10 @@ def _traced(
     outputs: Sequence[str],
     multiple: int = 1,
 ) -> Piece:
-    """The module as a graph. `examples` are arguments of two sizes; inputs that it does not read are left out.
+    """The module as a graph. `examples` are arguments of two sizes; inputs that the module does not read are left out.
 
-    A module that pads to a multiple is traced with sides that are such multiples, so that no padding is traced: sizes that
-    are rounded up take a tracer minutes, and ONNX rounds quotients of negative numbers another way.
+    A module that pads to a multiple is traced with sides that are multiples, so its padding is not traced: sizes that are
+    rounded up take a tracer minutes, and ONNX rounds quotients of negative numbers differently.
     """
     with _quiet(), sdpa_kernel(SDPBackend.MATH):
         program = torch.onnx.export(
@@ -191,7 +192,7 @@ def _traced(
 
 
 def _symbolic(one: Any, other: Any, multiple: int) -> Any:
-    """For each tensor of two examples, the axes in which they differ."""
+    """The axes, for each tensor of two examples, in which the two differ."""
     if isinstance(one, tuple):
         return tuple(_symbolic(*both, multiple) for both in zip(one, other, strict=True))
     sizes = zip(one.shape, other.shape, strict=True)
@@ -205,7 +206,7 @@ def _symbolic(one: Any, other: Any, multiple: int) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks on packages that are not there and on what it is going to change."""
+    """Silences the exporter's remarks on missing packages and coming changes."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,1 +1,1 @@
-"""Looking at continuous pictures in a browser: a server for `lmf-sr view`, and pages that need none (`lmf-sr export`)."""
+"""Continuous pictures in a browser: the server of `lmf-sr view`, and pages that need no server (`lmf-sr export`)."""

@@ -8,16 +8,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 ASSETS = Path(__file__).with_name("assets")
-SCRIPTS = ("shaders.js", "painting.js", "sources.js", "layers.js")  # and viewer.js, which starts
+SCRIPTS = ("shaders.js", "painting.js", "sources.js", "layers.js")  # viewer.js, which starts the page, follows
 
 
 def page(title: str, setup: dict[str, Any], source: str = "") -> str:
     """The page as HTML.
 
     Args:
-        title: of the window.
-        setup: where pictures come from, `{"kind": "server"}` or `{"kind": "file", ...}` (`standalone.py`).
-        source: a script that adds a kind of source to those of `assets/sources.js`.
+        title: the title of the window.
+        setup: says where pictures come from: `{"kind": "server"}` or `{"kind": "file", ...}` (`standalone.py`).
+        source: a script that adds a kind of source to the ones in `assets/sources.js`.
     """
     templates = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined)
     script = Markup("\n").join([*map(_text, SCRIPTS), Markup(source), _text("viewer.js")])

@@ -1,8 +1,9 @@
-"""What the pages look at: pictures and models, with what has been computed of them.
+"""The pictures and models on show, and what is computed from them.
 
-A picture is encoded once, and a view then costs in proportion to its pixels. A picture of more than `WHOLE` pixels is
-encoded where one looks: the window in view, with a margin to move in. Since an encoder states its `receptive_halo`, that
-changes no pixel (`rendering/tiling.py`). Places are in LR pixels, rows first: the pixel (i, j) covers [i, i+1] x [j, j+1].
+A picture is encoded once, and a view then costs in proportion to its pixels. Where a picture has more than `WHOLE` pixels,
+only the window in view is encoded, with a margin to move in. This changes no pixel, because an encoder states its
+`receptive_halo` (`rendering/tiling.py`). Places are in LR pixels, rows first: the pixel (i, j) covers
+[i, i+1] x [j, j+1].
 """
 
 import io
@@ -34,24 +35,24 @@ from lmf_sr.profiling import decoder_macs
 from lmf_sr.rendering.tiling import Window
 from lmf_sr.viewer.textures import drawable, layers, render_mlp, texels
 
-LARGEST_FILE = 2**26  # bytes of a picture that a page sends
-LARGEST_PICTURE = 2**26  # its pixels, 0.8 GB as floats
-DECODED = 2**27  # pixels of pictures that are held; others are read again when one looks at them
+LARGEST_FILE = 2**26  # bytes of a picture that a page sends to the server
+LARGEST_PICTURE = 2**26  # pixels of any picture; 0.8 GB as floats
+DECODED = 2**27  # pixels of all decoded pictures in memory; other pictures are read again when they are shown
 LARGEST_VIEW = 2**24  # pixels of a view
-LARGEST_SIDE = 2**14  # of a view
+LARGEST_SIDE = 2**14  # pixels of a side of a view
 LARGEST_SAVED = 2**28  # pixels of a saved picture
-LARGEST_STATE = 2**18  # latents of a state sent to a page; 100 MB of LM-LIIF
-MOST_SENT = 2**28  # bytes of all pictures that pages sent
-WHOLE = 2**20  # LR pixels of a picture that is encoded as a whole
-ENCODED = 2**21  # LR pixels whose features are held; 0.5 GB of 64 channels
-COUNTED_ON = (24, 24)  # LR pixels of a picture on which multiply-accumulates are counted
+LARGEST_STATE = 2**18  # latents of a state that is sent to a page; LM-LIIF needs 100 MB for them
+MOST_SENT = 2**28  # bytes of all pictures that pages have sent
+WHOLE = 2**20  # LR pixels of the largest picture that is encoded as a whole
+ENCODED = 2**21  # LR pixels of all features in memory; 0.5 GB for 64 channels
+COUNTED_ON = (24, 24)  # LR pixels of the picture on which multiply-accumulates are counted
 
 Filter = Image.Resampling
 LAYERS = {"bicubic": Filter.BICUBIC, "nearest": Filter.NEAREST}
 
 
 class ShownModel(NamedTuple):
-    """A model under the name it was asked for, and its Scale2Mod tables by MSE threshold: none without a calibration."""
+    """A model, the name it is shown under, and its Scale2Mod tables by MSE threshold (none without a calibration)."""
 
     name: str
     model: Model
@@ -59,12 +60,12 @@ class ShownModel(NamedTuple):
 
     @property
     def measure(self) -> Measure:
-        """The measure that the tables go by; the paper's without tables."""
+        """The measure of the tables, or the paper's measure where there are no tables."""
         return next((table.table.measure for table in self.tables.values()), PAPER)
 
 
 class Place(NamedTuple):
-    """A rectangle of output pixels: where its corner lies in the LR picture, how many pixels make an LR pixel, its size."""
+    """A rectangle of output pixels: the place of its corner in the LR picture, output pixels per LR pixel, and its size."""
 
     top: float
     left: float
@@ -73,7 +74,7 @@ class Place(NamedTuple):
     width: int
 
     def window(self, size: tuple[int, int]) -> Window:
-        """The latents that its pixels read, of a picture of that size."""
+        """The latents that these pixels read in a picture of `size`."""
         (h, w), s = size, self.scale
         top, left = min(max(int(self.top) - 1, 0), h - 1), min(max(int(self.left) - 1, 0), w - 1)
         bottom, right = int(self.top + self.height / s) + 2, int(self.left + self.width / s) + 2
@@ -93,7 +94,7 @@ class ShownPicture:
 
 class _File(NamedTuple):
     path: Path
-    content: bytes | None  # what a page sent; None for a file on disk
+    content: bytes | None  # the bytes that a page sent; None for a file on disk
     reference: Path | None
 
     def read(self) -> ShownPicture:
@@ -102,11 +103,11 @@ class _File(NamedTuple):
 
 class _Encoded(NamedTuple):
     image: ContinuousImage
-    window: Window  # what of the picture it is
+    window: Window  # the part of the picture that is encoded
 
 
 class Studio:
-    """The pictures and models on show. One thread at a time uses what computes."""
+    """The pictures and models on show. Methods that compute are called by one thread at a time."""
 
     def __init__(self, models: Sequence[ShownModel]) -> None:
         self.models = list(models)
@@ -116,12 +117,13 @@ class Studio:
         self._saved = tempfile.TemporaryDirectory(prefix="lmf-sr-")
         self._encoded: OrderedDict[tuple[str, int], _Encoded] = OrderedDict()
 
-    # What there is
+    # Pictures and models
 
     def add(self, path: Path, content: bytes | None = None, reference: Path | None = None) -> str:
-        """Opens a picture, from its file or from what that holds. Beyond `MOST_SENT` the one that was sent first goes.
+        """Opens a picture from its file, or from the bytes of its file, and gives its name.
 
-        Raises InputError for what is no picture, or too large a one.
+        Beyond `MOST_SENT` bytes, the picture that was sent first is closed. Raises InputError for a file that is no picture,
+        and for one that is too large.
         """
         file = _File(path, content, reference)
         picture = file.read()
@@ -135,13 +137,13 @@ class Studio:
         return name
 
     def add_later(self, path: Path) -> str:
-        """Names a file, which is read when somebody looks at it. Raises InputError where there is none."""
+        """Names a file, which is read when it is first shown. Raises InputError where the file does not exist."""
         if not path.is_file():
             raise InputError(f"no image {path}: the file does not exist")
         return self._named(_File(path, None, None))
 
     def show(self, picture: ShownPicture) -> str:
-        """Adds a picture that has been read."""
+        """Adds a picture that has been read already."""
         name = self._named(_File(Path(picture.name), None, None))
         self._hold(name, picture)
         return name
@@ -157,14 +159,14 @@ class Studio:
             self._decoded.popitem(last=False)
 
     def about(self) -> dict[str, Any]:
-        """All that a page is told at first."""
+        """The names of pictures and models, which a page asks for first."""
         return {
             "pictures": [{"id": name, "name": file.path.name} for name, file in self._files.items()],
             "models": [self._about_model(model) for model in self.models],
         }
 
     def about_picture(self, name: str) -> dict[str, Any]:
-        """The facts that a page is told when it opens a picture."""
+        """The facts about a picture that a page needs to show it."""
         picture = self.picture(name)
         return {
             "id": name,
@@ -186,7 +188,7 @@ class Studio:
         return about
 
     def picture(self, name: str) -> ShownPicture:
-        """Raises InputError for a name that there is not, or a file that is no picture."""
+        """The picture of a name. Raises InputError for an unknown name, and for a file that is no picture."""
         if name not in self._files:
             raise InputError(f"there is no picture {name!r}: it has been closed, or was never opened")
         if name not in self._decoded:
@@ -195,15 +197,15 @@ class Studio:
         return self._decoded[name]
 
     def model(self, number: int) -> ShownModel:
-        """Raises InputError for a number that there is not."""
+        """The model of a number. Raises InputError for an unknown number."""
         if not 0 <= number < len(self.models):
             raise InputError(f"there is no model {number}: {len(self.models)} are on show, counted from 0")
         return self.models[number]
 
-    # What is computed
+    # Pixels and states
 
     def lr(self, name: str, largest_side: int) -> UInt8[np.ndarray, "h w 3"]:
-        """The picture itself, reduced where it has a longer side."""
+        """The picture itself, reduced until no side is longer than `largest_side`."""
         rgb = as_array(self.picture(name).rgb)
         longest = max(rgb.shape[:2])
         if longest <= largest_side:
@@ -216,7 +218,7 @@ class Studio:
 
         Args:
             layer: the number of a model, "bicubic", "nearest" or "reference".
-            threshold: the MSE by which CMSR renders.
+            threshold: the MSE that CMSR may make; None renders in full.
         """
         picture = self.picture(name)
         check_view(place, picture.size)
@@ -234,18 +236,18 @@ class Studio:
         return as_array(_to_bytes(image.render(place.height, place.width, region, cmsr=table)[0]))
 
     def timed(self, name: str, number: int, place: Place, threshold: float) -> dict[str, float]:
-        """Milliseconds for a place, in full and by CMSR."""
+        """Milliseconds that a place takes in full and by CMSR."""
         check_view(place, self.picture(name).size)
         table, (image, region) = self._table(number, threshold), self._image_at(name, number, place)
-        found = {}
+        milliseconds = {}
         for key, cmsr in (("warm", table), ("full", None), ("cmsr", table)):
             start = time.perf_counter()
             image.render(place.height, place.width, region, cmsr=cmsr)
-            found[key] = 1000 * (time.perf_counter() - start)
-        return {"full_ms": found["full"], "cmsr_ms": found["cmsr"]}
+            milliseconds[key] = 1000 * (time.perf_counter() - start)
+        return {"full_ms": milliseconds["full"], "cmsr_ms": milliseconds["cmsr"]}
 
     def state(self, name: str, number: int, window: Window, scale: float) -> tuple[dict[str, Any], bytes]:
-        """A window's state at a scale, for the shader: its description, and its texels and then intensities as halves."""
+        """The state of a window at a scale, for the shader: a description, and texels and then intensities as halves."""
         shown, size = self.model(number), self.picture(name).size
         decoder = shown.model.decoder
         if not drawable(decoder):
@@ -265,9 +267,9 @@ class Studio:
     def save(
         self, name: str, layer: str, place: Place | None, height: int, width: int, threshold: float | None
     ) -> Path:
-        """The file of a PNG, for the caller to remove: a place, or the whole picture, at a size.
+        """Writes a place, or the whole picture, at a size as PNG, and gives the file, which the caller removes.
 
-        The whole is rendered band by band, in bounded memory.
+        The whole picture is rendered band by band, in bounded memory.
         """
         picture = self.picture(name)
         if not (height >= 1 and width >= 1 and height * width <= LARGEST_SAVED):
@@ -301,7 +303,7 @@ class Studio:
     def _image_at(
         self, name: str, number: int, place: Place
     ) -> tuple[ContinuousImage, tuple[float, float, float, float]]:
-        """An encoded picture in which the place lies, and where: as a region of it."""
+        """An encoded picture that contains the place, and the region of it that the place is."""
         size = self.picture(name).size
         image, window = self._image(name, number, place.window(size), size)
         (h, w), s = window.size, place.scale
@@ -309,7 +311,7 @@ class Studio:
         return image, (top, left, place.height / s / h, place.width / s / w)
 
     def _image(self, name: str, number: int, window: Window, size: tuple[int, int]) -> _Encoded:
-        """An encoded picture that holds the window and what its latents depend on."""
+        """An encoded picture that contains the window and all that the latents of the window depend on."""
         model = self.model(number).model
         halo = model.encoder.receptive_halo
         in_parts = size[0] * size[1] > WHOLE and halo is not None and _is_local(model)
@@ -341,9 +343,9 @@ def prepared(encoded: tuple[ContinuousImage, Window], window: Window, scale: flo
     """The state of a window at a scale.
 
     Args:
-        encoded: an encoded picture, and what of the whole picture it is.
-        window: of the whole picture.
-        scale: of the pixels that are going to be rendered.
+        encoded: an encoded picture, and the window of the whole picture that it is.
+        window: the window of the whole picture whose state is prepared.
+        scale: output pixels per LR pixel.
     """
     image, frame = encoded
     size, decoder = image.size, image.model.decoder
@@ -358,7 +360,7 @@ def prepared(encoded: tuple[ContinuousImage, Window], window: Window, scale: flo
 
 
 def tables_as_json(tables: Mapping[float, BoundTable]) -> list[dict[str, Any]]:
-    """Thresholds with, for each target scale, the levels; a limit of null stands for none."""
+    """The thresholds, each with the levels of each target scale; null stands for a level without a limit."""
     return [
         {
             "threshold": threshold,
@@ -375,7 +377,7 @@ def tables_as_json(tables: Mapping[float, BoundTable]) -> list[dict[str, Any]]:
 
 
 def check_view(place: Place, size: tuple[int, int]) -> None:
-    """Raises InputError for more pixels than a view may have, or what lies far beside the picture, of the size given."""
+    """Raises InputError for a view of too many pixels, and for one far outside a picture of `size`."""
     sides = place.height, place.width
     if min(sides) < 1 or max(sides) > LARGEST_SIDE or sides[0] * sides[1] > LARGEST_VIEW:
         raise InputError(
@@ -394,12 +396,12 @@ def _bands(model: Model, picture: ShownPicture, height: int, width: int, table: 
 
 
 def _is_local(model: Model) -> bool:
-    """Whether a window, alone, has the latents that it has in the whole picture."""
+    """Whether a window has the same latents when it is encoded alone as in the whole picture."""
     return model.encoder.tile_multiple == 1 and not isinstance(model.decoder, CiaoSR | LMCiaoSR)
 
 
 def _within(window: Window, x: Tensor) -> Tensor:
-    """The window of what has rows and columns as its last axes."""
+    """The window of a tensor whose last axes are rows and columns."""
     return x[..., window.top : window.bottom, window.left : window.right]
 
 
@@ -408,19 +410,19 @@ def _area(window: Window) -> int:
 
 
 def read(path: Path, content: bytes | None = None, reference: Path | None = None) -> ShownPicture:
-    """A picture, from its file or from what that holds. Raises InputError for what is no picture, or too large a one."""
+    """A picture from its file, or from the bytes of its file. Raises InputError for no picture, or too large a one."""
     _check_pixels(path, content)
     return ShownPicture(path.name, read_rgb8(path, content), None if reference is None else read_rgb8(reference))
 
 
 def _check_pixels(path: Path, content: bytes | None) -> None:
-    """Raises InputError for a picture of more pixels than are shown, without decoding it."""
+    """Raises InputError for a picture of more than `LARGEST_PICTURE` pixels, without decoding it."""
     try:
         with Image.open(path if content is None else io.BytesIO(content)) as image:
             pixels = image.width * image.height
     except Image.DecompressionBombError:  # Pillow's own limit is higher
         pixels = LARGEST_PICTURE + 1
-    except Exception:  # not for Pillow to judge: `read_rgb8` reads more, and says what is wrong
+    except Exception:  # `read_rgb8` reads more formats than Pillow, and says what is wrong
         return
     if pixels > LARGEST_PICTURE:
         raise InputError(f"{path.name} has more than the {LARGEST_PICTURE} pixels that are shown: reduce or crop it")
@@ -429,16 +431,14 @@ def _check_pixels(path: Path, content: bytes | None) -> None:
 def _resampled(
     rgb: UInt8[Tensor, "3 h w"], place: Place, down: float, across: float, resampling: Filter
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """A place of the picture by Pillow, where the picture has `down` x `across` pixels to an LR pixel.
+    """A place of a picture that has `down` x `across` pixels per LR pixel, resampled by Pillow.
 
-    The picture goes on mirrored beyond its border, as MATLAB's bicubic has it.
+    The picture is mirrored at its border, as in MATLAB's bicubic.
     """
     h, w = rgb.shape[1:]
     top, left = place.top * down, place.left * across
     bottom, right = top + place.height / place.scale * down, left + place.width / place.scale * across
-    reach = 4 + int(
-        4 * max(down, across) / place.scale
-    )  # of the kernel, and of a view that ends in the midst of a pixel
+    reach = 4 + int(4 * max(down, across) / place.scale)  # of the kernel, and of a view that ends inside a pixel
     first, last = max(int(top) - reach, -h), min(int(bottom) + reach, 2 * h)
     begin, end = max(int(left) - reach, -w), min(int(right) + reach, 2 * w)
     rows, cols = (_mirrored(np.arange(*span), side) for span, side in (((first, last), h), ((begin, end), w)))

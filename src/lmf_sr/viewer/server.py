@@ -1,17 +1,17 @@
-"""The server of `lmf-sr view`: one page, and what it asks for, on 127.0.0.1.
+"""The server of `lmf-sr view` on 127.0.0.1: one page, and the data that the page requests.
 
     /TOKEN/                  the page, complete in itself
     /TOKEN/about             pictures and models, as JSON
-    /TOKEN/picture           a picture's size, and whether it has a reference
+    /TOKEN/picture           the size of a picture, and whether it has a reference
     /TOKEN/lr                the picture itself, as PNG
-    /TOKEN/view              pixels of a place, as PNG
-    /TOKEN/state             a state for the shader (`textures.py`): described in the header X-State, halves in the body
-    /TOKEN/timed             milliseconds of a place in full and by CMSR
-    /TOKEN/save              a place or the whole, as a file
-    /TOKEN/open (POST)       a picture that was dropped on the page
+    /TOKEN/view              the pixels of a place, as PNG
+    /TOKEN/state             a state for the shader (`textures.py`): halves, with a description in the header X-State
+    /TOKEN/timed             the milliseconds that a place takes in full and by CMSR
+    /TOKEN/save              a place or the whole picture, as a file
+    /TOKEN/open (POST)       takes a picture that was dropped on the page
 
-Nobody gets anything who does not know the token, whatever the path; or who comes by another name than the server's own, as a
-page from elsewhere would whose name was made to lead here. There are no files behind the paths.
+A request without the token gets 404, whatever its path. So does a request that calls the server by another name, because a
+page from elsewhere could make its own name lead here (DNS rebinding). No path leads to a file.
 """
 
 import asyncio
@@ -57,8 +57,8 @@ HEADERS = {
 
 
 class Connection(H11Protocol):
-    """A connection. Of one too many, the oldest that asks for nothing is closed, so that nobody keeps the page out by
-    connecting and saying nothing."""
+    """A connection. Where there are more than `AT_ONCE`, the oldest idle one is closed, so that idle clients cannot keep the
+    page out."""
 
     began: float
 
@@ -77,7 +77,7 @@ class Connection(H11Protocol):
 
 
 class Guard:
-    """Lets through what names the token and the server, and adds the headers that keep the page to itself."""
+    """Passes on requests that name the token and the server, and adds the headers that keep other pages out."""
 
     def __init__(self, app: ASGIApp, token: str, hosts: frozenset[str]) -> None:
         self.app, self.token, self.hosts = app, token, hosts
@@ -174,7 +174,7 @@ class Desk:
             path = self.studio.save(picture, layer, place, height, width, threshold)
             return path, f"{PurePath(self.studio.picture(picture).name).stem}_{width}x{height}.png"
 
-        path, name = await self._ask(request, saved, given_up=lambda made: made[0].unlink())
+        path, name = await self._ask(request, saved, unclaimed=lambda made: made[0].unlink())
         return FileResponse(path, filename=name, background=BackgroundTask(path.unlink))
 
     async def open(self, request: Request) -> Response:
@@ -196,27 +196,27 @@ class Desk:
         return Response(await self._ask(request, encoded), media_type="image/png")
 
     async def _ask(
-        self, request: Request, compute: Callable[[], Any], given_up: Callable[[Any], None] = lambda result: None
+        self, request: Request, compute: Callable[[], Any], unclaimed: Callable[[Any], None] = lambda result: None
     ) -> Any:
-        """What the worker computes. A later request with the same `wish` in its query takes the place of one that waits, and
-        one whose page no longer waits for it is given up. Raises ReplacedError for both.
+        """Has the worker compute, and gives the result.
 
-        `given_up` takes what is computed for nobody.
+        A later request with the same `job` in its query replaces one that waits, and a request whose page has gone is
+        cancelled. Both raise ReplacedError; a result that comes too late is handed to `unclaimed`.
         """
-        wish = request.query_params.get("wish", "")[:100] or secrets.token_hex(8)
-        future = self.worker.ask(wish, compute)
+        job = request.query_params.get("job", "")[:100] or secrets.token_hex(8)
+        future = self.worker.submit(job, compute)
         result = asyncio.wrap_future(future)
         while not result.done():
             await asyncio.wait([result], timeout=0.25)
             if not result.done() and request.method == "GET" and await request.is_disconnected():
                 if not future.cancel():
-                    future.add_done_callback(lambda done: None if done.exception() else given_up(done.result()))
+                    future.add_done_callback(lambda done: None if done.exception() else unclaimed(done.result()))
                 raise ReplacedError
         return result.result()
 
 
 class Query:
-    """The query of a request, checked. Raises InputError for what is missing or makes no sense."""
+    """The checked query of a request. Raises InputError for a value that is missing or makes no sense."""
 
     def __init__(self, request: Request) -> None:
         self._values = request.query_params
@@ -256,7 +256,7 @@ class Query:
 
 
 async def _body(request: Request, most: int) -> bytes:
-    """The body, refused as soon as it is larger than `most` bytes."""
+    """The body of a request. Raises InputError as soon as it exceeds `most` bytes."""
     sentence = f"the picture is larger than the {most // 2**20} MiB that a page may send: name it on the command line"
     if not 0 <= int(request.headers.get("content-length", "0") or 0) <= most:
         raise InputError(sentence)
@@ -273,8 +273,8 @@ def _refused(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 400)
 
 
-def _given_up(request: Request, error: Exception) -> Response:
-    return Response(status_code=204)  # nobody waits for it any more
+def _replaced(request: Request, error: Exception) -> Response:
+    return Response(status_code=204)  # the page has made a later request
 
 
 def application(studio: Studio, worker: Worker, token: str, hosts: frozenset[str]) -> ASGIApp:
@@ -282,23 +282,23 @@ def application(studio: Studio, worker: Worker, token: str, hosts: frozenset[str
 
     Args:
         token: the first part of every path.
-        hosts: what a request may call the server, with the port.
+        hosts: the names by which a request may call the server, with the port.
     """
-    handlers: Any = {InputError: _refused, ReplacedError: _given_up}
+    handlers: Any = {InputError: _refused, ReplacedError: _replaced}
     return Guard(Starlette(routes=Desk(studio, worker).routes(), exception_handlers=handlers), token, hosts)
 
 
 class Server:
-    """A server that listens, on a free port unless one is named.
+    """A server that listens on the port given, or else on a free one.
 
-    Raises InputError where the port cannot be had.
+    Raises InputError for a port that is taken or forbidden.
     """
 
     def __init__(self, studio: Studio, port: int = 0) -> None:
         self._socket = socket.socket()
         try:
             self._socket.bind((HOST, port))
-            self._socket.listen()  # so that who opens the address at once is not refused, but waits
+            self._socket.listen()  # a browser that opens the address at once then waits, and is not refused
         except OSError as error:
             self._socket.close()
             raise InputError(f"cannot listen on {HOST}:{port}: {error.strerror}; leave --port out") from error
@@ -326,11 +326,11 @@ class Server:
 
     @property
     def is_running(self) -> bool:
-        """Whether it answers."""
+        """Whether the server answers requests."""
         return self._server.started
 
     def run(self) -> None:
-        """Serves until interrupted, or `stop` is called."""
+        """Serves until it is interrupted or `stop` is called."""
         try:
             self._server.run(sockets=[self._socket])
         finally:

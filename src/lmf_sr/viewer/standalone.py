@@ -1,15 +1,17 @@
 """A page by itself: one file in which a picture can be zoomed without end.
 
-It holds the picture, the render MLP and the state beyond scale 4 (`textures.py`), each value as a whole number of steps,
+The page holds the picture, the render MLP and the state beyond scale 4 (`textures.py`), with values in whole numbers of
+steps,
 
     value_c = least_c + step_c * symbol_c,        step_c = quality / sensitivity_c
 
-where the sensitivity of a channel c is the 4th root of the mean 4th power, over latents, of the gradient that its values
-have from the pixels around, with random signs. A step of any channel then moves the pixels about alike; and places that are
-rare but more sensitive than most still count. The quality is the coarsest tried by which no pixel errs by more than `ERROR`.
-Symbols are compressed by deflate, channel by channel, low bytes and high bytes apart.
+where the sensitivity of a channel c is the 4th root of the mean 4th power, over latents, of the gradient of the pixels
+around with random signs. One step then moves the pixels by about the same amount in every channel, and the 4th power lets
+rare but sensitive places count. The quality is the coarsest of `QUALITIES` at which no probed pixel errs by more than
+`ERROR`. Symbols are compressed by deflate, channel by channel, low bytes and high bytes apart.
 
-Below scale 4 a state has another cell, and the page renders it with its modulations of scale 4: an approximation.
+Below scale 4 each scale has a state of its own. The page then renders with the modulations of scale 4, which is an
+approximation.
 """
 
 import base64
@@ -34,13 +36,13 @@ from lmf_sr.viewer.page import page
 from lmf_sr.viewer.pictures import ShownModel, ShownPicture, Studio, as_array, prepared, read
 from lmf_sr.viewer.textures import drawable, layers, texels
 
-ERROR = 1.5  # grey levels of 255; with the shader's own it stays below 2
+ERROR = 1.5  # grey levels of 255; with the error of the shader it stays below 2
 QUALITIES = [2e-3 * 0.8**k for k in range(16)]  # of values in [-1, 1]
-PROBES = 2  # pixels to a latent and axis that are looked at
+PROBES = 2  # probed pixels per latent and axis
 QUERIES_AT_ONCE = 2**14
 SYMBOLS = 2**16
 MOST_LATENTS = 2**18
-LARGEST_SIDE = 2048  # latents a side that any WebGL2 can hold
+LARGEST_SIDE = 2048  # latents per side that every WebGL2 can hold
 
 
 def write_page(path: Path, picture: Path, model: ShownModel, most_bytes: int) -> int:
@@ -54,7 +56,7 @@ def write_page(path: Path, picture: Path, model: ShownModel, most_bytes: int) ->
         h, w = shown.size
         raise InputError(
             f"{path} would be {len(content) / 1e6:.1f} MB, more than the {most_bytes / 1e6:g} MB of --max-mb: allow "
-            f"more, or crop the picture, {w}x{h} pixels, to some {int(0.9 * h * w * most_bytes / len(content))} pixels"
+            f"more, or crop the picture, {w}x{h} pixels, to about {int(0.9 * h * w * most_bytes / len(content))} pixels"
         )
     with replacing(path) as file:
         file.write(content)
@@ -93,9 +95,8 @@ def page_of(shown: ShownPicture, model: ShownModel) -> str:
 
 
 def packed(decoder: Conversion, state: LMFState, measure: Measure, lr: Float[Tensor, "1 3 h w"]) -> dict[str, Any]:
-    """The values of a state, as textures have them, and its intensity by a measure, as JSON that `assets/sources.js`
-    unpacks."""
-    state = LMFState(*(x.clone() for x in state))  # clones can be differentiated
+    """The values of a state in the order of its textures, and its intensity, as JSON for `assets/sources.js` to unpack."""
+    state = LMFState(*(x.clone() for x in state))  # a tensor made in inference mode has no gradient, its clone has
     rows = state.modulations[0]
     intensity = measure.intensity(state, lr, Window.whole((lr.shape[-2], lr.shape[-1])))[0]
     sensitivity = sensitivities(decoder, state)
@@ -125,22 +126,22 @@ def packed(decoder: Conversion, state: LMFState, measure: Measure, lr: Float[Ten
 
 
 def sensitivities(decoder: Conversion, state: LMFState) -> Float[Tensor, " C"]:
-    """By how much pixels, values in [-1, 1], hang on each channel of a state."""
+    """The sensitivity of pixels, with values in [-1, 1], to each channel of a state."""
     rows = state.modulations.requires_grad_()
-    of_latents = torch.zeros_like(rows)
+    gradients = torch.zeros_like(rows)
     random = torch.Generator().manual_seed(0)
     for coords in _probes(rows):
         rgb = decoder.query(state, coords)
         signs = torch.randn(rgb.shape, generator=random).to(rgb)
-        of_latents += torch.autograd.grad((rgb * signs).sum(), rows)[0]
+        gradients += torch.autograd.grad((rgb * signs).sum(), rows)[0]
     rows.requires_grad_(False)
-    found = of_latents.double().pow(4).mean((0, 1, 2)).pow(1 / 4)
-    return found.clamp(min=1e-3 * float(found.max())).to(rows)
+    of_channels = gradients.double().pow(4).mean((0, 1, 2)).pow(1 / 4)
+    return of_channels.clamp(min=1e-3 * float(of_channels.max())).to(rows)
 
 
 @torch.no_grad()
 def _pixels(decoder: Conversion, state: LMFState) -> Float[Tensor, "N 3"]:
-    """The values of the probes."""
+    """The probed pixels, in [-1, 1]."""
     return torch.cat([decoder.query(state, coords)[0] for coords in _probes(state.modulations)])
 
 

@@ -1,6 +1,6 @@
-"""One thread computes what pages ask for, the latest wish first.
+"""One thread that computes what pages request, the latest job first.
 
-A wish replaces the one with the same name that still waits: of ten views asked for while one zooms, only the last is made.
+A job replaces a waiting one of the same name: of ten views requested while one zooms, only the last is computed.
 """
 
 import threading
@@ -10,45 +10,45 @@ from typing import Any, NamedTuple
 
 
 class ReplacedError(Exception):
-    """A later wish of the same name has taken the place of this one."""
+    """A later job of the same name has replaced this one."""
 
 
-class _Wish(NamedTuple):
+class _Job(NamedTuple):
     name: str
     compute: Callable[[], Any]
     future: Future[Any]
 
 
 class Worker:
-    """Computes one thing at a time, in a thread of its own."""
+    """Computes one job at a time, in a thread of its own."""
 
     def __init__(self) -> None:
-        self._waiting: list[_Wish] = []
+        self._waiting: list[_Job] = []
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="viewer", daemon=True)
         self._thread.start()
 
-    def ask(self, name: str, compute: Callable[[], Any]) -> Future[Any]:
-        """The future of `compute()`. It holds `ReplacedError` where another wish of that name comes before its turn."""
-        wish = _Wish(name, compute, Future())
+    def submit(self, name: str, compute: Callable[[], Any]) -> Future[Any]:
+        """The future of `compute()`. It raises `ReplacedError` where another job of that name comes before its turn."""
+        job = _Job(name, compute, Future())
         with self._changed:
             replaced = [other for other in self._waiting if other.name == name]
             self._waiting = [other for other in self._waiting if other.name != name and not other.future.cancelled()]
-            self._waiting.append(wish)
+            self._waiting.append(job)
             self._changed.notify()
         for other in replaced:
             if other.future.set_running_or_notify_cancel():
                 other.future.set_exception(ReplacedError())
-        return wish.future
+        return job.future
 
     @property
     def waits(self) -> int:
-        """How many wishes wait for their turn."""
+        """How many jobs wait for their turn."""
         return len(self._waiting)
 
     def close(self) -> None:
-        """Ends the thread once it has finished what it is at."""
+        """Ends the thread after the job in progress."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -59,11 +59,11 @@ class Worker:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 if self._closed:
                     return
-                wish = self._waiting.pop()
-            if not wish.future.set_running_or_notify_cancel():
+                job = self._waiting.pop()
+            if not job.future.set_running_or_notify_cancel():
                 continue
             try:
-                wish.future.set_result(wish.compute())
-            except BaseException as error:  # whatever it is, it is for whoever asked
-                wish.future.set_exception(error)
-            del wish  # a result is not kept until the next wish
+                job.future.set_result(job.compute())
+            except BaseException as error:  # any error belongs to the request that submitted the job
+                job.future.set_exception(error)
+            del job  # frees its result before the next job comes

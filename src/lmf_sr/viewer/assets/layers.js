@@ -1,14 +1,14 @@
-// A layer is one way to show the picture: by a model, bicubic, its nearest pixels, or the reference. While one moves, it shows
-// what there is: the picture beneath, what was made for other views, and a coarse rendering of this one. Once one rests it is
-// made in full, tile by tile: by the shader where the page has the latents in view, else by the server.
+// A layer shows the picture by a model, bicubic, by its nearest pixels, or the reference. While the user moves, a layer shows what
+// it has: the picture, images that were rendered for other views, and a coarse rendering of this view. At rest, the view is
+// rendered in full, tile by tile: by the shader where the page has the latents in view, or else by the server.
 
-const RESTS = 90; // ms without a move
-const FRAME = 30; // ms of rendering at a time
-const AT_DISPLAY_RATE = 22; // ms in which a whole view may be rendered while one moves
-const MOVING = 45; // ms for a coarse one
-const TOO_SLOW = 20000; // ms for a whole view: then not even a coarse one is rendered while one moves
-const TILE = 128; // pixels a side, at most
-const CLIPPED = 4; // the scale from which on one state is exact
+const RESTS = 90; // ms without a move after which the view is at rest
+const FRAME = 30; // ms of rendering between two frames
+const AT_DISPLAY_RATE = 22; // ms: a view that takes less is rendered in full while the user moves
+const MOVING = 45; // ms for a coarse rendering
+const TOO_SLOW = 20000; // ms: a view that takes more is not even rendered coarsely while the user moves
+const TILE = 128; // pixels of a side of a tile
+const CLIPPED = 4; // one state is exact from this scale on
 
 class Layer {
   constructor(viewer, side) {
@@ -17,7 +17,7 @@ class Layer {
     this.forget();
   }
 
-  // What it shows: the number of a model, with + where CMSR renders it; or "bicubic", "nearest", "reference".
+  // A kind is the number of a model, with + for rendering by CMSR, or "bicubic", "nearest", "reference".
   show(kind) {
     if (kind === this.kind) return;
     this.kind = kind;
@@ -36,15 +36,15 @@ class Layer {
     this.images?.forEach((image) => this.viewer.painter.release(image));
     this.images = []; // from coarse to fine
     this.giveUp();
-    this.made = this.coarse = null; // the places that were rendered in full, and coarsely
-    this.told = "";
+    this.finished = this.coarse = null; // keys of the places that were rendered in full and coarsely
+    this.note = "";
   }
 
   giveUp() {
     this.request?.abort();
     this.request = null;
-    if (this.making) this.viewer.painter.release(this.making.image);
-    this.making = null;
+    if (this.unfinished) this.viewer.painter.release(this.unfinished.image);
+    this.unfinished = null;
   }
 
   // The part of the picture in a rectangle, in whole pixels: {x, y, scale, width, height}.
@@ -59,7 +59,7 @@ class Layer {
     return JSON.stringify([place, this.kind, this.byCmsr ? this.viewer.threshold : null]);
   }
 
-  // Where the picture itself is all there is to see.
+  // Whether the painter draws the picture itself and nothing has to be rendered.
   isPlain(place) {
     if (place.width < 1 || place.height < 1 || place.scale < 1) return true;
     return (this.kind === "bicubic" || this.kind === "nearest") && this.viewer.unreduced;
@@ -72,27 +72,27 @@ class Layer {
 
   moved() {
     this.giveUp();
-    this.made = null;
+    this.finished = null;
   }
 
-  // One step: whether there is more to do at once.
+  // Does one step of the work, and says whether the next may follow at once.
   step(rect, view, moving) {
     const place = this.place(rect, view);
     if (this.isPlain(place)) {
-      if (this.images.length || this.making) this.forget();
-      this.made = "plain";
-      this.told = place.scale < 1 && this.model !== null ? "the picture itself" : "";
+      if (this.images.length || this.unfinished) this.forget();
+      this.finished = "plain";
+      this.note = place.scale < 1 && this.model !== null ? "the picture itself" : "";
       return false;
     }
     const key = this.key(place);
-    if (this.made === key) return false;
+    if (this.finished === key) return false;
     if (this.byShader()) {
       const state = this.viewer.states.get(this.model, place, !moving);
       if (state) {
         if (moving && this.coarse !== key) this.renderCoarse(place, state, key);
         else if (!moving && this.viewer.states.isExact(state, place)) return this.renderFully(place, state, key);
       }
-      if (moving || this.viewer.states.fits(place)) return false; // the state is on its way
+      if (moving || this.viewer.states.fits(place)) return false; // the state has been requested
     }
     if (!moving && !this.request) this.ask(place, key);
     return false;
@@ -116,26 +116,26 @@ class Layer {
     const took = painter.render(mlp, state, image, tile, [picture.width, picture.height], this.cellOf(place));
     image.isCoarse = true;
     this.replace(image, (other) => other.isCoarse || by === 1);
-    this.told = `${Math.round(took)} ms${by > 1 ? ` at 1/${by}` : ""}`;
+    this.note = `${Math.round(took)} ms${by > 1 ? ` at 1/${by}` : ""}`;
   }
 
   renderFully(place, state, key) {
     const { painter, models, picture } = this.viewer;
     const { mlp } = models[this.model];
-    if (this.making?.key !== key) {
+    if (this.unfinished?.key !== key) {
       this.giveUp();
       const image = painter.emptyImage(place.width, place.height, { x: place.x, y: place.y, scale: place.scale });
-      this.making = { key, image, tiles: tilesOf(place), took: 0 };
+      this.unfinished = { key, image, tiles: tilesOf(place), took: 0 };
     }
-    const { image, tiles } = this.making;
+    const { image, tiles } = this.unfinished;
     for (let spent = 0; tiles.length && spent < FRAME; ) {
       const took = painter.render(mlp, state, image, tiles.pop(), [picture.width, picture.height], this.cellOf(place));
       spent += took;
-      this.making.took += took;
+      this.unfinished.took += took;
     }
     if (tiles.length) return true;
-    this.told = `${Math.round(this.making.took)} ms`;
-    this.making = null;
+    this.note = `${Math.round(this.unfinished.took)} ms`;
+    this.unfinished = null;
     this.finish(image, key);
     return false;
   }
@@ -149,13 +149,13 @@ class Layer {
       this.request = null;
       const image = this.viewer.painter.imageOf(bitmap, { x: place.x, y: place.y, scale: place.scale });
       if (this.viewer.painter instanceof GlPainter) bitmap.close();
-      this.told = `${Math.round(performance.now() - begin)} ms`;
+      this.note = `${Math.round(performance.now() - begin)} ms`;
       this.finish(image, key);
       this.viewer.changed();
     } catch (error) {
       if (this.request === request) this.request = null;
       if (error.name === "AbortError") return;
-      this.made = key; // not asked for again and again
+      this.finished = key; // so that it is not requested again
       this.viewer.tell(error.message);
       this.viewer.changed();
     }
@@ -163,7 +163,7 @@ class Layer {
 
   finish(image, key) {
     this.replace(image, () => true);
-    this.made = key;
+    this.finished = key;
   }
 
   replace(image, replaces) {
@@ -180,26 +180,26 @@ class Layer {
     const size = [picture.width, picture.height];
     painter.paintPicture(rect, view, size, this.kind === "nearest" ? "nearest" : "bicubic");
     for (const image of this.images) painter.paintImage(rect, view, image, true);
-    if (this.making) painter.paintImage(rect, view, this.making.image, true);
+    if (this.unfinished) painter.paintImage(rect, view, this.unfinished.image, true);
   }
 
-  // Who renders, and in what time.
+  // The name of the renderer, and its time.
   get status() {
-    if (this.made === "plain") return this.told || `${this.kind}`;
+    if (this.finished === "plain") return this.note || `${this.kind}`;
     const by = this.byShader() && this.viewer.states.mayFit(this) ? this.viewer.painter.name : this.viewer.serves ? "server" : this.viewer.painter.name;
-    const approximate = this.viewer.isFile && this.viewer.view.scale < CLIPPED && this.model !== null ? ", ≈ below ×4" : "";
-    return `${by} ${this.told}${approximate}`;
+    const approximate = this.viewer.isFile && this.viewer.view.scale < CLIPPED && this.model !== null ? ", approximate below ×4" : "";
+    return `${by} ${this.note}${approximate}`;
   }
 }
 
-// The pixels of a line, from `at`, that lie in [0, n].
+// The first pixel and the end of those, among a line of `pixels` that begins at `at`, that lie in [0, n].
 function clippedTo(at, pixels, n, scale) {
   const first = Math.max(Math.ceil(-at * scale - 0.5), 0);
   const end = Math.min(Math.floor((n - at) * scale + 0.5), pixels);
   return [first, Math.max(end, first)];
 }
 
-// Tiles, those in the middle last, which is where `pop` begins.
+// The tiles of an image. The ones in the middle come last, where `pop` begins.
 function tilesOf({ width, height }, side = TILE) {
   const tiles = [];
   for (let top = 0; top < height; top += side)
@@ -209,26 +209,26 @@ function tilesOf({ width, height }, side = TILE) {
   return tiles.sort((a, b) => away(b) - away(a));
 }
 
-// The states that the page holds: of each model the last one beyond scale 4, and the last one below, where each scale has its
-// own. A picture of no more latents than `most` has a state of all of it; else one of what is in view, with a margin.
+// The states in the page: for each model the last one beyond scale 4, and the last one below, where each scale has its own. A
+// state covers the whole picture if that has at most `mostLatents`, or else the view with a margin.
 class States {
   constructor(viewer) {
     this.viewer = viewer;
-    this.held = new Map();
+    this.latest = new Map();
     this.requests = new Map();
-    this.refused = new Set(); // models of which there is no state to be had
+    this.refused = new Set(); // models whose states cannot be had
   }
 
   forget() {
     for (const request of this.requests.values()) request.abort.abort();
     this.requests.clear();
-    for (const state of this.held.values()) this.viewer.painter.release(state);
-    this.held.clear();
+    for (const state of this.latest.values()) this.viewer.painter.release(state);
+    this.latest.clear();
     this.refused.clear();
   }
 
-  get most() {
-    return this.viewer.source.most ?? 2 ** 17;
+  get mostLatents() {
+    return this.viewer.source.mostLatents ?? 2 ** 17;
   }
 
   windowOf(place) {
@@ -240,8 +240,8 @@ class States {
 
   withMargin(window) {
     const { width, height } = this.viewer.picture;
-    if (width * height <= this.most) return { top: 0, left: 0, height, width };
-    const room = Math.sqrt(this.most / (window.height * window.width));
+    if (width * height <= this.mostLatents) return { top: 0, left: 0, height, width };
+    const room = Math.sqrt(this.mostLatents / (window.height * window.width));
     const by = Math.max(Math.min((room - 1) / 2, 0.5), 0);
     const [down, across] = [Math.floor(by * window.height), Math.floor(by * window.width)];
     const [top, left] = [Math.max(window.top - down, 0), Math.max(window.left - across, 0)];
@@ -255,7 +255,7 @@ class States {
   fits(place) {
     const window = this.windowOf(place);
     const { largest } = this.viewer.painter;
-    return this.viewer.isFile || (window.height * window.width <= this.most && Math.max(window.height, window.width) <= largest);
+    return this.viewer.isFile || (window.height * window.width <= this.mostLatents && Math.max(window.height, window.width) <= largest);
   }
 
   mayFit(layer) {
@@ -271,19 +271,19 @@ class States {
     return this.viewer.isFile || state.scale === Math.min(place.scale, CLIPPED);
   }
 
-  // A state of what is in view, the exact one if it is held; else it is asked for, where `wanted`.
-  get(model, place, wanted) {
+  // A state of the view: the exact one, or else the one nearest in scale. With `mayRequest`, a missing exact state is requested.
+  get(model, place, mayRequest) {
     const window = this.windowOf(place);
     const scale = this.viewer.isFile ? CLIPPED : Math.min(place.scale, CLIPPED);
     const kind = scale === CLIPPED ? "clipped" : "below";
-    const found = ["clipped", "below"].map((key) => this.held.get(`${model} ${key}`)).filter((s) => s && this.covers(s, window));
-    const exact = found.find((state) => this.isExact(state, place));
-    if (!exact && wanted && this.fits(place)) this.ask(model, kind, this.withMargin(window), window, scale);
-    return exact ?? found.sort((a, b) => Math.abs(Math.log(a.scale / scale)) - Math.abs(Math.log(b.scale / scale)))[0];
+    const candidates = ["clipped", "below"].map((key) => this.latest.get(`${model} ${key}`)).filter((s) => s && this.covers(s, window));
+    const exact = candidates.find((state) => this.isExact(state, place));
+    if (!exact && mayRequest && this.fits(place)) this.ask(model, kind, this.withMargin(window), window, scale);
+    return exact ?? candidates.sort((a, b) => Math.abs(Math.log(a.scale / scale)) - Math.abs(Math.log(b.scale / scale)))[0];
   }
 
   wantClipped(model, place) {
-    const [window, state] = [this.windowOf(place), this.held.get(`${model} clipped`)];
+    const [window, state] = [this.windowOf(place), this.latest.get(`${model} clipped`)];
     if ((state && this.covers(state, window)) || !this.fits(place)) return;
     this.ask(model, "clipped", this.withMargin(window), window, CLIPPED);
   }
@@ -299,8 +299,8 @@ class States {
     try {
       const state = await viewer.source.state(viewer.picture.id, model, window, scale, request.abort.signal, `${viewer.name} state ${name}`);
       if (this.requests.get(name) !== request) return;
-      viewer.painter.release(this.held.get(name));
-      this.held.set(name, { ...viewer.painter.stateOf(viewer.models[model].mlp, state), scale });
+      viewer.painter.release(this.latest.get(name));
+      this.latest.set(name, { ...viewer.painter.stateOf(viewer.models[model].mlp, state), scale });
     } catch (error) {
       if (error.name !== "AbortError") {
         this.refused.add(model);
@@ -312,9 +312,9 @@ class States {
     }
   }
 
-  // The intensities at hand of a model.
+  // A state with the intensities of a model.
   intensityOf(model) {
-    return this.held.get(`${model} clipped`) ?? this.held.get(`${model} below`);
+    return this.latest.get(`${model} clipped`) ?? this.latest.get(`${model} below`);
   }
 
   get busy() {

@@ -1,6 +1,6 @@
-// Painters put images on the canvas: by WebGL2, where there is one, or as a plain canvas can. To both, a *view* of a rectangle
-// is {x, y, scale}: the place of its corner in the LR picture, and pixels to an LR pixel. An *image* is {x, y, scale, width,
-// height} with what the painter made of its pixels.
+// Painters put images on the canvas, by WebGL2 or, without it, by a 2D context. For both, the *view* of a rectangle is
+// {x, y, scale}: the place of its corner in the LR picture, and screen pixels per LR pixel. An *image* is {x, y, scale, width,
+// height} with its pixels in the painter's own form, a texture or a bitmap.
 
 class GlPainter {
   static on(canvas) {
@@ -15,12 +15,12 @@ class GlPainter {
     this.name = "WebGL2";
     this.largest = gl.getParameter(gl.MAX_TEXTURE_SIZE);
     this.programs = new Map();
-    this.msPerPixel = new Map(); // by render MLP
+    this.msPerPixel = new Map(); // the measured time of each render MLP
     gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
   }
 
-  // Whether the state of such a model is rendered here.
+  // Whether this painter renders the states of a model.
   renders(mlp) {
     return Boolean(mlp) && mlp.layers <= this.gl.getParameter(this.gl.MAX_ARRAY_TEXTURE_LAYERS);
   }
@@ -46,9 +46,9 @@ class GlPainter {
       const { name: uniform } = gl.getActiveUniform(program, i);
       places[uniform.replace("[0]", "")] = gl.getUniformLocation(program, uniform);
     }
-    const made = { program, places };
-    this.programs.set(name, made);
-    return made;
+    const compiled = { program, places };
+    this.programs.set(name, compiled);
+    return compiled;
   }
 
   texture(width, height, filter) {
@@ -152,7 +152,7 @@ class GlPainter {
     gl.disable(gl.BLEND);
   }
 
-  // The colour of a pixel of what is on the canvas now.
+  // The colour of a pixel on the canvas.
   pixel(x, y) {
     const { gl, canvas } = this;
     const rgba = new Uint8Array(4);
@@ -161,7 +161,7 @@ class GlPainter {
     return rgba.subarray(0, 3);
   }
 
-  // All pixels of an image, first row first.
+  // The pixels of an image, first row first.
   pixels(image) {
     const { gl } = this;
     const rgba = new Uint8ClampedArray(4 * image.width * image.height);
@@ -172,7 +172,7 @@ class GlPainter {
 
   // Rendering
 
-  // A state (sources.js), as textures.
+  // A state (sources.js) with its texels as textures.
   stateOf(mlp, state) {
     const { gl } = this;
     const texture = gl.createTexture();
@@ -184,15 +184,15 @@ class GlPainter {
     return { ...state, texels: null, texture };
   }
 
-  // Renders a tile of an image of this scale by a state, and waits for it. The cell is that of the pixels.
+  // Renders a tile of an image from a state, waits for it and gives the milliseconds. `cell` is the cell of the image's pixels.
   render(mlp, state, image, tile, size, cell) {
     const { gl } = this;
     const begin = performance.now();
-    const made = this.program(mlp, () => renderMlp(mlp));
-    const { places } = made;
+    const compiled = this.program(mlp, () => renderMlp(mlp));
+    const { places } = compiled;
     gl.bindFramebuffer(gl.FRAMEBUFFER, image.target);
     gl.viewport(0, 0, image.width, image.height);
-    this.use(made, null, image, size);
+    this.use(compiled, null, image, size);
     gl.enable(gl.SCISSOR_TEST);
     gl.scissor(tile.left, tile.top, tile.width, tile.height);
     gl.uniform2i(places.begin, state.left, state.top);
@@ -210,7 +210,7 @@ class GlPainter {
     gl.uniform3fv(places.bias, bias);
     gl.bindTexture(gl.TEXTURE_2D_ARRAY, state.texture);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
-    gl.readPixels(tile.left, tile.top, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4)); // waits
+    gl.readPixels(tile.left, tile.top, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4)); // waits for the tile
     const took = performance.now() - begin;
     const before = this.msPerPixel.get(mlp);
     const now = took / (tile.width * tile.height);
@@ -266,7 +266,7 @@ class PlainPainter {
     context.imageSmoothingEnabled = smooth && Math.abs(ratio - 1) > 1e-9;
     context.imageSmoothingQuality = "high";
     context.globalAlpha = opacity;
-    // Only the part in view is drawn: a canvas cannot hold a picture enlarged without end.
+    // Only the part in view is drawn, because a canvas cannot hold a whole picture at any scale.
     const left = Math.max(Math.floor((view.x - image.x) * image.scale / across) - 1, 0);
     const top = Math.max(Math.floor((view.y - image.y) * image.scale / down) - 1, 0);
     const right = Math.min(Math.ceil((view.x + rect.width / view.scale - image.x) * image.scale / across) + 1, image.width);

@@ -1,5 +1,5 @@
-// The shaders (WebGL2). A rectangle of pixels lies in the LR picture at `corner + fraction`, whole LR pixels and a rest, so that
-// float32 suffices however far one zooms; a pixel is `step` LR pixels wide. Places are (x, y), y down.
+// The shaders (WebGL2). A rectangle of pixels begins in the LR picture at `corner + fraction`, whole LR pixels and a remainder,
+// so float32 suffices at any zoom. A pixel is `step_` LR pixels wide. Places are (x, y), y down.
 
 const VERTEX = `#version 300 es
 void main() {
@@ -17,8 +17,8 @@ uniform ivec2 size;  // of the LR picture
 out vec4 colour;
 `;
 
-// The picture itself: its nearest pixel, or bicubic (Keys' kernel, a = -1/2, mirrored at the border, as MATLAB's).
-// Where it is shown smaller than it is: smoothed, from mipmaps.
+// Draws the picture itself: its nearest pixels, bicubic (Keys' kernel, a = -1/2, mirrored at the border, as in MATLAB), or,
+// below scale 1, smoothed by mipmaps.
 const PICTURE = `${PLACE}
 uniform sampler2D picture;
 uniform vec2 origin;  // of the rectangle, in pixels from the canvas's top left
@@ -54,7 +54,7 @@ void main() {
   colour.a = 1.0;
 }`;
 
-// An image that was made for some place and scale, where it belongs now. It is empty where its alpha is 0.
+// Draws an image, rendered for any place and scale, where it belongs in this view. Pixels with alpha 0 are not rendered yet.
 const IMAGE = `${PLACE}
 uniform sampler2D image;
 uniform vec2 origin, offset, ratio;  // pixel of the rectangle to pixel of the image: offset + ratio * pixel
@@ -69,9 +69,9 @@ void main() {
   colour = vec4(value.rgb, opacity);
 }`;
 
-// The render MLP of an LMF decoder (viewer/textures.py, lmf/conversion.py) at each pixel of a rectangle, which is drawn to a
-// texture, first row first. `state` is an array of textures, of the latents of a window. The matrices are written into the code:
-// software GL takes a quarter of the time that it takes to read them.
+// Evaluates the render MLP of an LMF decoder (viewer/textures.py, lmf/conversion.py) at each pixel of a rectangle and draws to a
+// texture, first row first. `state` is an array of textures with the latents of a window. The matrices are part of the code,
+// because software GL takes four times as long to read them from uniforms.
 function renderMlp({ input, depth, skip, first, hidden }) {
   const waves = input === "waves";
   const matrices = waves ? [first, ...hidden] : hidden;
@@ -79,7 +79,7 @@ function renderMlp({ input, depth, skip, first, hidden }) {
   return `${PLACE}
 uniform sampler2DArray state;
 uniform ivec2 begin;  // the window's first latent
-uniform vec2 tie;  // in latents: how far before the middle between two a pixel goes to the later
+uniform vec2 tie;  // in latents: this far before the middle between two latents, a pixel belongs to the later one
 uniform vec4 row[4], col[4], shift[4], last[12], phase[2];
 uniform vec3 bias;
 
@@ -136,7 +136,7 @@ ${matrices.map((W, i) => hiddenLayer(W, depth - matrices.length + i, depth)).joi
 }`;
 }
 
-// y <- relu(gain * (W y) + offset), four values at a time.
+// The code of one layer, y <- relu(gain * (W y) + offset), four values at a time.
 function hiddenLayer(W, layer, depth) {
   const quads = [0, 1, 2, 3];
   const column = (o, i) => `vec4(${quads.map((r) => W[4 * o + r][i].toExponential(8)).join(", ")})`;

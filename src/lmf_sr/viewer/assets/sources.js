@@ -1,14 +1,15 @@
-// Where pictures, states and views come from: the server of `lmf-sr view`, or the page itself (`lmf-sr export`).
-// A state is {top, left, height, width, cell, texels, intensity}: of the latents of a window, texels as halves, by layers.
+// Sources give pictures, states and views: the server of `lmf-sr view`, or the page itself (`lmf-sr export`).
+// A state is {top, left, height, width, layers, cell, texels, intensity}: a window of latents, their texels as halves, layer by
+// layer, and their intensities.
 
 class ServerSource {
   async call(path, parameters = {}, options = {}) {
-    const known = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined);
-    const response = await fetch(`${path}?${new URLSearchParams(known)}`, options);
-    if (response.status === 204) throw new DOMException("a later wish came first", "AbortError");
+    const entries = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined);
+    const response = await fetch(`${path}?${new URLSearchParams(entries)}`, options);
+    if (response.status === 204) throw new DOMException("a later request has replaced this one", "AbortError");
     if (!response.ok) {
-      const told = await response.json().catch(() => ({}));
-      throw new Error(told.error ?? `the server answers ${response.status}`);
+      const answer = await response.json().catch(() => ({}));
+      throw new Error(answer.error ?? `the server answers ${response.status}`);
     }
     return response;
   }
@@ -29,8 +30,8 @@ class ServerSource {
     return bitmapOf(await (await this.call("view", parameters, { signal })).blob());
   }
 
-  async state(id, model, window, scale, signal, wish) {
-    const response = await this.call("state", { picture: id, model, ...window, scale, wish }, { signal });
+  async state(id, model, window, scale, signal, job) {
+    const response = await this.call("state", { picture: id, model, ...window, scale, job }, { signal });
     const about = JSON.parse(response.headers.get("X-State"));
     const halves = new Uint16Array(await response.arrayBuffer());
     const texels = 4 * about.layers * about.height * about.width;
@@ -52,7 +53,7 @@ class ServerSource {
   }
 }
 
-// A page by itself holds one picture and its state beyond scale 4, of which values are whole numbers of steps (standalone.py).
+// A page by itself holds one picture and its state beyond scale 4, with values in whole numbers of steps (standalone.py).
 class FileSource {
   constructor(setup) {
     this.setup = setup;
@@ -98,7 +99,8 @@ async function inflated(bytes) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// Of each value: low bytes of all latents, then high bytes; value = least + step * symbol. The last value is the intensity.
+// The bytes hold, value by value, the low bytes of all latents and then the high bytes; value = least + step * symbol. The last
+// value is the intensity.
 async function unpacked(state) {
   const bytes = await inflated(bytesOf(state.data));
   const { least, step } = state;
@@ -131,7 +133,7 @@ function toHalf(value) {
   const bits = converted.bits[0];
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
-  if (magnitude >= 0x477ff000) return sign | 0x7bff; // beyond the largest
+  if (magnitude >= 0x477ff000) return sign | 0x7bff; // the largest finite half
   if (magnitude < 0x38800000) return sign | Math.round(Math.abs(value) * 2 ** 24); // subnormal
   return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
 }

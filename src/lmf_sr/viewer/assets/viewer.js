@@ -1,17 +1,17 @@
-// The page: what is shown, where one looks, and how one moves. It works when something has changed, and rests otherwise.
+// The page: pictures and layers, the view, and the controls. It works after a change, and rests otherwise.
 
 const LARGEST_SCALE = 1e5;
 const SLACK = 1e-6; // as in cmsr/table.py
 const LEVEL_RAMP = [[68, 60, 140], [40, 130, 190], [60, 190, 110], [245, 200, 40], [215, 50, 40]]; // coarse to fine
 const INTENSITY_RAMP = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
-const SAVED_AT_ONCE = 1024; // pixels a side of what a page saves by itself in one piece
-const MOST_SAVED = 2 ** 26; // pixels that a page saves by itself
+const SAVED_AT_ONCE = 1024; // pixels of a side of the parts in which a page without a server saves
+const MOST_SAVED = 2 ** 26; // pixels that a page without a server saves
 const byId = (id) => document.getElementById(id);
 
 class Viewer {
   constructor(setup) {
-    this.isFile = setup.kind === "file"; // one picture, with one state
-    this.serves = setup.kind === "server"; // there is a server that renders, too
+    this.isFile = setup.kind === "file"; // a page of one picture with one state
+    this.serves = setup.kind === "server"; // a server renders, too
     this.source = new SOURCES[setup.kind](setup);
     this.name = `page ${Math.random().toString(36).slice(2)}`;
     this.canvas = byId("canvas");
@@ -45,19 +45,19 @@ class Viewer {
     byId("overlay-label").hidden = !models.some((model) => model.mlp);
     this.listen();
     if (!pictures.length) return this.tell("Drop a picture onto the page.");
-    const asked = new URLSearchParams(location.hash.slice(1)).get("picture");
-    await this.choose(pictures.some(({ id }) => id === asked) ? asked : pictures[0].id);
+    const fromAddress = new URLSearchParams(location.hash.slice(1)).get("picture");
+    await this.choose(pictures.some(({ id }) => id === fromAddress) ? fromAddress : pictures[0].id);
     this.readHash();
   }
 
-  // What is shown
+  // Pictures and layers
 
   async choose(id) {
     if (!this.pictures.some((other) => other.id === id)) return;
     this.chosen = id;
     const picture = await this.source.aboutPicture(id);
     const bitmap = await this.source.picture(id, this.painter.largest);
-    if (this.chosen !== id) return bitmap.close(); // another was chosen meanwhile
+    if (this.chosen !== id) return bitmap.close(); // another picture has been chosen meanwhile
     this.picture = picture;
     this.unreduced = bitmap.width === picture.width && this.painter instanceof GlPainter;
     this.forget();
@@ -69,7 +69,7 @@ class Viewer {
     document.title = `${picture.name} – lmf-sr`;
   }
 
-  // Another picture; where it cannot be read, a sentence says so.
+  // Shows another picture, or a sentence if it cannot be read.
   async look(id) {
     try {
       this.tell("");
@@ -86,7 +86,7 @@ class Viewer {
     this.overlayImage = this.timing = null;
   }
 
-  // The kinds of layers that there are for the picture.
+  // The kinds of layers, with their names, that the picture can have.
   kinds() {
     const kinds = this.models.map((model, number) => [String(number), model.name]);
     if (this.serves) this.models.forEach((model, number) => model.tables.length && kinds.push([`${number}+`, `${model.name}, CMSR`]));
@@ -99,7 +99,7 @@ class Viewer {
     const kinds = this.kinds();
     const first = ["0", this.models.length > 1 ? "1" : "bicubic"];
     this.layers.forEach((layer, i) => {
-      const kind = kinds.some(([known]) => known === layer.kind) ? layer.kind : first[i];
+      const kind = kinds.some(([other]) => other === layer.kind) ? layer.kind : first[i];
       byId(layer.side).replaceChildren(...kinds.map(([value, name]) => new Option(name, value, false, value === kind)));
       layer.show(kind);
     });
@@ -117,17 +117,17 @@ class Viewer {
       layer: layer.model ?? layer.kind,
       top: place.y, left: place.x, scale: place.scale, height: place.height, width: place.width,
       threshold: layer.byCmsr ? this.threshold : null,
-      wish: `${this.name} ${layer.side}`,
+      job: `${this.name} ${layer.side}`,
     };
   }
 
-  // Where one looks
+  // The view
 
   get stage() {
     return { left: 0, top: 0, width: this.canvas.width, height: this.canvas.height };
   }
 
-  // The rectangle for which a layer is made: all of the stage beneath the slider, else its half.
+  // The rectangle that a layer renders: the whole stage under the slider, or half of it side by side.
   rectOf(layer) {
     const { width, height } = this.stage;
     if (this.layout === "slider") return this.stage;
@@ -135,7 +135,7 @@ class Viewer {
     return { left: layer.side === "left" ? 0 : width - half, top: 0, width: half, height };
   }
 
-  // What is painted of it.
+  // The part of its rectangle in which a layer is visible.
   paintedOf(layer) {
     const rect = this.rectOf(layer);
     if (this.layout !== "slider") return rect;
@@ -153,7 +153,7 @@ class Viewer {
     const { width, height } = this.rectOf(this.layers[0]);
     const { picture } = this;
     this.view = { x: picture.width / 2, y: picture.height / 2, scale: Math.min(width / picture.width, height / picture.height) };
-    this.fits = true; // and goes on to, whatever the size of the window
+    this.fits = true; // also after the window is resized
     this.moved();
   }
 
@@ -169,7 +169,7 @@ class Viewer {
     this.moved();
   }
 
-  // By a factor, where the point (pixels of the canvas) stays.
+  // Zooms by a factor; the place under the point (in pixels of the canvas) stays there.
   zoom(factor, point = null) {
     const { picture, view } = this;
     if (!picture) return;
@@ -224,7 +224,7 @@ class Viewer {
       this.writeHash();
     }
     if (more) this.changed();
-    const busy = more || moving || this.states.busy || this.layers.some((layer) => layer.request || layer.making);
+    const busy = more || moving || this.states.busy || this.layers.some((layer) => layer.request || layer.unfinished);
     if (!busy) this.time();
     this.canvas.setAttribute("aria-busy", String(busy));
   }
@@ -268,8 +268,8 @@ class Viewer {
     const x = view.x + (dx + 0.5) / view.scale;
     const y = view.y + (dy + 0.5) / view.scale;
     if (x < 0 || y < 0 || x >= this.picture.width || y >= this.picture.height) return "";
-    const shown = this.layout === "side" ? this.layers : [layer];
-    const values = shown.map((each) => {
+    const layers = this.layout === "side" ? this.layers : [layer];
+    const values = layers.map((each) => {
       const at = this.paintedOf(each);
       const [px, py] = [at.left + dx, at.top + dy];
       return `${byId(each.side).selectedOptions[0].text}: ${[...this.painter.pixel(px, py)].join(" ")}`;
@@ -293,7 +293,7 @@ class Viewer {
     return table ? levelsAt(table, this.view.scale) : null;
   }
 
-  // The overlay, and what CMSR saves, go by a state beyond scale 4, also where the server renders.
+  // The overlay, and the savings of CMSR, need a state beyond scale 4, also where the server renders.
   wantIntensity(moving) {
     const model = this.overlayModel;
     if (moving || model === null || !this.painter.renders(this.models[model].mlp) || this.states.refused.has(model)) return;
@@ -322,7 +322,7 @@ class Viewer {
     return this.overlayImage;
   }
 
-  // Shares of the levels in view, and what CMSR saves there.
+  // Shows the shares of the levels in the view, and the savings of CMSR there.
   tellCmsr() {
     const shown = this.thresholds?.length > 0 && (this.overlay === "levels" || this.layers.some((layer) => layer.byCmsr));
     byId("threshold-label").hidden = !shown;
@@ -333,6 +333,7 @@ class Viewer {
     const model = this.overlayModel;
     const state = model === null ? null : this.states.intensityOf(model);
     const levels = this.levels;
+    if (model === null) return void (out.textContent = "CMSR is for LMF models (lm-…): choose one on the left or on the right.");
     if (this.view.scale <= CLIPPED) return void (out.textContent = "CMSR begins beyond scale 4: zoom in.");
     if (!levels) return void (out.textContent = "This model has no calibration: make one with lmf-sr calibrate.");
     if (!state) return void (out.textContent = "…");
@@ -354,22 +355,22 @@ class Viewer {
       return [key, `×${precise(scale)} ${percent(counts[i] / latents)}`];
     });
     const time = this.timing?.result;
-    const told = time ? `; time ${time.full_ms.toFixed(0)} → ${time.cmsr_ms.toFixed(0)} ms (${comparison(time)})` : "";
-    out.replaceChildren("In view:", ...parts.flat(), ` · MACs saved ${percent(saved)}${told}`);
+    const times = time ? `; time ${time.full_ms.toFixed(0)} → ${time.cmsr_ms.toFixed(0)} ms (${comparison(time)})` : "";
+    out.replaceChildren("In view:", ...parts.flat(), ` · MACs saved ${percent(saved)}${times}`);
   }
 
-  // Has the server time the view in full and by CMSR, once one rests.
+  // Has the server time the view in full and by CMSR, when it is at rest.
   async time() {
     const { levels, overlayModel: model } = this;
-    const wanted = this.serves && levels && this.view.scale > CLIPPED && !byId("cmsr").hidden;
-    if (!wanted) return;
+    const applies = this.serves && levels && this.view.scale > CLIPPED && !byId("cmsr").hidden;
+    if (!applies) return;
     const layer = this.layers[0];
     const place = layer.place(this.rectOf(layer), this.viewOf(layer));
     const key = JSON.stringify([place, model, this.threshold]);
     if (this.timing?.key === key || place.width < 1 || place.height < 1) return;
     this.timing?.abort.abort();
     const timing = (this.timing = { key, abort: new AbortController(), result: null });
-    const parameters = { ...this.parameters(layer, place), model, threshold: this.threshold, wish: `${this.name} timing` };
+    const parameters = { ...this.parameters(layer, place), model, threshold: this.threshold, job: `${this.name} timing` };
     try {
       timing.result = await this.source.timed(parameters, timing.abort.signal);
       if (this.timing === timing) this.paint();
@@ -416,7 +417,7 @@ class Viewer {
     return layer.place(this.rectOf(layer), this.viewOf(layer));
   }
 
-  // Width and height, the one that was typed, or the usual.
+  // The part to save, its width as typed (or a default), and the height that follows.
   sizeToSave() {
     const whole = document.querySelector("[name=what][value=whole]").checked;
     const { picture, placeToSave: place } = this;
@@ -448,32 +449,33 @@ class Viewer {
   toSave(layer, whole, width, height) {
     const { top, left, scale, height: viewHeight, width: viewWidth, ...rest } = this.parameters(layer, this.placeToSave);
     const place = whole ? {} : { top, left, scale, view_height: viewHeight, view_width: viewWidth };
-    return { ...rest, ...place, width, height, wish: `${this.name} save` };
+    return { ...rest, ...place, width, height, job: `${this.name} save` };
   }
 
-  // Renders what is saved where no server does, in parts; of each part a state is made, where the page does not hold all of it.
+  // Renders a picture to save, part by part, in a page without a server. Each part needs a state of its own unless the page has one
+  // of the whole picture.
   async saveHere(number, place, width, height) {
     if (width * height > MOST_SAVED || Math.max(width, height) > 2 ** 14)
       throw new Error(`${width}×${height} pixels are more than a page can save: at most ${MOST_SAVED}, and ${2 ** 14} a side.`);
     const { mlp } = this.models[number];
     const scale = (place.scale * width) / place.width;
-    const held = this.isFile && this.states.get(number, { ...place, scale, width, height }, true);
-    if (this.isFile && !held) throw new Error("The state is still being unpacked: try again.");
+    const stateOfWhole = this.isFile && this.states.get(number, { ...place, scale, width, height }, true);
+    if (this.isFile && !stateOfWhole) throw new Error("The state is still being unpacked: try again.");
     const canvas = Object.assign(document.createElement("canvas"), { width, height });
     const context = canvas.getContext("2d");
     const { id, width: w, height: h } = this.picture;
     for (const part of tilesOf({ width, height }, SAVED_AT_ONCE)) {
       const at = { x: place.x + part.left / scale, y: place.y + part.top / scale, scale, width: part.width, height: part.height };
       const clipped = Math.min(scale, CLIPPED);
-      const made = held ? null : await this.source.state(id, number, this.states.windowOf(at), clipped);
-      const state = held || this.painter.stateOf(mlp, made);
+      const data = stateOfWhole ? null : await this.source.state(id, number, this.states.windowOf(at), clipped);
+      const state = stateOfWhole || this.painter.stateOf(mlp, data);
       const image = this.painter.emptyImage(part.width, part.height, at);
       for (const tile of tilesOf(part)) this.painter.render(mlp, state, image, tile, [w, h], this.layers[0].cellOf(at));
       context.putImageData(new ImageData(this.painter.pixels(image), part.width), part.left, part.top);
       this.painter.release(image);
-      if (!held) this.painter.release(state);
+      if (!stateOfWhole) this.painter.release(state);
     }
-    const blob = await new Promise((made) => canvas.toBlob(made, "image/png"));
+    const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
     return { blob, name: `${this.picture.name.replace(/\.[^.]*$/, "")}_${width}x${height}.png` };
   }
 
@@ -483,10 +485,10 @@ class Viewer {
     message.hidden = !sentence;
   }
 
-  // The address holds where one looks, so that a view can be kept and sent on.
+  // The address holds the view, so a view can be kept and sent on.
 
   writeHash() {
-    if (self !== top) return; // a page within another has no address of its own
+    if (self !== top) return; // a page inside another one has no address of its own
     const { x, y, scale } = this.view;
     const [left, right] = this.layers.map((layer) => layer.kind);
     const { layout, overlay } = this;
@@ -509,7 +511,7 @@ class Viewer {
     this.moved();
   }
 
-  // How one moves
+  // Controls
 
   listen() {
     new ResizeObserver(() => this.resize()).observe(this.canvas);
@@ -603,7 +605,7 @@ class Viewer {
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
       const lines = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 400 : 1;
-      const strength = event.ctrlKey ? 0.01 : 0.002; // with Ctrl it is a trackpad's pinch
+      const strength = event.ctrlKey ? 0.01 : 0.002; // a pinch on a trackpad comes as a wheel with Ctrl
       this.zoom(Math.exp(-Math.min(Math.max(event.deltaY * lines, -400), 400) * strength), this.at(event));
     }, { passive: false });
     const divider = byId("divider");
@@ -664,7 +666,7 @@ class Viewer {
   }
 }
 
-// The levels by which a table renders a scale, [decode scale, limit of intensity or null], coarse to fine: as Scale2Mod.levels.
+// The levels by which a table renders a scale, [decode scale, limit of intensity or null], coarse to fine, as in Scale2Mod.levels.
 function levelsAt(table, scale) {
   if (scale <= CLIPPED * (1 + SLACK)) return [[scale, null]];
   const target = table.targets.find((each) => each.scale >= scale * (1 - SLACK)) ?? table.targets[table.targets.length - 1];
@@ -682,7 +684,7 @@ function levelColour(levels, number) {
   return colourAt(LEVEL_RAMP, number / Math.max(levels.length - 1, 1)).map(Math.round);
 }
 
-// From dark to light between the 1st and the 99th of 100 intensities.
+// A colour for each intensity, dark at the 1st percentile and light at the 99th.
 function intensityColour(values) {
   const sorted = Float32Array.from(values).sort();
   const [low, high] = [0.01, 0.99].map((share) => sorted[Math.floor(share * (sorted.length - 1))]);
