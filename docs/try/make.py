@@ -1,7 +1,7 @@
 """Makes the page that upscales pictures wholly in the browser: `python docs/try/make.py OUT [--model NAME]`.
 
-OUT is then a folder of static files, for any web server: the page, with the viewer's scripts and `browser.js`; the model as
-two ONNX graphs; ONNX Runtime's WebAssembly build, fetched by npm.
+OUT becomes a folder of static files for any web server: the page, with the viewer's scripts and `browser.js`; the model as two
+ONNX graphs; ONNX Runtime's WebAssembly build, which npm fetches.
 """
 
 import argparse
@@ -23,7 +23,7 @@ BROWSER = Path(__file__).with_name("browser.js")
 
 
 def make(out: Path, name: str) -> None:
-    """Writes the folder. Raises InputError for a model that no shader renders, or without npm."""
+    """Writes the folder. Raises InputError for a model that no shader renders, and where npm is missing."""
     model = load(name)
     decoder = model.decoder
     if not drawable(decoder):
@@ -45,7 +45,7 @@ def make(out: Path, name: str) -> None:
 
 
 def fetch_runtime(out: Path) -> None:
-    """ONNX Runtime's files, by npm. Raises InputError where that fails."""
+    """Fetches the files of ONNX Runtime by npm. Raises InputError where that fails."""
     npm = shutil.which("npm")
     if npm is None:
         raise InputError("ONNX Runtime's WebAssembly build comes by npm, which is not installed here")

@@ -20,11 +20,11 @@ from lmf_sr.viewer.pictures import ShownModel, Studio
 THRESHOLDS = [m * 10.0**e for e in range(-6, -2) for m in (1, 2, 5)]  # MSE of values in [-1, 1]
 
 EPILOG = """\
-The page is served from this machine to this machine: from 127.0.0.1, at a free port, to whoever knows the address, which
-holds a secret. It fetches nothing from elsewhere. Ctrl-C ends it.
+The page is served on this machine only: on 127.0.0.1, at a free port, under an address that contains a secret. It fetches
+nothing from elsewhere. Ctrl-C ends the server.
 
-Zoom with the wheel, two fingers or + and -, move with the mouse or the arrow keys; ? lists all keys. A picture dropped onto
-the page is opened. LMF models (lm-...) are rendered in the browser, by its GPU, where it has WebGL2; others by this process.
+Zoom with the wheel, two fingers or + and -; move with the mouse or the arrow keys; ? lists all keys. Pictures that are dropped
+onto the page are opened. A browser with WebGL2 renders LMF models (lm-...) itself, by its GPU; this process renders the others.
 
 examples:
   lmf-sr view photo.jpg
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "--model", action="append", help=f"shipped name or checkpoint file; may be repeated (default: {DEFAULT_MODEL})"
     )
     parser.add_argument("--reference", type=Path, help="the true picture, large, to compare with")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
     return parser
