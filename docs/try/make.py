@@ -1,7 +1,7 @@
 """Makes the page that upscales pictures wholly in the browser: `python docs/try/make.py OUT [--model NAME]`.
 
-OUT becomes a folder of static files for any web server: the page, with the viewer's scripts and `browser.js`; the model as two
-ONNX graphs; ONNX Runtime's WebAssembly build, which npm fetches.
+OUT becomes a folder of static files for any web server: the page, with the viewer's scripts and `browser.js`; the model as
+two ONNX graphs; ONNX Runtime's WebAssembly build, which npm fetches.
 """
 
 import argparse

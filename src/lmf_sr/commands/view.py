@@ -23,8 +23,8 @@ EPILOG = """\
 The page is served on this machine only: on 127.0.0.1, at a free port, under an address that contains a secret. It fetches
 nothing from elsewhere. Ctrl-C ends the server.
 
-Zoom with the wheel, two fingers or + and -; move with the mouse or the arrow keys; ? lists all keys. Pictures that are dropped
-onto the page are opened. A browser with WebGL2 renders LMF models (lm-...) itself, by its GPU; this process renders the others.
+Zoom with the wheel, two fingers or + and -; move with the mouse or the arrow keys; ? lists all keys. A picture dropped onto
+the page is opened. A browser with WebGL2 renders LMF models (lm-...) itself, by its GPU; this process renders the others.
 
 examples:
   lmf-sr view photo.jpg
