@@ -3,7 +3,7 @@
 shader      a view of 900 x 550 by the page's shader, and frames while one zooms; beside it, the compiled renderer
 state       what the server makes for a new scale below 4, of 320 x 180 pixels
 exported    how far a page by itself is from the exact pixels below scale 4, in grey levels of 255
-by itself   docs/try: 320 x 180 pixels and a megapixel, opened and saved wholly in the browser; beside it, lmf-sr
+by itself   docs/try: 320 x 180 pixels and a megapixel, opened, seen and saved wholly in the browser; beside it, lmf-sr
 """
 
 import argparse
@@ -26,7 +26,6 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.record import RESULTS, begun, write
 from lmf_sr import load
-from lmf_sr.checkpoints import DEFAULT_MODEL
 from lmf_sr.commands.view import shown_model
 from lmf_sr.geometry import Grid
 from lmf_sr.images import Picture, embedded_photographs, read_picture, resize_pillow, write_picture
@@ -35,11 +34,12 @@ from lmf_sr.results.table import Table
 from lmf_sr.viewer.pictures import ShownModel, Studio, prepared
 from lmf_sr.viewer.server import Server
 
-MODELS = (DEFAULT_MODEL, "edsr-tiny-lm-lte")
-TRIED = "edsr-tiny-lm-liif"  # what docs/try has, where no other is named
+MODELS = ("edsr-tiny-lm-liif", "edsr-tiny-lm-lte")
+TRIED = "edsr-tiny-lm-liif"  # the default model of docs/try
 SIZE = (180, 320)
 MEGAPIXEL = (864, 1152)
 VIEW = (900, 550)  # of the canvas
+LEAST_SCALE = 2.0  # of views in docs/try: at smaller scales a view has more latents than the page has room for
 FRAMES = 120
 ROUNDS = 3
 BELOW = (3.0, 2.0, 1.0)  # scales
@@ -157,8 +157,11 @@ def by_itself(page: Page, folder: Path) -> Iterator[dict[str, Any]]:
             begin = time.perf_counter()
             chosen.value.set_files(path)
             page.wait_for_selector("#picture option", state="attached", timeout=WAIT)
+            scale = max(min(VIEW[0] / width, VIEW[1] / height), LEAST_SCALE)
+            page.evaluate(f"location.hash = 'x={width / 2}&y={height / 2}&scale={scale}'")
             page.wait_for_timeout(300)
             page.wait_for_selector(REST, timeout=WAIT)
+            assert "WebGL2" in page.inner_text("#status")
             shown = time.perf_counter() - begin
             page.press("#canvas", "s")
             page.check("[name=what][value=whole]")
@@ -175,6 +178,7 @@ def by_itself(page: Page, folder: Path) -> Iterator[dict[str, Any]]:
             ours = time.perf_counter() - begin
             yield {
                 "size": [height, width],
+                "scale": scale,
                 "shown_s": shown,
                 "saved_s": whole,
                 "ours_encode_s": ours_encode,
@@ -236,15 +240,16 @@ def report(record: dict[str, Any]) -> str:
         ],
     )
     tried_table = Table.of_text(
-        ["picture", "in view, s", "saved, s", "lmf-sr, s", "of it encoding, s", "saved / lmf-sr"],
+        ["picture", "scale", "in view, s", "saved, s", "lmf-sr, s", "of it encoding, s", "both / lmf-sr"],
         [
             [
                 f"{row['size'][1]} x {row['size'][0]}",
+                f"{row['scale']:.1f}",
                 f"{row['shown_s']:.1f}",
                 f"{row['saved_s']:.1f}",
                 f"{row['ours_s']:.2f}",
                 f"{row['ours_encode_s']:.2f}",
-                f"{row['saved_s'] / row['ours_s']:.1f}",
+                f"{(row['shown_s'] + row['saved_s']) / row['ours_s']:.1f}",
             ]
             for row in record["by_itself"]
         ],
@@ -258,8 +263,8 @@ def report(record: dict[str, Any]) -> str:
         shader_table.markdown(),
         "A page by itself against the exact state, grey levels of 255:",
         exported_table.markdown(),
-        f"docs/try with {TRIED}: seconds from opening a picture to a view of {VIEW[0]} x {VIEW[1]} pixels, and to save it "
-        "whole at x2. Beside it, lmf-sr from file to file.",
+        f"docs/try with {TRIED}: seconds from opening a picture until a view of {VIEW[0]} x {VIEW[1]} pixels is complete, "
+        "and then to save the whole picture at x2. Beside it, lmf-sr from file to file at x2.",
         tried_table.markdown(),
     ]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
