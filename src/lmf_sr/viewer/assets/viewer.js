@@ -44,7 +44,7 @@ class Viewer {
     for (const id of ["open", "picture-label"]) byId(id).hidden = this.isFile;
     byId("overlay-label").hidden = !models.some((model) => model.mlp);
     this.listen();
-    if (!pictures.length) return this.tell("Drop a picture onto the page.");
+    if (!pictures.length) return this.tell("Drop a picture onto the page, or choose Open…");
     const fromAddress = new URLSearchParams(location.hash.slice(1)).get("picture");
     await this.choose(pictures.some(({ id }) => id === fromAddress) ? fromAddress : pictures[0].id);
     this.readHash();
