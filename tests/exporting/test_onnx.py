@@ -76,8 +76,11 @@ def exported(name: str) -> tuple[Model, Pieces]:
     return model, pieces_of(model)
 
 
-def run(graph: Any, values: dict[str, Any]) -> dict[str, np.ndarray]:
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+def session_of(graph: Any) -> Any:
+    return onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def run(session: Any, values: dict[str, Any]) -> dict[str, np.ndarray]:
     outputs = session.run(None, {value.name: values[value.name] for value in session.get_inputs()})
     return dict(zip([value.name for value in session.get_outputs()], outputs, strict=True))
 
@@ -96,10 +99,10 @@ def inputs_of(picture: torch.Tensor, height: int, width: int) -> dict[str, Any]:
 )
 def test_one_graph_gives_the_pixels_of_pytorch_at_any_size(name: str) -> None:
     model, pieces = exported(name)
-    graph = upscale_graph(pieces, {})
+    upscale = session_of(upscale_graph(pieces, {}))
     for case, ((batch, h, w), (height, width)) in (CASES | SMALL).items():
         picture = torch.rand(batch, 3, h, w)
-        upscaled = run(graph, inputs_of(picture, height, width))["upscaled"]
+        upscaled = run(upscale, inputs_of(picture, height, width))["upscaled"]
         expected = model.encode(picture).render(height, width).numpy()
         assert upscaled.shape == expected.shape, case
         assert np.abs(upscaled - expected).max() < 1e-4, case
@@ -115,7 +118,7 @@ def test_every_encoder_with_every_decoder() -> None:
         (of_encoder, encoded), (of_decoder, rest) = exported(encoder), exported(decoder)
         model = Model(of_encoder.encoder, of_decoder.decoder, {})
         pieces = rest._replace(encode=encoded.encode)
-        whole, prepare, query = (graph(pieces, {}) for graph in (upscale_graph, prepare_graph, query_graph))
+        whole, prepare, query = (session_of(graph(pieces, {})) for graph in (upscale_graph, prepare_graph, query_graph))
         for (batch, h, w), (height, width) in PAIRS:
             picture = torch.rand(batch, 3, h, w)
             grid = Grid.over(height, width)
@@ -132,13 +135,13 @@ def test_two_graphs_zoom(name: str) -> None:
     """A state is made once; then any window of the picture is rendered from it."""
     model, pieces = exported(name)
     picture = torch.rand(1, 3, 21, 26)
-    state = run(prepare_graph(pieces, {}), inputs_of(picture, 210, 260))
+    state = run(session_of(prepare_graph(pieces, {})), inputs_of(picture, 210, 260))
     image = model.encode(picture)
     for region in ((0.0, 0.0, 1.0, 1.0), (0.31, 0.52, 0.2, 0.15)):
         height, width = round(210 * region[2]), round(260 * region[3])
         grid = Grid.over(height, width, region)
         coords = {"row_coords": grid.rows.numpy(), "column_coords": grid.cols.numpy(), "picture": picture.numpy()}
-        rendered = run(query_graph(pieces, {}), state | coords)["upscaled"]
+        rendered = run(session_of(query_graph(pieces, {})), state | coords)["upscaled"]
         assert np.abs(rendered - image.render(height, width, region).numpy()).max() < 1e-4
 
 
