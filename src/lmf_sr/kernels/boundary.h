@@ -11,17 +11,18 @@
 #include <stdint.h>
 
 enum { LMF_DONE = 0, LMF_NO_MEMORY = 1 };
-enum { LANES = 16 }; /* floats of a vector: numbers of channels are multiples of it */
+enum { LANES = 16 }; /* floats in a vector; every number of channels is a multiple of it */
 
-/* Images in any layout, a multiple of LANES channels. A convolution takes them to be zero outside. */
+/* Images in any layout, a multiple of LANES channels. A convolution reads zeros beyond their border. */
 typedef struct {
     const float *data;
     int64_t image_size, channel_size, line_size, position_size;
     int64_t height, width;
 } lmf_picture;
 
-/* A linear layer, or a convolution in Winograd's form with a matrix for each of its points: a weight has a line of `out`
-   floats for each input, a bias has one for each image or one for all. `in` and `out` are multiples of LANES. */
+/* A linear layer, or a convolution in Winograd's form with a matrix for each of its points. The weight holds a line of
+   `out` floats for each input, and the bias holds `out` floats, for each image or for all. `in` and `out` are multiples
+   of LANES. */
 typedef struct {
     const float *weight, *bias;
     int64_t in, out;
@@ -32,7 +33,7 @@ typedef struct {
 typedef struct {
     const double *at;
     int64_t pixels, latents, first;
-    double tie; /* this far before a tie, in numbers of latents, a pixel already goes to the later latent */
+    double tie; /* a pixel this close before a tie, in units of latents, goes to the later latent */
 } lmf_axis;
 
 /* A selection of a grid's pixels: those whose nearest latent is chosen and, if `around`, those next to them. */
@@ -42,7 +43,7 @@ typedef struct {
     int64_t around;
 } lmf_chosen;
 
-/* The value written for a pixel x: min(max(gain x + offset, low), high). NaN stays NaN. */
+/* A pixel x is written as min(max(gain x + offset, low), high). NaN stays NaN. */
 typedef struct {
     float gain, offset, low, high;
 } lmf_values;
@@ -52,12 +53,12 @@ typedef struct {
     lmf_picture input;
     int64_t tile;           /* m of Winograd's F(m x m, 3x3): 2 or 4 */
     lmf_linear convolution; /* weight: ((m + 2)^2, in, out), transformed */
-    const float *residual;  /* in the layout of `out`, which it may be; NULL for none */
-    lmf_linear pointwise;   /* a 1x1 convolution, with as many outputs as inputs; its weight is NULL for none */
+    const float *residual;  /* laid out as `out`, and perhaps the same memory; NULL if there is none */
+    lmf_linear pointwise;   /* a 1x1 convolution, with as many outputs as inputs; its weight is NULL if there is none */
     float *out;             /* a position's channels are side by side */
     int64_t out_image_size, out_line_size, out_position_size;
     int64_t images, threads;
-    float slope, scale; /* of leaky relu: 0 for relu, 1 for none; of what is added to the residual */
+    float slope, scale; /* slope of leaky relu (0: relu, 1: none); factor of what the residual gets */
 } lmf_convolve_job;
 
 enum { LMF_MAX_LAYERS = 2 };
@@ -74,8 +75,8 @@ typedef struct {
     float *out;
     int64_t out_image_size, out_line_size, latent_size;
     int64_t hidden;    /* the number of the render MLP's hidden layers */
-    const float *bias; /* of these */
-    float *strengths;  /* 2 * hidden for each row; NULL for none */
+    const float *bias; /* the biases of these layers */
+    float *strengths;  /* 2 * hidden for each row; NULL if none are wanted */
     int64_t images, threads;
 } lmf_latents_job;
 
@@ -87,10 +88,10 @@ typedef struct {
     /* the matrices by columns; `first` has 2 columns (rel) or, with phases, 16; `last` has its bias as a 17th column */
     const float *first, *hidden, *last;
     const float *phases; /* [phase, phase - 1/2] for each image; NULL where the input is rel */
-    const float *shift;  /* added to the first layer's product, for each image; NULL for none */
+    const float *shift;  /* added to the first layer's product, for each image; NULL for zeros */
     int64_t depth;
     lmf_chosen pixels; /* which pixels of the grid to render */
-    /* the LR image to add; NULL for none */
+    /* the LR image to add; NULL if none is added */
     const float *lr;
     int64_t lr_image_size, lr_channel_size, lr_line_size;
     /* the output */

@@ -4,7 +4,8 @@
        y   = residual + scale * z    where there is a residual
        out = pointwise y + bias      where there is a 1x1 convolution
 
-   `out` and `residual` hold a position's channels side by side, `residual` in the layout of `out`, which it may be. */
+   `out` and `residual` hold a position's channels side by side, `residual` is laid out as `out`, and may be the
+   same memory. */
 
 #include <omp.h>
 

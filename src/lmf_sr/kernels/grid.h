@@ -14,8 +14,8 @@ typedef struct {
     float *share_of_high;
 } between;
 
-/* The places of chosen pixels: the line of latents nearest to each row; the first column of pixels nearest to each column
-   of latents or a later one. */
+/* The places of chosen pixels. `line` is the line of latents nearest to each row of pixels. `first_pixel` is, for each
+   column of latents, the first column of pixels whose nearest column of latents is this one or a later one. */
 typedef struct {
     int32_t *line, *first_pixel;
 } places;
@@ -34,7 +34,7 @@ typedef struct {
     int64_t most;
 } arrays;
 
-/* NULL in `memory` if there is none. */
+/* `memory` is NULL if there is not enough. */
 static inline arrays make_arrays(int64_t count, int64_t most)
 {
     char *memory = malloc(count * most * sizeof(int32_t));
@@ -87,8 +87,8 @@ static inline places find_places(const lmf_chosen *pixels, arrays *from)
     return found;
 }
 
-/* The next stretch of chosen neighbours in a row, from *begin up to *end, none perhaps; 0 if there is no more.
-   *column is where to look on, at first 0. With `around`, two stretches may share a pixel. */
+/* Finds the next stretch of chosen neighbours in a row, from *begin up to *end, which may be empty; returns 0 if none is
+   left. *column, at first 0, is where the search goes on. With `around`, two stretches may share a pixel. */
 static inline int next_stretch(const lmf_chosen *pixels, const places *at, int64_t image, int64_t row, int64_t *column,
                                int64_t *begin, int64_t *end)
 {

@@ -3,7 +3,7 @@
        x    = conv3x3(F) + bias                   LM-LIIF: x <- relu(x)
                                                   LM-LTE:  x = [coef, g] <- coef * cos(pi [g, g - 1/2])
        row  = layers of x                         linear, with relu between them; [gain, offset, known or code]
-       strengths = mean |gain - 1| and mean |offset - gain * bias| of each layer      where they are asked for: offset is
+       strengths = mean |gain - 1| and mean |offset - gain * bias| of each layer      where they are wanted; offset is
                                                                                       gain * bias + shift
        offset_0 <- offset_0 + gain_0 * known      where the render MLP's first layer is linear in the code
 
@@ -13,7 +13,7 @@
 
 #include "winograd.h"
 
-/* x = [coef, g] <- coef * cos(pi [g, g - 1/2]) */
+/* Computes x = [coef, g] <- coef * cos(pi [g, g - 1/2]). */
 INLINE void make_waves(float *x, int64_t waves)
 {
     for (int64_t k = 0; k < waves / 2; k += NATIVE) {
@@ -32,7 +32,7 @@ INLINE float mean_of(vector sums, int64_t count)
     return sum / count;
 }
 
-/* mean |gain - 1| of each layer of a row, then mean |offset - gain * bias| of each */
+/* Writes mean |gain - 1| of each layer of a row, then mean |offset - gain * bias| of each layer. */
 INLINE void measure_strengths(const float *row, int64_t modulations, int64_t hidden, const float *bias,
                               float *strengths)
 {
@@ -49,7 +49,7 @@ INLINE void measure_strengths(const float *row, int64_t modulations, int64_t hid
     }
 }
 
-/* A task: two lines of positions, from (2 * pair, left) of the window on. */
+/* Does one task, two lines of positions from (2 * pair, left) of the window on. */
 static void latents_of_stretch(const lmf_latents_job *d, int64_t image, int64_t pair, int64_t left, conv_scratch at,
                                float *y)
 {

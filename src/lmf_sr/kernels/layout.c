@@ -1,5 +1,5 @@
 /* The layout of every structure in `boundary.h` as this compiler has it, for `bindings.py` to compare with its own.
-   LANES, too, has to be the same on both sides: it stands in the table as a size. */
+   LANES stands in the table as a size, because it, too, has to be the same on both sides. */
 
 #include <stddef.h>
 

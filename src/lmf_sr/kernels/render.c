@@ -1,6 +1,6 @@
-/* The whole render of an LMF state on a grid of pixels, in one pass: for `rendering/cpu.py`.
+/* Renders an LMF state on a grid of pixels in one pass, for `rendering/cpu.py`.
 
-   A pixel is decoded by the latents around it, its *taps*: up to two rows of latents by up to two columns. For each tap
+   A pixel is decoded by the latents around it, its *taps*, up to two rows of latents by up to two columns. For each tap
 
        y <- relu(gain_l * (W_l y) + offset_l)          l = 0 .. depth - 1,  gain and offset read from the tap's latent
        y_0 = rel,   or   coef * cos(pi [f, f - 1/2])  with  f_k = freq_2k rel_row + freq_2k+1 rel_col + phase_k
@@ -8,10 +8,10 @@
    and the pixel is W_L (sum over taps of weight * y) + bias, plus the LR image read bilinearly.
 
    The 16 channels of y are one vector of AVX-512, two of AVX2. A layer multiplies each column of W by one element of y,
-   broadcast from memory: 16 multiply-adds for a tap and vector, and two more instructions for gain, offset and relu.
-   Nothing is gathered: a tap reads its modulations where they lie.
+   broadcast from memory. It takes 16 multiply-adds for a tap and vector, and two more instructions for gain, offset and
+   relu. Nothing is gathered, because a tap reads its modulations where they lie.
 
-   But relu leaves most elements zero, and in neighbouring pixels, which share latents, mostly the same ones: in trained
+   But relu leaves most elements zero, and mostly the same ones in neighbouring pixels, which share latents. In trained
    networks a quarter to a half of the elements are *active* in any of MANY_TAPS neighbours. The columns of the others
    are skipped, which changes nothing. MANY_TAPS taps are in flight at once, to cover the latency of a multiply-add.
 
@@ -30,9 +30,10 @@ enum { MANY_TAPS = 16, FEW_TAPS = 8 }; /* vectors of sums kept in registers */
 enum { MANY_TAPS = 4, FEW_TAPS = 4 };
 #endif
 
-#define NEGLIGIBLE 1e-9 /* weight in the ensemble: a pixel centred on a latent has no other */
+/* Weights of latents that are not read. A pixel centred on a latent reads no other. */
+#define NEGLIGIBLE 1e-9
 
-/* The taps of an axis on one side: of pixel i those from first[i] up to first[i + 1], one or none. */
+/* The taps of an axis on one side. Pixel i has one or none: those from first[i] up to first[i + 1]. */
 typedef struct {
     int32_t *first, *pixel, *latent;
     float *rel, *weight;
@@ -70,7 +71,7 @@ static void find_taps(const lmf_axis *a, taps sides[2], arrays *from)
     for (int s = 0; s < 2; s++) sides[s].first[a->pixels] = count[s];
 }
 
-/* Bit j: whether element j of 16 is not zero. */
+/* The bits of the elements, of 16, that are not zero. */
 INLINE unsigned active(const vector any[PARTS])
 {
     unsigned bits = 0;
@@ -88,7 +89,7 @@ INLINE unsigned active(const vector any[PARTS])
 
 INLINE vector either(vector a, vector b) { return (vector)((mask)a | (mask)b); }
 
-/* The first `parts` vectors of sums[i] = W y_i, for n inputs, of which only the elements in `bits` are not zero */
+/* Computes the first `parts` vectors of sums[i] = W y_i for n inputs, whose elements are zero unless in `bits`. */
 INLINE void multiply(int n, int parts, vector sums[MANY_TAPS][PARTS], const float *columns, const float *y,
                      unsigned bits)
 {
@@ -105,7 +106,7 @@ INLINE void multiply(int n, int parts, vector sums[MANY_TAPS][PARTS], const floa
     }
 }
 
-/* A hidden layer for n taps, in place; returns which elements are active then. */
+/* Computes a hidden layer for n taps, in place, and returns the elements that are active then. */
 INLINE unsigned hidden(int n, float *y, const float *const *latents, const float *columns, unsigned bits,
                        ptrdiff_t gain, ptrdiff_t offset)
 {
@@ -121,7 +122,7 @@ INLINE unsigned hidden(int n, float *y, const float *const *latents, const float
     return active(any);
 }
 
-/* The same for any number of taps, a multiple of FEW_TAPS. `bits`: the active elements of each FEW_TAPS. */
+/* Computes a hidden layer for any multiple of FEW_TAPS taps; `bits` holds the active elements of each FEW_TAPS. */
 INLINE void hidden_layer(float *y, const float *const *latents, int n, const float *columns, unsigned *bits,
                          ptrdiff_t gain, ptrdiff_t offset)
 {
@@ -137,8 +138,8 @@ INLINE void hidden_layer(float *y, const float *const *latents, int n, const flo
     }
 }
 
-/* The first layer where the input is rel: all but the column's share is the same along a line of latents. `columns` has
-   two columns; `shift` is added to the product, NULL for none. */
+/* Computes the first layer where the input is rel. All but the column's share is the same along a line of latents.
+   `columns` has two columns; `shift` is added to the product, unless it is NULL. */
 INLINE void first_layer(float *y, const float *const *latents, int n, const float *columns, float rel_row,
                         const float *shift, const float *rel_col, unsigned *bits, ptrdiff_t offset)
 {
@@ -162,7 +163,7 @@ INLINE void first_layer(float *y, const float *const *latents, int n, const floa
     }
 }
 
-/* Every second element of two vectors, from the first or the second on. */
+/* SECONDS takes every second element of two vectors, from element `o` on, 0 or 1. */
 #if NATIVE == 16
 #define SECOND(o)                                                                                                  \
     o, o + 2, o + 4, o + 6, o + 8, o + 10, o + 12, o + 14, o + 16, o + 18, o + 20, o + 22, o + 24, o + 26, o + 28, \
@@ -178,7 +179,8 @@ INLINE void first_layer(float *y, const float *const *latents, int n, const floa
 #define SECONDS(a, b, o) __builtin_shuffle(a, b, (mask){SECOND(o)})
 #endif
 
-/* The input where it is waves: coef (16) and freq (8 pairs, for both halves of coef), seen from (rel_row, rel_col). */
+/* Computes the input where it is waves, coef (16) and freq (8 pairs, for both halves of coef), seen at (rel_row,
+   rel_col). */
 INLINE void store_waves(float *y, const float *coef, float rel_row, float rel_col, const float *phases)
 {
     EACH(h, PARTS) {

@@ -1,11 +1,11 @@
-/* A picture read bilinearly at the points of a grid: for `rendering/upsampling.py`.
+/* Reads a picture bilinearly at the points of a grid, for `rendering/upsampling.py`.
 
    Each pixel is made in one pass from the four pixels of the picture around it. */
 
 #include "grid.h"
 #include "vectors.h"
 
-/* Pixels of a row in one plane, from the lines above and below it, of which the latter has the share `share`. */
+/* Makes pixels of a row in one plane from the lines above and below it; the line below has the weight `share`. */
 static void in_one_plane(const float *restrict above, const float *restrict below, float share, const between *cols,
                          int32_t begin, int32_t end, const lmf_values *written, float *restrict out)
 {
@@ -13,7 +13,7 @@ static void in_one_plane(const float *restrict above, const float *restrict belo
         after = i + LANES < end ? i + LANES : end;
         const int32_t first = cols->low[i], count = cols->high[after - 1] + 1 - first;
         float line[2 * LANES];
-        if (count <= 2 * LANES) /* neighbours read neighbours: few columns, each interpolated once */
+        if (count <= 2 * LANES) /* neighbours read the same few columns, so each is interpolated once */
             for (int32_t j = 0; j < count; j++)
                 line[j] = above[first + j] + share * (below[first + j] - above[first + j]);
         for (int32_t j = i; j < after; j++) {
@@ -21,7 +21,7 @@ static void in_one_plane(const float *restrict above, const float *restrict belo
             float left, right;
             if (count <= 2 * LANES)
                 left = line[low - first], right = line[high - first];
-            else /* far smaller than the picture */
+            else /* the grid is far coarser than the picture */
                 left = above[low] + share * (below[low] - above[low]),
                 right = above[high] + share * (below[high] - above[high]);
             out[j] = left + cols->share_of_high[j] * (right - left);
@@ -30,7 +30,7 @@ static void in_one_plane(const float *restrict above, const float *restrict belo
     finish(written, out + begin, end - begin);
 }
 
-/* The same in all planes. */
+/* Makes pixels of a row in all planes. */
 static void in_all_planes(const lmf_upsample_job *d, const between *rows, const between *cols, int64_t image,
                           int64_t row, int32_t begin, int32_t end)
 {

@@ -23,7 +23,8 @@ enum { PARTS = LANES / NATIVE };
 typedef float vector __attribute__((vector_size(4 * NATIVE), aligned(4), may_alias));
 typedef int32_t mask __attribute__((vector_size(4 * NATIVE)));
 
-#define EACH(i, n) _Pragma("GCC unroll 16") for (int i = 0; i < (n); i++) /* in registers */
+/* A loop that is unrolled, so that arrays stay in registers. */
+#define EACH(i, n) _Pragma("GCC unroll 16") for (int i = 0; i < (n); i++)
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE vector load(const float *p) { return *(const vector *)p; }
@@ -52,7 +53,7 @@ INLINE vector leaky_relu(vector x, float slope) /* NaN stays NaN */
 #endif
 }
 
-/* cos(pi x), to 1e-7, for |x| below 2^22 */
+/* cos(pi x) to 1e-7, for |x| below 2^22. */
 INLINE vector cos_pi(vector x)
 {
     const float round = 12582912.0f; /* 1.5 * 2^23: adding it leaves no fraction */

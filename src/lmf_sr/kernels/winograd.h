@@ -8,7 +8,8 @@
 
    Both are as exact as the definition in practice: they round away less than the sums over channels do. The work is
    done for a stretch of m lines of up to POSITIONS positions, so that all stages stay in the level-2 cache.
-   `winograd.py` transforms the weights, into (points, in, out). The compiler knows m everywhere. */
+   `winograd.py` transforms the weights, into (points, in, out). Wherever m is an argument, it is a constant to the
+   compiler. */
 
 #pragma once
 
@@ -26,7 +27,7 @@ enum { LINE_GROUP = 6, PANEL = 2 };
 #else
 enum { LINE_GROUP = 4, PANEL = 4 };
 #endif
-enum { SPARE = LINE_GROUP - 1 }; /* lines that a product reads beyond the last, and makes nothing of */
+enum { SPARE = LINE_GROUP - 1 }; /* lines beyond the last that a product reads and ignores */
 
 #define A1 0.75f
 #define A2 1.5f
@@ -38,7 +39,7 @@ INLINE vector activated(vector x, float slope)
     return slope == 0 ? relu(x) : leaky_relu(x, slope);
 }
 
-/* c = bias + a b, activated: `lines` lines of a by one panel of b, v vectors wide. */
+/* c = bias + a b, activated, for `lines` lines of a and one panel of b, v vectors wide. */
 INLINE void panel_product(int v, const float *a, int64_t a_line, int lines, const float *b, int64_t in, int64_t b_line,
                           const float *bias, float slope, float *c, int64_t c_line)
 {
@@ -76,14 +77,15 @@ PRODUCT(2)
 PRODUCT(4)
 #endif
 
-/* The width in vectors of the next panel, of `left`. With 16 floats a vector: 3, but rather two of 2 than one of 1. */
+/* The width of the next panel, in vectors, where `left` remain. With 16 floats a vector it is 3, but 4 vectors are
+   divided into 2 + 2, because a panel of 1 is slow. */
 INLINE int next_panel(int64_t left)
 {
     if (NATIVE < 16) return PANEL;
     return left == 1 ? 1 : left == 2 || left == 4 ? 2 : 3;
 }
 
-/* panel_product for any of the widths of next_panel. `a` is read up to a multiple of LINE_GROUP lines. */
+/* panel_product for a width that next_panel returns. `a` is read up to a multiple of LINE_GROUP lines. */
 INLINE void product(int v, const float *a, int64_t a_line, int lines, const float *b, int64_t in, int64_t b_line,
                     const float *bias, float slope, float *c, int64_t c_line)
 {
@@ -108,7 +110,7 @@ INLINE void apply_layer(const lmf_linear *layer, const float *bias, const float 
     }
 }
 
-/* B^T d, of m + 2 inputs in a line or a column */
+/* t = B^T d, from the m + 2 inputs of a line or a column. */
 INLINE void transform_inputs(int m, const vector *d, vector *t)
 {
     if (m == 2) {
@@ -124,7 +126,7 @@ INLINE void transform_inputs(int m, const vector *d, vector *t)
     t[5] = a * b * d[1] - (a + b) * d[3] + d[5];
 }
 
-/* A^T p, of m + 2 products: m outputs */
+/* y = A^T p, m outputs from m + 2 products. */
 INLINE void transform_products(int m, const vector *p, vector *y)
 {
     if (m == 2) {
@@ -146,7 +148,7 @@ INLINE vector load_channels(const float *x, int64_t channel_size)
     return load(channels);
 }
 
-/* columns[i][j][channel]: B^T d of the column of inputs at (row, col + j), for j from `begin` up to `end`. */
+/* Fills columns[i][j][channel] with B^T d of the column of inputs at (row, col + j), for j from `begin` up to `end`. */
 INLINE void transform_inside(int m, int channels_are_neighbours, const lmf_picture *x, int64_t channels, int64_t image,
                              int64_t row, int64_t col, int64_t begin, int64_t end, float *columns)
 {
@@ -166,7 +168,7 @@ INLINE void transform_inside(int m, int channels_are_neighbours, const lmf_pictu
         }
 }
 
-/* The same for `cols` columns, which may lie outside the picture. */
+/* Does so for `cols` columns, which may lie outside the picture. */
 INLINE void transform_columns(int m, const lmf_picture *x, int64_t channels, int64_t image, int64_t row, int64_t col,
                               int cols, float *columns)
 {
@@ -182,10 +184,10 @@ INLINE void transform_columns(int m, const lmf_picture *x, int64_t channels, int
         transform_inside(m, 0, x, channels, image, row, col, begin, end, columns);
 }
 
-/* How many floats each point's tiles take. The line between points keeps them out of each other's cache sets. */
+/* The floats that each point's tiles take. The line between points keeps them out of each other's cache sets. */
 INLINE int64_t point_size(int m, int64_t channels) { return POSITIONS / m * channels + LANES; }
 
-/* points[point][tile][channel] = B^T d B, from the transformed columns */
+/* Fills points[point][tile][channel] with B^T d B, from the transformed columns. */
 INLINE void transform_lines(int m, const float *columns, int64_t channels, int tiles, float *points)
 {
     const int64_t point = point_size(m, channels);
@@ -199,7 +201,7 @@ INLINE void transform_lines(int m, const float *columns, int64_t channels, int t
             }
 }
 
-/* A^T M A + bias, activated, for one panel of v vectors: m lines of POSITIONS outputs of size `size` */
+/* Computes A^T M A + bias, activated, for one panel of v vectors, as m lines of POSITIONS outputs of size `size`. */
 INLINE void transform_back(int m, const float *M, int tiles, int v, const float *bias, float slope, float *out,
                            int64_t size)
 {
@@ -226,7 +228,7 @@ typedef struct {
     float *columns, *points, *M, *x;
 } conv_scratch;
 
-/* How many floats it takes. */
+/* The floats that this memory takes. */
 INLINE int64_t scratch_size(int m, const lmf_linear *conv)
 {
     const int64_t points = (m + 2) * (m + 2);
@@ -242,7 +244,7 @@ INLINE conv_scratch make_scratch(int m, const lmf_linear *conv, float *memory)
     return (conv_scratch){memory, points, M, M + n * point_size(m, PANEL * NATIVE)};
 }
 
-/* The convolution, activated, at m lines of `positions` positions from (row, col) on, into the POSITIONS of at.x. */
+/* Computes the convolution, activated, at m lines of `positions` positions from (row, col) on, into at.x. */
 INLINE void convolve(int m, const lmf_picture *input, const lmf_linear *conv, int64_t image, int64_t row, int64_t col,
                      int positions, const float *bias, float slope, conv_scratch at)
 {
