@@ -65,7 +65,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="file locks are POSIX")
 def test_what_a_killed_process_leaves_is_removed_by_the_next(tmp_path: Path) -> None:
-    """But not what another is writing, nor what belongs to another file."""
+    """A file that another process is writing stays, and so does one that belongs to another file."""
     path = tmp_path / "a [1].bin"
     other = tmp_path / ".a [1].bin.png.7.partial"
     other.touch()

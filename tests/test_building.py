@@ -50,7 +50,7 @@ def test_a_yaml_states_every_option_of_its_class(group: str, name: str) -> None:
 
 @pytest.mark.parametrize("group", ["encoder", "decoder"])
 def test_the_defaults_of_a_class_are_those_of_a_yaml(group: str) -> None:
-    """Where a class has several, as EDSR has for its smaller and larger forms, one of them is the default."""
+    """A class may have several YAMLs, as EDSR has for its smaller and larger forms; one of them is the default."""
     stated: dict[str, list[dict[str, Any]]] = {}
     for name in choices(group):
         options = defaults(group, name)

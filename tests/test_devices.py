@@ -77,13 +77,13 @@ def test_the_direct_path_needs_no_float64(decoder: str, monkeypatch: pytest.Monk
 
 
 def test_auto_finds_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(torch, "zeros", lambda *_, device: asked.append(device) or torch.ones(1))
+    devices = []
+    monkeypatch.setattr(torch, "zeros", lambda *_, device: devices.append(device) or torch.ones(1))
     for cuda, mps, expected in ((True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda found=cuda: found)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda found=mps: found)
         device_named("auto")
-        assert asked[-1] == expected
+        assert devices[-1] == expected
 
 
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is one here")
@@ -94,7 +94,7 @@ def test_a_missing_apple_gpu_is_told_in_one_sentence() -> None:
 
 @pytest.mark.parametrize("verb", ["upscale", "evaluate", "view", "export"])
 def test_verbs_import_without_what_windows_lacks(verb: str) -> None:
-    """In a process of its own, in which the modules that only POSIX systems have cannot be imported by this project."""
+    """The import runs in a process in which this project cannot import the modules that only POSIX systems have."""
     script = f"""
 import builtins, importlib, sys
 real = builtins.__import__

@@ -114,7 +114,7 @@ def test_no_other_package_is_required() -> None:
 
 
 def test_the_developers_have_every_extra() -> None:
-    """But for those of clusters and GPUs."""
+    """The extras for clusters and GPUs are left out."""
     text = (ROOT / "pyproject.toml").read_text().partition("[project.optional-dependencies]\n")[2].partition("\n\n")[0]
     extras = set(re.findall(r"^(\w+) =", text, re.MULTILINE))
     taken = re.search(r'^dev = \["lmf-sr\[([^]]*)\]"', text, re.MULTILINE)

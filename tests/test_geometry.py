@@ -73,7 +73,7 @@ def test_the_ensemble_of_latent_values_is_bilinear_interpolation(h: int, w: int,
 
 
 def test_weights_where_a_pixel_sits_on_the_outermost_latent() -> None:
-    """At x3 the centre of the last LR pixel is an output pixel: both corners are that latent, at distance 0."""
+    """At x3 the centre of the last LR pixel is an output pixel, so both corners are that latent, at distance 0."""
     corners = axis_corners(pixel_centers(9), 3)
     assert corners.at[7].tolist() == [2, 2]
     assert corners.rel[7].abs().max() < 1e-12
@@ -89,7 +89,7 @@ def test_weights_are_exact_at_the_centre_of_an_inner_latent() -> None:
 
 @given(n=st.integers(1, 5000), scale=st.sampled_from([1, 3, 5, 7]))
 def test_float32_finds_a_latent_that_a_pixel_is_centred_on(n: int, scale: int) -> None:
-    """However long the axis: never only the two beside it."""
+    """It is found however long the axis is; two roundings might find only the two latents beside it."""
     corners = axis_corners(pixel_centers(n * scale).float(), n)
     centred = slice(scale // 2, None, scale)
     own = (corners.at[centred] == torch.arange(n)[:, None]) * corners.weight[centred]
@@ -97,7 +97,7 @@ def test_float32_finds_a_latent_that_a_pixel_is_centred_on(n: int, scale: int) -
 
 
 def test_the_area_form_of_liif_is_the_separable_form() -> None:
-    """Where the area form is defined, the weight of a corner is the area of the rectangle to the opposite corner."""
+    """The weight of a corner is the area of the rectangle to the opposite corner, wherever that form is defined."""
     corners = four_corners(points(0, 1, 500) * 0.9, (10, 12))
     area = corners.rel.prod(-1).abs() + 1e-9
     assert torch.allclose(corners.weight, area.flip(-1) / area.sum(-1, keepdim=True), atol=1e-6)

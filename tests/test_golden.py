@@ -112,7 +112,7 @@ def test_decoder_parameters(method: str, request: pytest.FixtureRequest) -> None
 
 @pytest.mark.parametrize(("encoder", "ours"), [("rdn", "rdn-small"), ("swinir", "swinir")])
 def test_checkpoints_with_other_encoders(encoder: str, ours: str, shared: Path, tmp_path: Path) -> None:
-    """The authors' encoders are kept without a decoder: here they get LM-LIIF's."""
+    """The authors' encoders are kept without a decoder, so they get LM-LIIF's here."""
     content = torch.load(GOLDEN / "lmliif.pth", weights_only=True)
     theirs = torch.load(shared / "golden" / "encoders" / f"{encoder}.pth", weights_only=True)["model"]
     data = load_file(shared / "golden" / "encoders" / f"{encoder}.safetensors")

@@ -110,7 +110,7 @@ torch.testing.assert_close(torch.compile(layer, backend="eager", fullgraph=True)
 
 
 def test_compiles_whole() -> None:
-    """In a process without the tests' type checks, which do not compile."""
+    """It runs in a process without the tests' type checks, which do not compile."""
     subprocess.run([sys.executable, "-c", COMPILED], check=True)
 
 

@@ -45,7 +45,7 @@ def test_a_region_is_a_window_of_the_whole(model: Model, picture: torch.Tensor) 
 
 
 def test_sample_reads_what_render_draws(model: Model, picture: torch.Tensor) -> None:
-    """At any scale: beyond x4, both clip the cell."""
+    """That holds at any scale, because both clip the cell beyond x4."""
     image = model.encode(picture)
     grid = Grid.over(70, 66)
     sampled = image.sample(grid.coords().float().expand(2, -1, -1), torch.tensor(grid.cell))
@@ -139,7 +139,7 @@ def test_sampling_in_chunks_does_not_show(decoder: str, picture: torch.Tensor) -
 
 
 def test_sample_in_float32_reads_what_render_draws_of_a_long_picture(model: Model) -> None:
-    """At x3, where every third pixel is centred on a latent."""
+    """The scale is 3, at which every third pixel is centred on a latent."""
     image, grid = model.encode(torch.rand(3, 1, 1500)), Grid.over(3, 4500)
     sampled = image.sample(grid.coords().float()[None], torch.tensor(grid.cell))
     torch.testing.assert_close(sampled.transpose(1, 2).view(1, 3, 3, 4500), image.render(3, 4500), atol=1e-4, rtol=0)

@@ -39,7 +39,7 @@ def scene(lr_size: tuple[int, int], hr_size: tuple[int, int], seed: int = 0) -> 
 @given(lr_size=sizes, hr_size=sizes, seed=seeds)
 @settings(max_examples=15, deadline=None)
 def test_same_pixels(name: str, lr_size: tuple[int, int], hr_size: tuple[int, int], seed: int) -> None:
-    """One-pixel-wide images, enlarging, reducing, points over the border."""
+    """Images may be one pixel wide, enlarged or reduced, and points may lie over the border."""
     factored = decoder(name, seed)
     features, coords, cell = scene(lr_size, hr_size, seed)
     with torch.no_grad():

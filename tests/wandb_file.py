@@ -1,4 +1,4 @@
-"""What an offline W&B run holds. Its file is a LevelDB log of protobuf records behind a header of 7 bytes."""
+"""Reads an offline W&B run, whose file is a LevelDB log of protobuf records behind a header of 7 bytes."""
 
 import json
 import struct
@@ -15,7 +15,7 @@ HEADER = struct.Struct("<IHB")  # checksum, length, kind: 1 a whole record, 2 it
 
 
 class OfflineRun:
-    """What `wandb sync` would send of a run's file."""
+    """The content that `wandb sync` would send of a run's file."""
 
     def __init__(self, path: Path) -> None:
         self.records = [Record.FromString(record) for record in _whole(path.read_bytes())]
@@ -37,14 +37,14 @@ class OfflineRun:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """What is logged last, and what is added; without what says it has no summary."""
+        """The last value of each metric that has a summary, and the values that were added to it."""
         silent = {metric.name for metric in self._of_kind("metric") if metric.summary.none}
         found = {key: value for row in self.history for key, value in row.items() if key not in silent}
         return found | {k: v for s in self._of_kind("summary") for k, v in _items(s.update).items()}
 
     @cached_property
     def x_axes(self) -> dict[str, str]:
-        """By metric, what it is drawn against."""
+        """The metric against which each metric is drawn."""
         return {metric.name: metric.step_metric for metric in self._of_kind("metric") if metric.step_metric}
 
     def table(self, name: str) -> tuple[list[str], list[list[Any]]]:

@@ -63,7 +63,7 @@ def main() -> None:
     photographs = PairedImages("training", evenly_spread(files, options.images))
     held_out = Benchmark(options.benchmark).evaluation()
 
-    equal, asked = [], []
+    equal, by_threshold = [], []
     more: dict[str, list[float]] = {}
     for name in options.models:
         model = lmf_sr.load(name)
@@ -84,13 +84,14 @@ def main() -> None:
                 order = f"{spearman(errors, calibration.measure, calibrations[0].scales[scale].index(2.0)):.3f}"
                 equal.append([*row, order, *(f"{100 * saved_at(outcome, mse):.1f}" for mse in SHOWN)])
                 equal[-1].append("" if outcome is outcomes[0] else more_saved(outcome, outcomes[0]))
-                asked.append([*row, *(cell for mse in SHOWN for cell in as_asked(outcome, mse))])
+                by_threshold.append([*row, *(cell for mse in SHOWN for cell in as_asked(outcome, mse))])
     header = ["model", "scale", "measure"]
     tables = (
         Table.of_text([*header, "Spearman, error at x2", *(f"MACs saved (%), {mse:.0e}" for mse in SHOWN),
                        f"saved / saved by the paper's, {PAPERS_MSE:.0e}"], equal, labels=3),
         Table.of_text([*header, *(f"{what}, {mse:.0e}" for mse in SHOWN
-                                  for what in ("MSE found / asked", "rendered (%)", "MACs saved (%)"))], asked, labels=3),
+                                  for what in ("MSE found / asked", "rendered (%)", "MACs saved (%)"))],
+                      by_threshold, labels=3),
     )  # fmt: skip
     about = (
         f"Calibrated on {len(photographs)} photographs, measured on {sum(map(len, held_out))} pictures of "

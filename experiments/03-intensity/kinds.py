@@ -157,7 +157,7 @@ def correlation_row(kind: str, pictures: Sequence[CoarseErrors]) -> list[str]:
         picked = random.choice(size, min(POSITIONS, size), replace=False)
         samples.append({key: values.flatten().double().numpy()[picked] for key, values in maps.items()})
     pairs = correlations(samples, random)
-    asked = (
+    correlated = (
         (PAPER, "local variance"),
         (PAPER, "gradient energy"),
         (PAPER, "high DCT energy"),
@@ -165,7 +165,7 @@ def correlation_row(kind: str, pictures: Sequence[CoarseErrors]) -> list[str]:
         ("first-layer", "error"),
         ("local variance", "error"),
     )
-    return [kind, str(len(pictures)), *(pairs[pair][0] for pair in asked)]
+    return [kind, str(len(pictures)), *(pairs[pair][0] for pair in correlated)]
 
 
 def write(path: Path, correlated: list[list[str]], kept: list[list[str]], about: str) -> None:

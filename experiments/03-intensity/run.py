@@ -139,7 +139,7 @@ def errors(image: ContinuousImage, scale: float) -> Maps:
 
 
 def correlations(samples: Samples, random: np.random.Generator) -> dict[tuple[str, str], tuple[str, str]]:
-    """Of each two quantities Spearman's correlation, and Pearson's of the logarithms, each with its 95 % interval.
+    """Spearman's correlation of each two quantities, and Pearson's of their logarithms, each with its 95 % interval.
 
     Photographs are resampled, not positions, which are not independent. Ranks are those among all positions, so that a
     correlation follows from sums over photographs, whatever the resample.

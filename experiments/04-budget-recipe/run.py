@@ -66,7 +66,7 @@ VARIANTS: dict[str, list[str]] = {
 
 
 class Learnt(NamedTuple):
-    """What came of a variant."""
+    """The result of a variant."""
 
     name: str
     steps: int
@@ -141,7 +141,7 @@ def configuration(changes: Sequence[str]) -> DictConfig:
 
 @cache
 def relative_cost(changes: tuple[str, ...]) -> float:
-    """Of a step with these changes, beside one of the recipe: by the least processor time of a few of each, in turn."""
+    """The cost of a step with these changes over the recipe's, by the least processor time of a few of each, in turn."""
     torch.set_num_threads(1)
     times: dict[int, list[float]] = {0: [], 1: []}
     steps = [step(configuration(also)) for also in ((), changes)]
@@ -182,7 +182,7 @@ def run(changes: Sequence[str], steps: int, folder: Path) -> None:
 
 
 def learnt(runs: Path) -> Iterator[Learnt]:
-    """Of the variants that are done."""
+    """Yields the results of the variants that are done."""
     for name in VARIANTS:
         if is_done(runs / folder_of(name)):
             record: Record = read_record(runs / folder_of(name) / FILE)

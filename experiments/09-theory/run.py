@@ -223,10 +223,10 @@ def check(decoder: Conversion, picture: Picture, random: torch.Generator) -> Che
     parts = decomposition(decoder, picture, rows, columns, torch.rand(LATENTS, generator=random).double())
     # the bound of the kinks of some latents
     index = torch.randint(h * w, (LATENTS,), generator=random)
-    some = picture.latents.at(index)
-    limit, may_kink = bound(decoder, some)
+    part = picture.latents.at(index)
+    limit, may_kink = bound(decoder, part)
     unshifted = bound(decoder, picture.unshifted.at(index))[1]
-    return Checked(excess, tightness, parts, own_kinks(decoder, some), limit, torch.stack([may_kink, unshifted]), mse)
+    return Checked(excess, tightness, parts, own_kinks(decoder, part), limit, torch.stack([may_kink, unshifted]), mse)
 
 
 def interpolation(

@@ -137,10 +137,10 @@ class ContinuousImage:
 
     @torch.inference_mode()
     def prepared(self, height: int, width: int) -> ContinuousImage:
-        """The same picture with the state of a rendering at `height` x `width`, for many windows or points at one scale.
+        """Prepares the state of a rendering at `height` x `width`, for many windows or points at one scale.
 
-        The state serves windows and points at that scale or, if it is beyond 4, at any scale beyond 4 of the same aspect. At
-        other scales it is not used. It takes up to 2 KB per LR position.
+        The picture that is returned holds the state, which takes up to 2 KB per LR position. It serves windows and points at
+        that scale or, if it is beyond 4, at any scale beyond 4 of the same aspect. At other scales it is not used.
         """
         cell = self.encoded.cell(Grid.over(height, width))
         prepared = Prepared(cell, self.encoded.state(cell))

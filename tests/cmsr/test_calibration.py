@@ -202,7 +202,7 @@ def test_errors_count_every_value_and_its_error(model: Model, images: PairedImag
 
 
 def test_the_threshold_is_honoured(model: Model, images: PairedImages) -> None:
-    """With a threshold at which a coarse scale does for all pictures, they are rendered at it, and with the error found."""
+    """All pictures are rendered at a coarse scale if the threshold allows it, and with the error that calibration found."""
     calibration = Calibration.empty(model, "tiny", [8.0], [2.0])
     for name in images.names():
         calibration.take(model, images, name)

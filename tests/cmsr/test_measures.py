@@ -130,7 +130,7 @@ def test_errors_by_a_table_are_those_of_rendering_by_it(image: ContinuousImage, 
 
 
 def test_fit_predicts_the_errors(model: Model, images: PairedImages) -> None:
-    """Where the logarithm of the error is linear in those of the strengths, the fit finds it; its order is the errors'."""
+    """The fit finds an error whose logarithm is linear in those of the strengths, and orders latents as errors do."""
     learnt = fit(model, images, {8.0: [1.0, 2.0]})
     assert learnt == fit(model, images, {8.0: [1.0, 2.0]})
     found = coarse_errors(model, images.pair("b", 8.0).lr_picture, 8.0, [1.0, 2.0])

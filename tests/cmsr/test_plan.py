@@ -12,7 +12,7 @@ from lmf_sr.geometry import Grid
 
 
 def test_the_chosen_pixels_of_each_level() -> None:
-    """Levels that stand by themselves read one pixel of their grid beyond their latents' pixels, but for the target's."""
+    """Levels that stand by themselves read one pixel of their grid beyond their latents', except the target's level."""
     table = Scale2Mod.from_limits({8: {1: 0.2, 4: 0.4}})
     intensity = torch.zeros(1, 7, 11)
     intensity[0, 0, :4] = 0.3
@@ -26,7 +26,7 @@ def test_the_chosen_pixels_of_each_level() -> None:
 
 
 def test_levels_follow_the_area_where_axes_differ() -> None:
-    """x7.3 by x2.2 is as x4.007: rendered at x4 there is, and then at the target."""
+    """x7.3 by x2.2 has the area of x4.007, so there is a level at x4, and one at the target."""
     plan = Scale2Mod.from_limits({6: {2: 0.3, 4: 0.5}}).plan(Grid.over(73, 44), (10, 20))
     assert [level.scale for level in plan.levels] == pytest.approx([2, 4, math.sqrt(73 * 44 / 200)])
     assert [grid.size for grid in plan.grids] == [(20, 40), (40, 80), (73, 44)]

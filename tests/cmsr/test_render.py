@@ -49,14 +49,14 @@ def golden_error(method: str, case: str, margin: float, renderer: str = "auto") 
 @pytest.mark.parametrize("case", ["cmsr_x6", "cmsr_x8"])
 @pytest.mark.parametrize("method", ["lmliif", "lmlte", "lmciaosr"])
 def test_pixels(method: str, case: str) -> None:
-    """Two LR pixels away from the border, since the x1 level's last row and column, where the authors' weights are 0/0,
-    are interpolated that far into the picture."""
+    """The pixels are compared two LR pixels away from the border, because the x1 level's last row and column, where the
+    authors' weights are 0/0, are interpolated that far into the picture."""
     assert golden_error(method, case, margin=2) < 2e-5
 
 
 @pytest.mark.parametrize("method", ["lmliif", "lmlte", "lmciaosr"])
 def test_pixels_with_the_authors_weights_at_the_border(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is all there is to it: with their 0/0, which comes out as 1/4, one LR pixel is enough."""
+    """With the authors' 0/0, which comes out as 1/4, no more than one LR pixel at the border differs."""
 
     def as_the_authors(coords: torch.Tensor, lr_size: tuple[int, ...]) -> FourCorners:
         corners = four_corners(coords, lr_size)
@@ -145,7 +145,7 @@ def test_levels_by_themselves(image: ContinuousImage, size: tuple[int, int], ren
 
 @pytest.mark.parametrize("size", [(42, 66), (51, 80), (49, 99)])
 def test_pictures_of_a_batch_do_not_touch(image: ContinuousImage, size: tuple[int, int], chained: bool) -> None:
-    """Also at scales that are no integers, or differ between the axes."""
+    """They do not touch at scales that are no integers, or that differ between the axes, either."""
     table = spread(image, 9.0, 1.5, 4.0, chained=chained)
     encoded = image.encoded
     second = ContinuousImage(image.model, encoded._replace(lr=encoded.lr[1:], features=encoded.features[1:]))
@@ -154,7 +154,7 @@ def test_pictures_of_a_batch_do_not_touch(image: ContinuousImage, size: tuple[in
 
 @pytest.mark.parametrize("size", [(56, 88), (61, 80)])
 def test_bands_do_not_show(image: ContinuousImage, size: tuple[int, int], chained: bool) -> None:
-    """Neither those of LR rows whose states are made at once, nor those of pixels."""
+    """Neither the strips whose states are made at once show, nor the bands of pixels."""
     table = spread(image, 9.0, 1.0, 2.5, 4.0, chained=chained)
     whole = image.render(*size, cmsr=table)
     states = 2 * 2 * 11 * STATE

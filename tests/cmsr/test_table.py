@@ -25,7 +25,7 @@ def test_levels_of_a_tabulated_target() -> None:
 
 
 def test_a_coarse_level_without_limit_ends_the_levels() -> None:
-    """The authors' x12 goes up to x6 only: finer is not worth it anywhere."""
+    """The authors' x12 ends at x6, because finer levels are not worth it anywhere."""
     assert TABLE.levels(12.0)[-1] == Level(6, math.inf)
 
 
@@ -65,7 +65,7 @@ def test_levels_are_sound_at_any_scale(scale: float) -> None:
 
 
 def test_intensities_above_1(tmp_path: Path) -> None:
-    """Only for the last level does 1 mean any."""
+    """A limit of 1 means no limit for the last level only."""
     table = Scale2Mod.from_limits({8: {1: 0.9, 2: 1.5, 4: 2.5, 8: 1}})
     assert table.levels(8.0) == (Level(1, 0.9), Level(2, 1.5), Level(4, 2.5), Level(8, math.inf))
     table.save(tmp_path / "table.yaml")

@@ -28,8 +28,8 @@ def test_a_shipped_model_becomes_a_graph_that_says_what_it_is(run: Run, monkeypa
     assert about["revision"] == fingerprint(model)
     assert about["licence"].startswith("Apache-2.0")
     picture = torch.rand(1, 3, 17, 23)
-    asked = {"picture": picture.numpy(), "height": np.array(46), "width": np.array(62)}
-    error = session.run(["upscaled"], asked)[0] - model.encode(picture).render(46, 62).numpy()
+    inputs = {"picture": picture.numpy(), "height": np.array(46), "width": np.array(62)}
+    error = session.run(["upscaled"], inputs)[0] - model.encode(picture).render(46, 62).numpy()
     assert np.abs(error).max() < 1e-4
 
 

@@ -16,8 +16,8 @@ def cells(table: Path) -> dict[tuple[str, str, str], dict[str, str]]:
 
 @pytest.mark.slow
 def test_from_training_to_report_and_again_from_records_alone(run: Run, tmp_path: Path) -> None:
-    asked = ("reproduce", "plan=smoke", "--train", "logger=csv", "trainer.accelerator=cpu")
-    outcome = run(*asked)
+    command = ("reproduce", "plan=smoke", "--train", "logger=csv", "trainer.accelerator=cpu")
+    outcome = run(*command)
     assert outcome.status == 0, outcome.err
     out = tmp_path / "reproduce" / "smoke"
     assert "benchmarks: left out, because it needs root=DATA, which was not given" in outcome.out
@@ -37,7 +37,7 @@ def test_from_training_to_report_and_again_from_records_alone(run: Run, tmp_path
     assert (out / "report.html").stat().st_size < 3_000_000
 
     written = {path: path.read_bytes() for path in out.rglob("*") if path.suffix in (".ckpt", ".json", ".html", ".csv")}
-    again = run(*asked)
+    again = run(*command)
     assert again.status == 0
     assert "goes on" not in again.out
     assert {path: path.read_bytes() for path in written} == written

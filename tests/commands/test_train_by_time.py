@@ -1,4 +1,4 @@
-"""`experiment=gpu`, tried on a CPU: a run that ends by time, with samples made on the device, and that is kept."""
+"""`experiment=gpu`, tried on a CPU, ends by time, makes its samples on the device, and keeps its result."""
 
 from pathlib import Path
 

@@ -39,7 +39,7 @@ SMALL = Budget(  # with which every picture is a large one
 
 @pytest.fixture
 def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files are written as those of large pictures."""
+    """Makes a picture's file be written as a large picture's is."""
     monkeypatch.setattr("lmf_sr.images.streaming.GATHERED", 0)
     monkeypatch.setattr("lmf_sr.images.streaming.TILE", 16)
 
@@ -75,7 +75,7 @@ def test_rendering_in_bands_changes_nothing(checkpoint: Path, small_bands: None)
 def test_a_large_picture_is_written_as_it_is_rendered(
     run: Run, tmp_path: Path, checkpoint: Path, small_bands: None, suffix: str, kept: dict[str, Any]
 ) -> None:
-    """The same pixels as of a picture that is held."""
+    """The pixels are those of a picture that is held whole."""
     write_picture(tmp_path / "photo.png", picture(**kept))
     assert run("upscale", "photo.png", "--scale", "3.7", "-o", f"large{suffix}", "--model", checkpoint).status == 0
     lr, written = read_picture(tmp_path / "photo.png"), read_picture(tmp_path / f"large{suffix}")
@@ -102,10 +102,10 @@ def test_a_size_of_memory(run: Run, tmp_path: Path, checkpoint: Path) -> None:
 
 @pytest.mark.parametrize("aggregation", ["overall", "minimum"])
 def test_cmsr(run: Run, tmp_path: Path, aggregation: str) -> None:
-    """By the calibration that ships with a model."""
-    name, asked = "edsr-tiny-lm-liif", ("--mse-threshold", "1e-3", "--aggregation", aggregation)
+    """The calibration that ships with a model serves."""
+    name, options = "edsr-tiny-lm-liif", ("--mse-threshold", "1e-3", "--aggregation", aggregation)
     write_picture(tmp_path / "photo.png", Picture(picture().rgb * torch.linspace(0, 1, 16) ** 4))
-    assert run("upscale", "photo.png", "--scale", "6", "--model", name, *asked).status == 0
+    assert run("upscale", "photo.png", "--scale", "6", "--model", name, *options).status == 0
     lr, written = (read_picture(tmp_path / f"photo{mark}.png").rgb for mark in ("", "_x6"))
     model = load(name)
     table = Calibration.load(calibration_of(name)).table(1e-3, aggregation).bound_to(model)
@@ -115,7 +115,7 @@ def test_cmsr(run: Run, tmp_path: Path, aggregation: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "asked", "error"),
+    ("model", "options", "error"),
     [
         (
             "edsr-tiny-lte",
@@ -126,9 +126,9 @@ def test_cmsr(run: Run, tmp_path: Path, aggregation: str) -> None:
         ("edsr-tiny-lm-lte", ["--table", "none.json"], "cannot read none.json"),
     ],
 )
-def test_cmsr_that_cannot_be(run: Run, tmp_path: Path, model: str, asked: list[str], error: str) -> None:
+def test_cmsr_that_cannot_be(run: Run, tmp_path: Path, model: str, options: list[str], error: str) -> None:
     write_picture(tmp_path / "photo.png", picture())
-    outcome = run("upscale", "photo.png", "--scale", "6", "--model", model, *asked)
+    outcome = run("upscale", "photo.png", "--scale", "6", "--model", model, *options)
     assert outcome.status == 2
     assert error in outcome.error
     assert not (tmp_path / "photo_x6.png").exists()
@@ -408,14 +408,14 @@ class TestAnimation:
         frames[0].save(path, save_all=True, append_images=frames[1:], duration=self.DURATIONS, loop=2, lossless=True)
 
     @pytest.mark.parametrize(
-        ("before", "asked", "after"),
+        ("before", "options", "after"),
         [(".gif", [], ".gif"), (".png", [], ".png"), (".webp", [], ".webp"), (".gif", ["--format", "webp"], ".webp")],
     )
     def test_all_frames_are_done(
-        self, run: Run, tmp_path: Path, checkpoint: Path, before: str, asked: list[str], after: str
+        self, run: Run, tmp_path: Path, checkpoint: Path, before: str, options: list[str], after: str
     ) -> None:
         self.make(tmp_path / f"a{before}")
-        outcome = run("upscale", f"a{before}", "--scale", "2", "--model", checkpoint, *asked)
+        outcome = run("upscale", f"a{before}", "--scale", "2", "--model", checkpoint, *options)
         assert (outcome.status, outcome.out) == (0, f"written: a_x2{after} (16x16 pixels)\n")
         with Image.open(tmp_path / f"a_x2{after}") as image:
             assert (image.size, image.n_frames, image.info["loop"]) == ((16, 16), 3, 2)  # type: ignore[attr-defined]
@@ -467,7 +467,7 @@ class TestClips:
         clips.make_clip(tmp_path / "a.mp4", height=16, width=20)
 
     @pytest.mark.parametrize(
-        ("asked", "written"),
+        ("options", "written"),
         [
             (["--scale", "2"], "a_x2.mp4 (40x32 pixels)"),
             (["--scale", "2", "--format", "mkv"], "a_x2.mkv (40x32 pixels)"),
@@ -475,10 +475,10 @@ class TestClips:
             (["--size", "x33", "-o", "large.webm"], "large.webm (42x34 pixels)"),
         ],
     )
-    def test_a_clip(self, run: Run, tmp_path: Path, checkpoint: Path, asked: list[str], written: str) -> None:
+    def test_a_clip(self, run: Run, tmp_path: Path, checkpoint: Path, options: list[str], written: str) -> None:
         from clips import contents
 
-        outcome = run("upscale", "a.mp4", *asked, "--model", checkpoint)
+        outcome = run("upscale", "a.mp4", *options, "--model", checkpoint)
         assert (outcome.status, outcome.out) == (0, f"written: {written}\n")
         after = contents(tmp_path / written.split()[0])
         assert after.times == pytest.approx(np.arange(6) * 0.04 + after.times[0], abs=1e-3)
@@ -533,7 +533,7 @@ class TestClips:
 
 
 def test_clips_need_an_extra(tmp_path: Path, checkpoint: Path) -> None:
-    """Pictures do not."""
+    """Clips need an extra, and pictures do not."""
     (tmp_path / "a.mp4").touch()
     write_picture(tmp_path / "b.png", picture())
     code = "import sys; sys.modules['av'] = None; from lmf_sr.commands.main import main; sys.exit(main(sys.argv[1:]))"

@@ -84,9 +84,9 @@ def test_images_are_the_file_s_memory_not_copies(tmp_path: Path) -> None:
     write_store(tmp_path / "s", keys, ((key, picture(i, 2000, 2000)) for i, key in enumerate(keys)))
     images = Stored(tmp_path / "s", "train/HR")
     before = anonymous_memory()
-    held = list(images.values())
-    assert all(int(image.amax()) == 255 for image in held)
-    assert anonymous_memory() - before < 12_000_000 < sum(image.nbytes for image in held) / 4
+    decoded = list(images.values())
+    assert all(int(image.amax()) == 255 for image in decoded)
+    assert anonymous_memory() - before < 12_000_000 < sum(image.nbytes for image in decoded) / 4
 
 
 def test_processes_that_prepare_samples_share_it(store: Path) -> None:

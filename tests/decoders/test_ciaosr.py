@@ -33,7 +33,7 @@ def test_attention_sums_to_one_and_prefers_the_likelier_corner() -> None:
 
 
 def test_all_queries_look_as_far_as_the_first() -> None:
-    """Within each image; their cells still differ as inputs of the MLPs."""
+    """That holds within each image. Their cells still differ as inputs of the MLPs."""
     torch.manual_seed(0)
     ciaosr = CiaoSR(in_dim=4, width=8, depth=2).double()
     features = torch.randn(2, 4, 6, 5, dtype=torch.float64)

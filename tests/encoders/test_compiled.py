@@ -1,4 +1,4 @@
-"""EDSR and RLFN compiled are EDSR and RLFN."""
+"""EDSR and RLFN have the same features where they are compiled."""
 
 import warnings
 
@@ -149,8 +149,8 @@ def test_it_is_for_inference_of_edsr_and_rlfn_in_float32_alone(monkeypatch: pyte
 
 
 @needs_compiler
-def test_a_model_encodes_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With and without it, a picture is the same; and training is as it was."""
+def test_a_model_uses_the_compiled_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture is the same with and without it, and training does without it."""
     torch.manual_seed(0)
     model = lmf_sr.build({"name": "edsr-baseline", "n_resblocks": 2}, "lm-liif")
     picture = torch.rand(3, 13, 17)

@@ -23,17 +23,17 @@ IMAGES = PairedImages("noise", {"wide": noise(51, 64, 0), "tall": noise(70, 48, 
 
 
 def test_images_are_rendered_at_the_size_of_their_hr_image() -> None:
-    asked = []
+    sizes = []
 
     class Recording(Bicubic):
         def encode(self, image: Tensor) -> BicubicImage:
             encoded = super().encode(image)
             render = encoded.render
-            encoded.render = lambda h, w: asked.append((h, w)) or render(h, w)  # type: ignore[method-assign]
+            encoded.render = lambda h, w: sizes.append((h, w)) or render(h, w)  # type: ignore[method-assign]
             return encoded
 
     evaluate(Recording(), IMAGES, 2.5, DIV2K)
-    assert asked == [(50, 62), (70, 48)]  # round(floor(51 / 2.5) * 2.5), ...; halves to even
+    assert sizes == [(50, 62), (70, 48)]  # round(floor(51 / 2.5) * 2.5), ...; halves to even
 
 
 def test_means_are_those_of_the_images() -> None:

@@ -135,7 +135,7 @@ def test_a_cmyk_jpeg_keeps_its_exif(tmp_path: Path, shared: Path) -> None:
 
 @pytest.mark.parametrize(("unit", "expected"), [(1, None), (2, (300, 300)), (3, (762, 762))])
 def test_resolution_of_a_tiff(tmp_path: Path, unit: int, expected: tuple[float, float] | None) -> None:
-    """No unit, inches, centimetres."""
+    """The unit is none, inches or centimetres."""
     samples = np.zeros((4, 4, 3), np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", resolution=(300, 300), resolutionunit=unit)
     assert read_picture(tmp_path / "a.tif").metadata.dpi == expected

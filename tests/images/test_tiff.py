@@ -135,7 +135,7 @@ def test_floats_in_0_to_1(tmp_path: Path, dtype: str, byteorder: str, compressio
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 def test_the_predictor_for_floats(tmp_path: Path, byteorder: str) -> None:
-    """In each row all first (most significant) bytes, then all second ones and so on, each less the third to the left."""
+    """A row holds all first (most significant) bytes, then all second ones and so on, each less the third to the left."""
     values = np.random.default_rng(0).random((HEIGHT, WIDTH, 3)).astype(np.float32)
     options = {"photometric": "rgb", "byteorder": byteorder, "compression": "zlib", "predictor": True}
     write(tmp_path / "a.tif", np.zeros((HEIGHT, WIDTH, 3), np.int32), **options)

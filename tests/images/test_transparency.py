@@ -32,7 +32,7 @@ def test_visible_pixels_stay_and_the_others_lie_among_their_colours(
 
 
 def test_a_pixel_takes_the_colour_of_the_nearest() -> None:
-    """Left red, right blue, and between them a gap twice as wide as the dilation reaches."""
+    """The left is red and the right blue, and the gap between them is twice as wide as the dilation reaches."""
     rgb, alpha = torch.zeros(3, 9, 2 * DILATIONS + 2), torch.zeros(1, 9, 2 * DILATIONS + 2)
     rgb[0, :, 0] = rgb[2, :, -1] = alpha[0, :, 0] = alpha[0, :, -1] = 1
     filled = fill_invisible(rgb, alpha)

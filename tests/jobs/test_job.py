@@ -44,7 +44,7 @@ def records(sweep: Path) -> dict[str, Record]:
 
 
 def start(arguments: tuple[str, ...], largest_file: int = resource.RLIM_INFINITY) -> int:
-    """Runs the command line in a process of its own, which cannot write files of more bytes; gives back its id."""
+    """Runs the command line in a process of its own, which cannot write larger files; returns its id."""
     process = os.fork()
     if process == 0:
         torch.set_num_threads(1)

@@ -85,7 +85,7 @@ def test_where_c_finds_no_memory_python_raises(monkeypatch: pytest.MonkeyPatch) 
 @settings(deadline=None)
 @given(h=side, w=side, grid=grids())
 def test_a_pixel_sees_the_latents_that_geometry_says(h: int, w: int, grid: Grid) -> None:
-    """At a render MLP of one layer that relu leaves alone, rgb = sum_t w_t (gain_t (W rel_t) + offset_t)."""
+    """A render MLP of one layer that relu leaves alone gives rgb = sum_t w_t (gain_t (W rel_t) + offset_t)."""
     gain, offset = random(1, h, w, 16), 100 + random(1, h, w, 16)
     first, last = random(2, 16) - 0.5, torch.zeros(17, 16)
     last[:16, :3] = random(16, 3) / 16

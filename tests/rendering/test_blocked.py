@@ -1,4 +1,4 @@
-"""The blocked renderer, in each of its forms, is the direct path: on any grid, of any picture, for any conversion."""
+"""The blocked renderer gives the direct path's pixels in each of its forms, on any grid, for any picture and conversion."""
 
 from copy import deepcopy
 from functools import cache
@@ -49,7 +49,7 @@ def rendered(
     batch: int = 1,
     budget: Budget = DEFAULT,
 ) -> Rendered:
-    """A form's pixels of random pictures, and the direct path's in float64: in float32 it is no more exact itself."""
+    """A form's pixels of random pictures, and the direct path's in float64; in float32 it is no more exact itself."""
     if form != "PyTorch" and why_not_compiled():
         pytest.skip(f"SKIPPED FOR LACK OF A COMPILER: {why_not_compiled()}")
     decoder = model.decoder
@@ -203,7 +203,7 @@ def test_several_bands(latents: int, pixels: int) -> None:
 @needs_compiler
 @torch.inference_mode()
 def test_from_features_of_a_window_only() -> None:
-    """With one position around it, that is all the pixels in it need."""
+    """The pixels of a window need its features and those of one position around it, no others."""
     decoder, size = golden("lmliif").decoder, (20, 24)
     features, lr = torch.randn(1, 64, *size), torch.rand(1, 3, *size)
     grid, window = Grid.over(60, 72), Window(4, 17, 0, 24)
@@ -221,11 +221,11 @@ def test_from_a_state_that_was_prepared() -> None:
     decoder, size, grid = golden("lmliif").decoder, (9, 12), Grid.over(20, 25)
     encoded = Encoded(decoder, torch.rand(1, 3, *size), torch.randn(1, 64, *size), Window.whole(size))
     cell = encoded.cell(grid)
-    held = encoded._replace(
+    prepared = encoded._replace(
         features=torch.full((1, 64, *size), torch.nan), prepared=Prepared(cell, encoded.state(cell))
     )
     renderer = Blocked(decoder, encoded.features)
-    torch.testing.assert_close(whole(renderer, held, grid), whole(renderer, encoded, grid), atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(whole(renderer, prepared, grid), whole(renderer, encoded, grid), atol=TOLERANCE, rtol=0)
 
 
 @given(

@@ -53,7 +53,7 @@ def test_sizes_that_are_of_no_use(text: str, told: str) -> None:
 
 
 def test_an_encoder_that_takes_more_gets_smaller_tiles() -> None:
-    """By default both have the largest tile; two images share it."""
+    """The default budget gives both the largest tile, which two images share."""
     edsr, rdn = EDSR(), RDN()
     assert DEFAULT.tile_positions(edsr, 1) == DEFAULT.tile_positions(rdn, 1) == LARGEST_TILE
     assert DEFAULT.tile_positions(edsr, 2) == LARGEST_TILE // 2

@@ -26,7 +26,7 @@ CELL = torch.tensor([[0.2, 0.3], [0.1, 0.25]])  # not the state's
 
 @pytest.fixture(params=["direct", "torch blocks", "compiled"])
 def render_chosen(request: pytest.FixtureRequest) -> Callable[..., RenderChosen]:
-    """Each way to do it."""
+    """`render_chosen` of each renderer."""
 
     def render_chosen(decoder: Conversion, state: LMFState, lr: torch.Tensor) -> RenderChosen:
         if request.param == "direct":
@@ -98,8 +98,8 @@ sizes = st.tuples(st.integers(1, 7), st.integers(1, 7), st.integers(1, 30), st.i
 
 
 @given(sizes=sizes, seed=st.integers(0, 99), around=st.booleans())
-def test_the_pixels_are_those_nearest(sizes: tuple[int, int, int, int], seed: int, around: bool) -> None:
-    """To a chosen latent, of two as near the later; and those around them."""
+def test_the_pixels_nearest_to_a_chosen_latent(sizes: tuple[int, int, int, int], seed: int, around: bool) -> None:
+    """A pixel as near to two latents belongs to the later; `around` adds the pixels around the chosen ones."""
     h, w, H, W = sizes
     chosen = PixelMask(
         torch.rand(2, h, w, generator=torch.Generator().manual_seed(seed)) < 0.3, Grid.over(H, W), around

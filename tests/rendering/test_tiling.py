@@ -215,7 +215,7 @@ def test_an_encoder_without_a_halo_sees_the_whole() -> None:
 
 
 def test_a_zoom_into_a_large_picture_prepares_only_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And encodes nothing."""
+    """It prepares only its window, and encodes nothing."""
     m = model("liif")
     image = m.encode(picture(200, 100), SMALL)
     prepared = []

@@ -78,7 +78,7 @@ def test_a_window_of_the_source() -> None:
     seed=st.integers(0, 99),
 )
 def test_what_is_needed_alone(lr: tuple[int, int], scale: float, window: tuple[float, float], seed: int) -> None:
-    """Is as without the others, which are left alone; nothing unneeded of the source is missed."""
+    """The needed pixels are as they are among all pixels, and the others are left alone."""
     source, whole = Grid.over(6, 40), Grid.over(*(int(scale * side) for side in lr))
     first_row, first_col = (int(share * side) for share, side in zip(window, whole.size, strict=True))
     target = replace(whole, rows=whole.rows[first_row:], cols=whole.cols[first_col:])

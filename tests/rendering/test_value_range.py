@@ -32,7 +32,7 @@ def middle(image: lmf_sr.ContinuousImage) -> float:
 @pytest.mark.parametrize("renderer", ["direct", "auto"])
 @pytest.mark.parametrize("cmsr", [False, True])
 def test_pixels_are_clamped_to_between_0_and_1(decoder: str, renderer: str, cmsr: bool) -> None:
-    """With this bias some pixels are not between 0 and 1; and a part of one picture is not a number."""
+    """The bias puts some pixels outside of [0, 1], and a part of one picture is not a number."""
     if cmsr and decoder == "liif":
         pytest.skip("CMSR is of the conversions")
     torch.manual_seed(0)

@@ -17,7 +17,7 @@ def logged(trainer: Trainer) -> dict[str, float]:
 
 
 def test_savings_are_logged_at_scales_above_4(trainer: MakeTrainer) -> None:
-    """With a threshold that anything stays within, everything that was seen in calibration is rendered at x1."""
+    """Everything that calibration has seen is rendered at x1 if nothing exceeds the threshold."""
     run = trainer(1, "run", Cmsr(mse_threshold=10.0, aggregation="minimum", images=2, decode_scales=[1.0, 2.0]))
     run.validate(learner(tiny_model()), tiny_data(scales=(2.0, 5.0)), verbose=False)
     found = logged(run)

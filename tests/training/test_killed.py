@@ -40,7 +40,7 @@ def train(folder: Path, steps: Connection) -> None:
 
 @pytest.fixture
 def start() -> Callable[[Path], tuple[Any, Connection]]:
-    """Starts a training process; gives it back with the connection on which it says which step it begins."""
+    """Starts a training process; returns it, with the connection on which it sends the number of each step."""
 
     def start(folder: Path) -> tuple[Any, Connection]:
         reading, writing = FORKSERVER.Pipe(duplex=False)

@@ -14,12 +14,12 @@ from clips import SOUND_RATE, av, contents, make_clip, scene
 from lmf_sr.atomic import Interrupted
 from lmf_sr.errors import InputError
 from lmf_sr.video.reading import Frame, opened
-from lmf_sr.video.writing import ClipWriter, Codec, check_clip_size, even, written
+from lmf_sr.video.writing import ClipWriter, Codec, check_clip_size, clip_writer, even
 
 
 def rewrite(source: Path, output: Path, height: int = 24, width: int = 36) -> list[str]:
     """Frames and sound as they are, in a container of the output's kind; returns the notes."""
-    with opened(source) as clip, written(output, clip, height, width) as writer:
+    with opened(source) as clip, clip_writer(output, clip, height, width) as writer:
         for packet in clip.packets():
             if packet.stream.index != clip.stream.index:
                 writer.copy(packet)
@@ -90,7 +90,7 @@ def test_colours_and_their_tags_stay(tmp_path: Path, colour: tuple[int, int, int
 )
 def test_ten_bits_stay_where_they_can(tmp_path: Path, suffix: str, side: int, codec: str, pixels: str) -> None:
     make_clip(tmp_path / "a.mkv", 64, 96, codec="libx265", pixels="yuv420p10le", sound=None, colour=(9, 1, 9, 16))
-    with opened(tmp_path / "a.mkv") as clip, written(tmp_path / f"b{suffix}", clip, side, 96) as writer:
+    with opened(tmp_path / "a.mkv") as clip, clip_writer(tmp_path / f"b{suffix}", clip, side, 96) as writer:
         frame = next(frame for packet in clip.packets() for frame in clip.frames(packet))
         writer.write(frame._replace(rgb=frame.rgb[:side].copy()))
     after = contents(tmp_path / f"b{suffix}")
@@ -119,7 +119,7 @@ def test_title_and_language_stay(tmp_path: Path) -> None:
     with opened(make_clip(tmp_path / "a.mp4")) as clip:
         clip.container.metadata["title"] = "A walk"
         clip.container.streams.audio[0].metadata["language"] = "fin"
-        with written(tmp_path / "b.mp4", clip, 24, 36) as writer:
+        with clip_writer(tmp_path / "b.mp4", clip, 24, 36) as writer:
             for packet in clip.packets():
                 writer.copy(packet)
                 for frame in clip.frames(packet) if packet.stream.index == clip.stream.index else []:
@@ -148,7 +148,7 @@ def frame_at(number: int) -> Frame:
 
 def write(source: Path, output: Path, frames: int, end: Callable[[ClipWriter], None]) -> None:
     """Writes frames, then ends as told."""
-    with opened(source) as clip, written(output, clip, 24, 36) as writer:
+    with opened(source) as clip, clip_writer(output, clip, 24, 36) as writer:
         for number in range(frames):
             writer.write(frame_at(number))
         end(writer)
@@ -240,7 +240,7 @@ def test_sides_become_even() -> None:
 def test_pixels_that_are_not_square_stay_so(tmp_path: Path) -> None:
     with opened(make_clip(tmp_path / "a.mp4")) as clip:
         clip.aspect = Fraction(4, 3)
-        with written(tmp_path / "b.mp4", clip, 24, 36) as writer:
+        with clip_writer(tmp_path / "b.mp4", clip, 24, 36) as writer:
             writer.write(frame_at(0))
     with av.open(str(tmp_path / "b.mp4")) as container:
         assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)

@@ -95,7 +95,7 @@ def test_tiny_pictures_keep_their_colours(name: str, size: tuple[int, int]) -> N
 def test_the_default_model_is_consistent_with_pictures_shown_as_they_are(path: Path) -> None:
     """Bounds of single pictures; over all of them, 0.7 of what bicubic leaves."""
     picture = middle(path)
-    found = inconsistency(lambda *asked: upscaled(DEFAULT_MODEL, *asked), picture)
+    found = inconsistency(lambda *arguments: upscaled(DEFAULT_MODEL, *arguments), picture)
     assert found <= max(inconsistency(bicubic, picture), 1)  # flat pictures leave bicubic nothing to lose
 
 
@@ -103,7 +103,7 @@ def test_the_default_model_is_consistent_with_pictures_shown_as_they_are(path: P
 @pytest.mark.parametrize("name", MODELS)
 def test_over_all_pictures_shown_as_they_are_less_is_left_than_by_bicubic(name: str) -> None:
     pictures = [middle(path) for path in unseen("text", "screens", "graphics")]
-    found = sum(inconsistency(lambda *asked: upscaled(name, *asked), picture) for picture in pictures)
+    found = sum(inconsistency(lambda *arguments: upscaled(name, *arguments), picture) for picture in pictures)
     assert found <= 0.7 * sum(inconsistency(bicubic, picture) for picture in pictures)
 
 

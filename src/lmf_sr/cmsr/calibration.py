@@ -1,4 +1,4 @@
-"""Calibration: for which modulation intensities a decode scale is good enough, found on pictures (`table.py`).
+"""Calibration finds, on pictures, the modulation intensities for which a decode scale is good enough (`table.py`).
 
 Each picture is reduced by the target scale S, then rendered at S and, with the same modulations, at a decode scale s_i that
 is upsampled bilinearly to S. Pixels fall into bins b by the intensity of their nearest latent (`measures.py`), and
@@ -248,7 +248,7 @@ def calibrate(
     path: Path,
     after_image: Callable[[], None] = lambda: None,
 ) -> None:
-    """Takes in those pictures of a set that are not yet; writes the file after each, so that nothing is lost."""
+    """Takes in the pictures of a set that are missing, and writes the file after each, so that nothing is lost."""
     for name in images.names():
         if name not in calibration.images:
             calibration.take(model, images, name)
@@ -262,8 +262,10 @@ def upper_edge(number: int) -> float:
 
 
 def evenly_spread(photographs: Images, count: int) -> Images:
-    """So many of the photographs, evenly spread over them; all, if there are no more. Names lose their folders, unless two
-    would be the same without."""
+    """`count` photographs, evenly spread over all; all of them if there are no more.
+
+    Their names lose their folders, unless two would then be the same.
+    """
     names = list(photographs)
     if count < len(names):
         names = [names[(2 * i + 1) * len(names) // (2 * count)] for i in range(count)]
@@ -367,7 +369,7 @@ def table_from(path: str | Path, mse_threshold: float | None, aggregation: str) 
 
 
 def _squared_error(found: Float[Tensor, "1 3 H W"], expected: Float[Tensor, "1 3 H W"]) -> Float[Tensor, "H W"]:
-    """Summed over the colours; of values in [-1, 1], where the pictures' are in [0, 1]."""
+    """The squared error of each pixel, summed over the colours, for values in [-1, 1]; the pictures' are in [0, 1]."""
     return (2 * (found - expected)).double().square().sum((0, 1)).cpu()
 
 

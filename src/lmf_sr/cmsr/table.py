@@ -249,5 +249,5 @@ def _check(target: float, levels: tuple[Level, ...]) -> None:
 
 
 def _plain(number: float) -> int | float:
-    """6 rather than 6.0, as people write scales."""
+    """A scale as people write it, 6 rather than 6.0."""
     return int(number) if number.is_integer() else number

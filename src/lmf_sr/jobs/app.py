@@ -48,10 +48,10 @@ class SweepCallback(Callback):
     """Notes the sweep as it begins. Hydra makes it (`conf/job.yaml`)."""
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
-        from lmf_sr.jobs.job import written
+        from lmf_sr.jobs.job import record_times
 
         folder = Path(config.hydra.sweep.dir)
-        _sweep.set(Sweep(folder, written(folder)))
+        _sweep.set(Sweep(folder, record_times(folder)))
 
 
 def run(verb: str, module: str, arguments: Sequence[str]) -> None:
@@ -75,7 +75,7 @@ def run(verb: str, module: str, arguments: Sequence[str]) -> None:
     try:
         described = OverridesParser.create().parse_overrides(settings)
         register_resolvers(folders.sweep_name(described))
-        task = _performing(verb, module, failures, program=sys.argv[0])
+        task = _task(verb, module, failures, program=sys.argv[0])
         name = f"hydra.job.name={verb}"  # names the folders of jobs; a user's own setting comes after it and counts
         with _command_line(f"lmf-sr {verb}", *options, name, *settings, _shared(described)):
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=verb)(task)()
@@ -130,9 +130,9 @@ def _shared(given: Sequence[Override]) -> str:
 
 def _conclude(sweep: Sweep, error: Exception | None) -> None:
     """Says how the sweep ended. `error` kept jobs from beginning. Raises InputError if jobs of it failed."""
-    from lmf_sr.jobs.job import unfinished
+    from lmf_sr.jobs.job import unfinished_jobs
 
-    failed = [*unfinished(sweep.folder, sweep.earlier)]
+    failed = [*unfinished_jobs(sweep.folder, sweep.earlier)]
     for name, reason in failed:
         print(f"lmf-sr: {name}: {reason}", file=sys.stderr)
     if failed:
@@ -144,13 +144,13 @@ def _conclude(sweep: Sweep, error: Exception | None) -> None:
         print(f"the sweep is done; one table of it all: lmf-sr collect {sweep.folder}")
 
 
-def _performing(verb: str, module: str, failures: list[str], program: str) -> TaskFunction:
+def _task(verb: str, module: str, failures: list[str], program: str) -> TaskFunction:
     """The job as Hydra calls it. A failure is added to `failures` or, in a sweep, stands in the records."""
 
-    def performing(cfg: DictConfig) -> None:
+    def task(cfg: DictConfig) -> None:
         _perform(verb, module, failures, program, cfg)
 
-    return performing
+    return task
 
 
 def _perform(verb: str, module: str, failures: list[str], program: str, cfg: DictConfig) -> None:

@@ -100,7 +100,7 @@ def perform(verb: str, job: Job, cfg: DictConfig) -> str | None:
             print(f"{record.name}: done already, see {folder / FILE}")
             return None
         if (folder / FILE).is_file():
-            print(f"{record.name}: {_why_again(record, folder)}")
+            print(f"{record.name}: {_reason_to_run(record, folder)}")
         write_record(record, folder / FILE)  # before any work: the folder can be written
         try:
             outcome = job(cfg)
@@ -134,17 +134,17 @@ def perform(verb: str, job: Job, cfg: DictConfig) -> str | None:
         return failure
 
 
-def written(sweep: Path) -> dict[Path, int]:
+def record_times(sweep: Path) -> dict[Path, int]:
     """The records in a sweep's folder, each with the time at which it was written, by the clock of its disk."""
     return {path: path.stat().st_mtime_ns for path in sorted(sweep.rglob(FILE))}
 
 
-def unfinished(sweep: Path, earlier: Mapping[Path, int]) -> Iterator[tuple[str, str]]:
+def unfinished_jobs(sweep: Path, earlier: Mapping[Path, int]) -> Iterator[tuple[str, str]]:
     """The names of a sweep's jobs that are not done, with the reasons, among the jobs recorded since `earlier`.
 
     A record that changed tells them, not the time at which they began, because the clocks of a cluster's machines differ.
     """
-    for path, moment in written(sweep).items():
+    for path, moment in record_times(sweep).items():
         if earlier.get(path) != moment and (record := read_record(path)).status != "done":
             yield record.name, record.error or f"it {_end(record)}"
 
@@ -173,7 +173,7 @@ def _is_done(record: Record, folder: Path, cfg: DictConfig) -> bool:
     return earlier.status == "done" and earlier.inputs == record.inputs
 
 
-def _why_again(record: Record, folder: Path) -> str:
+def _reason_to_run(record: Record, folder: Path) -> str:
     earlier = read_record(folder / FILE)
     if earlier.status == "done":
         changed = [path for path, content in record.inputs.items() if earlier.inputs.get(path) != content]

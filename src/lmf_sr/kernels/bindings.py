@@ -396,7 +396,7 @@ def _pointer(values: Tensor | None, kept: list[Tensor], dtype: torch.dtype = tor
 
 
 def _contiguous_lines(x: Tensor, kept: list[Tensor]) -> Tensor:
-    """The same values, contiguous along the last axis."""
+    """A tensor of these values that is contiguous along the last axis."""
     kept.append(x if x.stride(-1) == 1 else x.contiguous())
     return kept[-1]
 

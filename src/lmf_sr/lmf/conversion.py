@@ -177,7 +177,7 @@ class Conversion(Decoder):
 
     @property
     def has_latent_kernel(self) -> bool:
-        """Those whose first convolution is known and whose sizes are whole vectors."""
+        """Whether its first convolution is known and its sizes are whole vectors."""
         sizes = self.latent_mlp.linears[-1].in_features, self.width, self.code_dim
         return (
             self.latent_waves is not None

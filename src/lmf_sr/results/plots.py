@@ -64,8 +64,9 @@ def efficiency(rows: Sequence[Row], inches: tuple[float, float] = (8.0, 5.0)) ->
     colours.
 
     Args:
-        rows: rows with `decoder_macs`, `decoder_ms` and `decoder_parameters`, for one LR size; a line joins those of a
-        model. inches: width and height.
+        rows: rows with `decoder_macs`, `decoder_ms` and `decoder_parameters`, for one LR size; a line joins each
+            model's.
+        inches: width and height.
     """
     figure = Figure(figsize=inches, layout="constrained")
     ax = figure.subplots()

@@ -11,7 +11,7 @@ from lmf_sr.images.pictures import from_samples
 from lmf_sr.upscaling.rendering import Advance, Enlarge
 from lmf_sr.upscaling.size import TargetSize
 from lmf_sr.video.reading import Clip, opened
-from lmf_sr.video.writing import check_clip_size, even, written
+from lmf_sr.video.writing import check_clip_size, clip_writer, even
 
 
 def upscale_clip(enlarge: Enlarge, source: Path, output: Path, size: TargetSize, advance: Advance) -> tuple[int, int]:
@@ -24,12 +24,12 @@ def upscale_clip(enlarge: Enlarge, source: Path, output: Path, size: TargetSize,
         InputWarning: what of the source is not done, or not kept.
     """
     with opened(source) as clip:
-        asked = size.for_file(source, clip.height, clip.width)
-        height, width = even(*asked)
+        wanted = size.for_file(source, clip.height, clip.width)
+        height, width = even(*wanted)
         check_clip_size(output, height, width)
-        with written(output, clip, height, width) as writer:
-            if asked != (height, width):
-                _warn(source, f"{asked[1]}x{asked[0]} pixels became {width}x{height}, because a clip has even sides")
+        with clip_writer(output, clip, height, width) as writer:
+            if wanted != (height, width):
+                _warn(source, f"{wanted[1]}x{wanted[0]} pixels became {width}x{height}, because a clip has even sides")
             for note in (*clip.notes, *writer.notes):
                 _warn(source, note)
             small = large = np.empty((0, 0, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""From file to larger file: a picture, an animation (`animations.py`) or a clip (`clips.py`).
+"""Makes files of larger ones: a picture, an animation (`animations.py`) or a clip (`clips.py`).
 
 A TIFF's pages stay together, and so do an animation's frames; where the format written holds one picture only, the first is
 done and a warning says so.

@@ -112,14 +112,14 @@ def _name(file: Path, mark: str, written_format: str | None) -> str:
     moving = file.suffix.lower() == ".gif" and is_animated(file)  # one that stands still has more colours in a PNG
     kept, others = (WRITTEN, ".mp4") if is_clip(file) else ((*FORMATS, ".gif") if moving else FORMATS, ".png")
     suffix = file.suffix if file.suffix.lower() in kept else others
-    asked = f".{written_format}"
-    if written_format and (asked in WRITTEN if is_clip(file) else asked in FORMATS or moving):
-        suffix = asked
+    wanted = f".{written_format}"
+    if written_format and (wanted in WRITTEN if is_clip(file) else wanted in FORMATS or moving):
+        suffix = wanted
     return f"{file.stem}{mark}{suffix}"
 
 
 def _is_folder(path: Path) -> bool:
-    """False also for what cannot be looked at, of which reading it tells the reason."""
+    """Whether it is a folder; False also where that cannot be seen, because reading it will tell the reason."""
     try:
         return path.is_dir()
     except OSError:
@@ -127,7 +127,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _is_there(path: Path) -> bool:
-    """False also for what cannot be looked at, of which writing it tells the reason."""
+    """Whether it exists; False also where that cannot be seen, because writing it will tell the reason."""
     try:
         return path.exists()
     except OSError:

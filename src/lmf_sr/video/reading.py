@@ -66,7 +66,7 @@ class Clip:
         self.path, self.container = path, container
         self.stream = main_stream(path, container)
         self.stream.thread_type = "AUTO"
-        self.turn = Turn.of(first)
+        self.turn = Turn.from_frame(first)
         self.height, self.width = self.turn.shape(first.height, first.width)
         aspect = self.stream.sample_aspect_ratio or Fraction(1)
         self.aspect = 1 / aspect if self.turn.transposed else aspect
@@ -205,7 +205,7 @@ class Turn(NamedTuple):
     mirrored: bool = False
 
     @classmethod
-    def of(cls, frame: av.VideoFrame) -> "Turn":
+    def from_frame(cls, frame: av.VideoFrame) -> "Turn":
         """The frame's display matrix says that its pixel (x, y) is shown at (a x + c y, b x + d y)."""
         side_data = cast(Any, frame.side_data).get("DISPLAYMATRIX")  # PyAV's types know of motion vectors alone
         if side_data is None:

@@ -1,4 +1,4 @@
-"""From frames to a clip, with the sound of the clip that they came from.
+"""Writes frames as a clip, with the sound of the clip that they came from.
 
 Frames of 8 bits are written as H.264, deeper ones as H.265 of 10 bits, and a .webm holds VP9 of 8 bits. All have one sample
 of chroma for four of luma (4:2:0), which every player shows, and which makes even sides necessary. Frames keep their times
@@ -62,7 +62,7 @@ def check_clip_size(path: Path, height: int, width: int) -> None:
 
 
 @contextmanager
-def written(path: Path, clip: Clip, height: int, width: int) -> Iterator["ClipWriter"]:
+def clip_writer(path: Path, clip: Clip, height: int, width: int) -> Iterator["ClipWriter"]:
     """A clip to write, which takes the place of `path` when the block ends without an error.
 
     After Ctrl-C, the frames so far are a clip of their own, PATH.part.SUFFIX, and the interruption says so.
