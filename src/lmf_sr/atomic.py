@@ -73,7 +73,7 @@ def _short(name: str) -> str:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove partial files on which no process holds a lock, since locks end with their process, however it ends."""
+    """Removes partial files on which no process holds a lock, since locks end with their process, however it ends."""
     if fcntl is None:
         return
     of_this_file = re.compile(rf"\.{re.escape(_short(path.name))}\.\d+\.partial")

@@ -97,7 +97,7 @@ def open_animation(path: Path) -> Animation | None:
 
 
 def check_room(path: Path, file_format: str, height: int, width: int) -> None:
-    """InputError where the format has no room for so many pixels."""
+    """Raises InputError where the format has no room for so many pixels."""
     limit = LARGEST_SIDE[file_format]
     if max(height, width) > limit:
         raise InputError(f"cannot write {path} with {width}x{height} pixels: {file_format} ends at {limit} a side")

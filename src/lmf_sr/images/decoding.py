@@ -55,8 +55,8 @@ class Decoded:
 def decode(path: Path, content: bytes | None = None, page: int = 0) -> Decoded:
     """The picture in a file, or one page of a TIFF.
 
-    `content` is what the file holds, where it lies in an archive and `path` only names it. InputError if the file is
-    missing, not an image, damaged or truncated.
+    `content` is what the file holds, where it lies in an archive and `path` only names it. Raises InputError if the
+    file is missing, not an image, damaged or truncated.
     """
     with readable(path) as beginning:
         content = path.read_bytes() if content is None else content
@@ -75,7 +75,7 @@ def decode(path: Path, content: bytes | None = None, page: int = 0) -> Decoded:
 
 @contextmanager
 def readable(path: Path) -> Iterator[bytearray]:
-    """Raise an InputError that names the file when reading fails, and lift Pillow's limit of pixels meanwhile.
+    """Raises an InputError that names the file when reading fails, and lifts Pillow's limit of pixels meanwhile.
 
     Yields a buffer for the first bytes of the file, which name its format if it cannot be read.
     """
@@ -105,14 +105,14 @@ def readable(path: Path) -> Iterator[bytearray]:
 
 
 def open_content(content: bytes) -> ImageFile.ImageFile:
-    """Read the header, and refuse a decompression bomb."""
+    """Reads the header, and refuses a decompression bomb."""
     image = Image.open(BytesIO(content))
     check_claim(image.width, image.height, content)
     return image
 
 
 def _set_upright(image: Image.Image) -> None:
-    """Decode and apply the EXIF orientation; a damaged EXIF block is no reason to refuse the picture."""
+    """Decodes, and applies the EXIF orientation; a damaged EXIF block is no reason to refuse the picture."""
     image.load()
     with suppress(OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
         ImageOps.exif_transpose(image, in_place=True)
@@ -133,7 +133,7 @@ def _by_pillow(image: ImageFile.ImageFile, content: bytes, page: int = 0) -> Dec
 def shown_samples(image: Image.Image, levels: int = 65536) -> Samples:
     """The samples of a Pillow image of any mode, as it is shown: without palette, inks or premultiplication.
 
-    `levels` are those of grey of more than 8 bits. InputError for numbers that are no shades of grey.
+    `levels` are those of grey of more than 8 bits. Raises InputError for numbers that are no shades of grey.
     """
     if image.mode.startswith(("I", "F")):
         return _key_to_alpha(_sixteen_bit_grey(image, levels), image)
@@ -182,7 +182,7 @@ def _layout(image: Image.Image) -> str:
 
 
 def _decode_as(layout: str, content: bytes) -> ImageFile.ImageFile:
-    """Decode with the samples taken to lie in the file as `layout` says."""
+    """Decodes with the samples taken to lie in the file as `layout` says."""
     image = open_content(content)
     image.tile = [t._replace(args=(layout, *t.args[1:]) if isinstance(t.args, tuple) else layout) for t in image.tile]
     _set_upright(image)

@@ -36,10 +36,10 @@ def format_of(path: Path) -> str:
 
 
 def encode(path: Path, samples: Samples, quality: int, metadata: Metadata) -> None:
-    """Write samples (16-bit ones: only PNG and TIFF) in the format of the suffix.
+    """Writes samples in the format of the suffix; only PNG and TIFF take 16 bits.
 
-    InputError where the format cannot hold the picture or the file cannot be written; an existing file then stays.
-    InputWarning where it cannot hold how the colours are encoded.
+    Raises InputError where the format cannot hold the picture or the file cannot be written; an existing file then stays.
+    Gives an InputWarning where it cannot hold how the colours are encoded.
     """
     if not 1 <= quality <= 100:
         raise InputError(f"cannot write {path} with quality {quality}: it must lie between 1 and 100")
@@ -63,7 +63,7 @@ def encode(path: Path, samples: Samples, quality: int, metadata: Metadata) -> No
 
 
 def warn_of_colour(path: Path, metadata: Metadata) -> None:
-    """InputWarning where the format of the suffix cannot hold how the colours are encoded."""
+    """Gives an InputWarning where the format of the suffix cannot hold how the colours are encoded."""
     unusual = metadata.unusual_colour()
     if unusual is not None and format_of(path) != "PNG":
         warnings.warn(

@@ -75,7 +75,8 @@ class Picture:
 
 def read_picture(path: str | os.PathLike[str], page: int = 0) -> Picture:
     """Any photograph: grey, palette, transparent, 1 to 16 bits, rotated (set upright), CMYK (converted to sRGB), animated
-    (its first frame), or one page of a TIFF. InputError if the file is missing, not an image, damaged or truncated."""
+    (its first frame), or one page of a TIFF. Raises InputError if the file is missing, not an image, damaged or
+    truncated."""
     decoded = decode(Path(path), page=page)
     picture = from_samples(decoded.samples)
     return replace(picture, metadata=decoded.metadata, count=decoded.count, paged=decoded.paged, notes=decoded.notes)
@@ -107,7 +108,7 @@ def to_planes(picture: Picture) -> Float[Tensor, "C H W"]:
 
 def read_rgb8(path: str | os.PathLike[str], content: bytes | None = None) -> UInt8[Tensor, "3 H W"]:
     """The photograph as 8-bit RGB, for data sets: 16 bits rounded to 8, alpha dropped and invisible colours replaced by
-    those of the visible pixels. Errors as `read_picture`.
+    those of the visible pixels. It raises what `read_picture` raises.
 
     `content` is what the file holds, where it lies in an archive and `path` only names it.
     """
@@ -123,7 +124,7 @@ def read_rgb8(path: str | os.PathLike[str], content: bytes | None = None) -> UIn
 
 
 def write_picture(path: str | os.PathLike[str], picture: Picture, quality: int = 95) -> None:
-    """Write PNG, JPEG, TIFF or WebP, by the suffix, atomically; values are clamped to [0, 1] and rounded to nearest.
+    """Writes PNG, JPEG, TIFF or WebP, by the suffix, atomically; values are clamped to [0, 1] and rounded to nearest.
 
     16-bit pictures stay so in PNG and TIFF. Grey ones stay grey, except in WebP and, where transparent, in TIFF. JPEG has no
     transparency: the picture is composited on white. `quality` (1 to 100) is that of JPEG and WebP.
@@ -162,7 +163,7 @@ def list_images(folder: str | os.PathLike[str], others: Collection[str] = ()) ->
 
 
 def no_image(file: Path, others: Collection[str] = ()) -> str | None:
-    """Say why a file is not an image that can be read and has none of the suffixes `others`.
+    """Says why a file is not an image that can be read and has none of the suffixes `others`.
 
     None where it is one, judged by its suffix or else by its first bytes.
     """

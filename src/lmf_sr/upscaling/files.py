@@ -107,7 +107,7 @@ def _upscale_file(
 
 
 def warn_of_rest(source: Path, picture: Picture, keeps_pages: bool = False) -> None:
-    """InputWarning for what was not read in full, and for pictures of the file that are not done."""
+    """Gives an InputWarning for what was not read in full, and for pictures of the file that are not done."""
     for note in picture.notes:
         warnings.warn(f"{source}: {note}", InputWarning, stacklevel=4)
     if picture.count > 1 and not keeps_pages:

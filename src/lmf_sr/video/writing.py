@@ -54,7 +54,7 @@ def even(height: int, width: int) -> tuple[int, int]:
 
 
 def check_clip_size(path: Path, height: int, width: int) -> None:
-    """InputError where the suffix is of no container that is written, or a side is longer than its codec allows."""
+    """Raises InputError where the suffix is of no container that is written, or a side is longer than its codec allows."""
     if path.suffix.lower() not in WRITTEN:
         raise InputError(f"cannot write {path}: the suffix of a clip must be one of {', '.join(WRITTEN)}")
     if max(height, width) > LARGEST_SIDE:
