@@ -1,6 +1,6 @@
 """How fast pictures are encoded on the CPU, and how fast they become pixels: each way side by side in one run.
 
-Encoding is compiled (`encoders/compiled.py`) or by PyTorch.
+Encoding is compiled (`encoders/cpu.py`) or by PyTorch.
 
     rate    the products that the definition has, a second, over those of large matrix products. Winograd saves 5 in 9 of
             them with tiles of 2 x 2 (EDSR), so that 225 % is the most, and 3 in 4 with tiles of 4 x 4 (RLFN), 400 %
@@ -20,7 +20,7 @@ from torch import Tensor
 from benchmarks.record import RESULTS, begun, write
 from benchmarks.rendering import AUTHORS_QUERIES, LR_SIZE, gemm_rate
 from lmf_sr import build
-from lmf_sr.encoders import compiled
+from lmf_sr.encoders import cpu
 from lmf_sr.model import Model
 from lmf_sr.plain import plain_form
 from lmf_sr.profiling import count_encoder_macs
@@ -66,7 +66,7 @@ def encodings() -> Iterator[dict[str, Any]]:
         lr = torch.rand(1, 3, *size) * 2 - 1
         ways: dict[str, Callable[[], Tensor]] = {}
         for name, model in models.items():
-            if not compiled.supports(model.encoder, lr):
+            if not cpu.supports(model.encoder, lr):
                 raise SystemExit(f"{name} cannot be compiled here: there is nothing to compare")
             ways[f"{name} pytorch"] = lambda model=model, lr=lr: model.encoder(lr)
             ways[f"{name} compiled"] = lambda model=model, lr=lr: model.features(lr)

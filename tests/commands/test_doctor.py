@@ -5,7 +5,7 @@ import pytest
 from lmf_sr.building import choices
 from lmf_sr.commands import doctor
 from lmf_sr.commands.main import main
-from lmf_sr.encoders import compiled
+from lmf_sr.encoders import cpu
 from lmf_sr.kernels import bindings
 
 
@@ -33,7 +33,7 @@ def test_with_kernels_it_says_where_they_are(capsys: pytest.CaptureFixture[str])
 
 
 def test_without_kernels_it_says_why(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (doctor, compiled):
+    for module in (doctor, cpu):
         monkeypatch.setattr(module, "why_not_compiled", lambda: "there is no C compiler 'cc'")
     said = lines(capsys)
     assert said["compiled"] == "no: there is no C compiler 'cc'"

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lmf_sr.encoders import compiled, running
+from lmf_sr.encoders import cpu, running
 from lmf_sr.encoders.edsr import EDSR
 from lmf_sr.kernels.bindings import why_not_compiled
 
@@ -34,8 +34,8 @@ def layouts_seen(encoder: EDSR) -> list[bool]:
 @pytest.mark.skipif(why_not_compiled() is not None, reason="SKIPPED FOR LACK OF A COMPILER")
 def test_inference_takes_the_compiled_encoder(encoder: EDSR, lr: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    encode = compiled.encode
-    monkeypatch.setattr(compiled, "encode", lambda *arguments: calls.append(1) or encode(*arguments))
+    encode = cpu.encode
+    monkeypatch.setattr(cpu, "encode", lambda *arguments: calls.append(1) or encode(*arguments))
     with torch.inference_mode():
         found = running.encode(encoder, lr)
     assert calls

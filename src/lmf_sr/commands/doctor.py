@@ -8,7 +8,7 @@ from importlib.metadata import version
 import torch
 
 from lmf_sr.building import build, choices
-from lmf_sr.encoders import compiled
+from lmf_sr.encoders import cpu
 from lmf_sr.kernels import compilation
 from lmf_sr.kernels.bindings import compiled_from, why_not_compiled
 from lmf_sr.rendering.triton import triton_version
@@ -81,8 +81,8 @@ def kernels() -> Iterator[tuple[str, str]]:
 
 def encoder_path(name: str) -> str:
     """The path by which an encoder with its default options encodes in float32 on the CPU."""
-    if not compiled.covers(build(name, "liif").encoder):
-        return f"PyTorch: compiled are EDSR of up to {compiled.WIDEST} channels and RLFN without ESA"
+    if not cpu.covers(build(name, "liif").encoder):
+        return f"PyTorch: compiled are EDSR of up to {cpu.WIDEST} channels and RLFN without ESA"
     return f"PyTorch: {reason}" if (reason := why_not_compiled()) else "compiled"
 
 

@@ -1,4 +1,4 @@
-/* A 3x3 convolution of an encoder, with all that follows it at a position, for `encoders/compiled.py`:
+/* A 3x3 convolution of an encoder, with all that follows it at a position, for `encoders/cpu.py`:
 
        z   = conv(in) + bias,        activated
        y   = residual + scale * z    where there is a residual

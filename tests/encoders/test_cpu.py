@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lmf_sr
-from lmf_sr.encoders import compiled
+from lmf_sr.encoders import cpu
 from lmf_sr.encoders.edsr import EDSR
 from lmf_sr.encoders.rdn import RDN
 from lmf_sr.encoders.rlfn import RLFN
@@ -35,8 +35,8 @@ def check_features(model: EDSR | RLFN, size: tuple[int, int], images: int, trans
     lr = torch.rand(images, 3, *size, generator=torch.Generator().manual_seed(1)) * 2 - 1
     lr = lr.mT if transposed else lr
     with torch.inference_mode():
-        assert compiled.supports(model, lr)
-        features = compiled.encode(model, lr)
+        assert cpu.supports(model, lr)
+        features = cpu.encode(model, lr)
         expected = model.double()(lr.double()).float()
     torch.testing.assert_close(features, expected, atol=5e-6, rtol=0)
 
@@ -77,7 +77,7 @@ def test_the_whole_rlfn_is_within_1e_5_of_the_features_scale(size: tuple[int, in
             torch.nn.init.kaiming_normal_(convolution.weight, a=0.05)
     lr = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1)) * 2 - 1
     with torch.inference_mode():
-        features = compiled.encode(model, lr).double()
+        features = cpu.encode(model, lr).double()
         expected = model.double()(lr.double())
     assert (features - expected).abs().max() <= 1e-5 * expected.square().mean().sqrt()
 
@@ -86,10 +86,10 @@ def test_the_whole_rlfn_is_within_1e_5_of_the_features_scale(size: tuple[int, in
 def test_rlfn_in_windows_is_the_whole() -> None:
     model, lr = rlfn(1, 48), torch.rand(1, 3, 30, 45)
     with torch.inference_mode():
-        whole = compiled.encode(model, lr)
+        whole = cpu.encode(model, lr)
         for window in (Window(3, 20, 7, 40), Window(0, 30, 41, 45)):
             assert model.receptive_halo is not None
-            part = encode_window(lambda x: compiled.encode(model, x), lr, window, model.receptive_halo, 1, 400)
+            part = encode_window(lambda x: cpu.encode(model, x), lr, window, model.receptive_halo, 1, 400)
             torch.testing.assert_close(part, window.crop(whole), atol=2e-6, rtol=0)
 
 
@@ -97,7 +97,7 @@ def test_rlfn_in_windows_is_the_whole() -> None:
 def test_no_blocks() -> None:
     model, lr = encoder(n_resblocks=0), torch.rand(1, 3, 5, 6)
     with torch.inference_mode():
-        torch.testing.assert_close(compiled.encode(model, lr), model(lr), atol=5e-6, rtol=0)
+        torch.testing.assert_close(cpu.encode(model, lr), model(lr), atol=5e-6, rtol=0)
 
 
 @needs_compiler
@@ -106,7 +106,7 @@ def test_what_is_not_a_number_stays_so_and_spreads_no_further_than_it_must() -> 
     model, lr = encoder(n_resblocks=1), torch.rand(1, 3, 20, 40)
     lr[0, 0, 9, 30] = torch.nan
     with torch.inference_mode():
-        found, expected = compiled.encode(model, lr).isnan(), model(lr).isnan()
+        found, expected = cpu.encode(model, lr).isnan(), model(lr).isnan()
     assert found[expected].all()
     assert not found[..., :20].any()
 
@@ -128,24 +128,24 @@ def test_it_can_be_traced() -> None:
 
 def test_it_is_for_inference_of_edsr_and_rlfn_in_float32_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     model, lr = encoder(), torch.rand(1, 3, 5, 6)
-    assert not compiled.supports(model, lr)  # gradients are wanted
+    assert not cpu.supports(model, lr)  # gradients are wanted
     with torch.inference_mode():
-        assert compiled.supports(model, lr) == (why_not_compiled() is None)
-        assert not compiled.supports(encoder(n_feats=24), lr)
-        assert not compiled.supports(encoder().double(), lr.double())
-        assert not compiled.supports(encoder(n_feats=144), lr)
-        assert not compiled.supports(RDN(), lr)
-        assert compiled.supports(rlfn(), lr) == (why_not_compiled() is None)
-        assert not compiled.supports(rlfn(esa=True), lr)
-        assert not compiled.supports(rlfn(n_feats=52), lr)
-        assert not compiled.supports(OtherEDSR(), lr)
+        assert cpu.supports(model, lr) == (why_not_compiled() is None)
+        assert not cpu.supports(encoder(n_feats=24), lr)
+        assert not cpu.supports(encoder().double(), lr.double())
+        assert not cpu.supports(encoder(n_feats=144), lr)
+        assert not cpu.supports(RDN(), lr)
+        assert cpu.supports(rlfn(), lr) == (why_not_compiled() is None)
+        assert not cpu.supports(rlfn(esa=True), lr)
+        assert not cpu.supports(rlfn(n_feats=52), lr)
+        assert not cpu.supports(OtherEDSR(), lr)
         watched = encoder()
         watched.head.register_forward_hook(lambda *_: None)
-        assert not compiled.supports(watched, lr)
+        assert not cpu.supports(watched, lr)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert not compiled.supports(model, lr)
-        monkeypatch.setattr(compiled, "why_not_compiled", lambda: "there is no C compiler")
-        assert not compiled.supports(model, lr)
+            assert not cpu.supports(model, lr)
+        monkeypatch.setattr(cpu, "why_not_compiled", lambda: "there is no C compiler")
+        assert not cpu.supports(model, lr)
 
 
 @needs_compiler
@@ -155,7 +155,7 @@ def test_a_model_uses_the_compiled_encoder(monkeypatch: pytest.MonkeyPatch) -> N
     model = lmf_sr.build({"name": "edsr-baseline", "n_resblocks": 2}, "lm-liif")
     picture = torch.rand(3, 13, 17)
     found = model.encode(picture).render(39, 51)
-    monkeypatch.setattr(compiled, "why_not_compiled", lambda: "not wanted")
+    monkeypatch.setattr(cpu, "why_not_compiled", lambda: "not wanted")
     torch.testing.assert_close(found, model.encode(picture).render(39, 51), atol=5e-6, rtol=0)
     model.train()(picture[None], torch.zeros(1, 4, 2), torch.full((1, 1, 2), 0.1)).sum().backward()
     assert all(parameter.grad is not None for parameter in model.encoder.parameters())
