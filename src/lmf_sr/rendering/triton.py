@@ -44,7 +44,6 @@ class Triton(FromStates):
             features.device.type == "cuda"
             and torch.cuda.get_device_capability(features.device) >= (8, 0)
             and triton_version() >= OLDEST_TRITON
-            and isinstance(decoder, Conversion)
             and decoder.has_kernel
             and decoder.ensemble
             and next(decoder.parameters()).dtype in (torch.float32, torch.bfloat16, torch.float16)

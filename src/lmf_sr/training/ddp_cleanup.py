@@ -17,7 +17,7 @@ MEETING = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE"
 
 @contextmanager
 def ended_with_the_run(strategy: Strategy) -> Iterator[None]:
-    """Waits for the processes that the run has started, or kills them if it fails; then nothing is left of it."""
+    """Waits for the processes that the run has started, or kills them if it fails, so that nothing is left of it."""
     before = {name: os.environ[name] for name in MEETING if name in os.environ}
     try:
         yield

@@ -42,11 +42,14 @@ class SuperResolution(lightning.LightningModule):
     configuration, from which the model can be built (`checkpoints.py`).
 
     Args:
-        model: the model to train. optimizer: makes the optimiser of the parameters. schedule: makes the learning-rate
-        schedule, stepped after every optimiser step. loss: compares a prediction with the truth. seed: seeds the random
-        numbers that training steps draw. settings: the settings by dotted keys; a checkpoint keeps those that shape the
-        weights (`resuming.py`). checked_every: steps between two checks that losses are finite; None for the number that
-        suits the device (`watch.py`).
+        model: the model to train.
+        optimizer: makes the optimiser of the parameters.
+        schedule: makes the learning-rate schedule, stepped after every optimiser step.
+        loss: compares a prediction with the truth.
+        seed: seeds the random numbers that training steps draw.
+        settings: the settings by dotted keys; a checkpoint keeps those that shape the weights (`resuming.py`).
+        checked_every: steps between two checks that losses are finite; None for the number that suits the device
+            (`watch.py`).
     """
 
     def __init__(
@@ -123,12 +126,11 @@ class SuperResolution(lightning.LightningModule):
             InputError: the checkpoint is of another architecture or optimiser, or lacks weights.
         """
         path = str(self.trainer.ckpt_path)
-        found = checkpoint["hyper_parameters"].get("model", {})
+        config = checkpoint["hyper_parameters"].get("model", {})
         for part, options in self.model.config.items():
+            their_options = defaults(part, options["name"]) | config.get(part, {})  # files may predate options
             for option, value in options.items():
-                theirs = (defaults(part, options["name"]) | found.get(part, {})).get(
-                    option
-                )  # files may predate options
+                theirs = their_options.get(option)
                 if theirs != value:
                     raise InputError(
                         f"{path} holds a model with {part} {option} {theirs}, not {value}: "
@@ -171,7 +173,7 @@ class SuperResolution(lightning.LightningModule):
         return loss
 
     def _check_losses(self) -> None:
-        found = self.watch.found()
+        found = self.watch.nan_or_infinite()
         if not self.trainer.strategy.reduce_boolean_decision(found is None):
             step, loss = found or (self.global_step, math.nan)  # another process found it
             raise diverged(f"the loss became {loss:g}", step)

@@ -33,7 +33,7 @@ class LossWatch:
         every = self.every or (1 if loss.device.type == "cpu" else STEPS_BETWEEN)
         return step % every == 0
 
-    def found(self) -> tuple[int, float] | None:
+    def nan_or_infinite(self) -> tuple[int, float] | None:
         """The step and its loss, or None if all were finite; waits for the device."""
         if self.first is None:
             return None

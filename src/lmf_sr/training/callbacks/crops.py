@@ -10,7 +10,7 @@ from torch import Tensor
 from lmf_sr.data import Pair
 from lmf_sr.images import resize_pillow
 
-ERROR_GAIN = 4  # errors are a few grey levels: magnified, to be seen
+ERROR_GAIN = 4  # errors of a few grey levels are magnified to be seen
 PICTURES = ("LR", "bicubic", "SR", "HR", f"error ×{ERROR_GAIN}")
 
 Picture = UInt8[Tensor, "3 _ _"]

@@ -59,9 +59,8 @@ def paces(encoder: nn.Module) -> Iterator[tuple[str, float]]:
     """The parameters of convolutions and linear layers that are smaller than fresh ones, by name, and their paces."""
     for name, layer in encoder.named_modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            fresh = (
-                3 * layer.weight[0].numel()
-            ) ** -0.5  # rms of PyTorch's own initial values, uniform within 1 / sqrt(fan in)
+            # The rms of PyTorch's own initial values, which are uniform within 1 / sqrt(fan in)
+            fresh = (3 * layer.weight[0].numel()) ** -0.5
             for parameter, values in layer.named_parameters(recurse=False):
                 pace = values.detach().square().mean().sqrt().item() / fresh
                 if pace < 1:
