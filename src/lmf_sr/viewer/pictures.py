@@ -24,12 +24,10 @@ from torch import Tensor
 
 from lmf_sr.cmsr.measures import PAPER, Measure
 from lmf_sr.cmsr.table import BoundTable
-from lmf_sr.decoders.ciaosr import CiaoSR
 from lmf_sr.errors import InputError
 from lmf_sr.geometry import clip_cell, relative_cell
 from lmf_sr.images import Picture, read_rgb8, write_bands
 from lmf_sr.lmf.conversion import Conversion, LMFState
-from lmf_sr.lmf.lm_ciaosr import LMCiaoSR
 from lmf_sr.model import ContinuousImage, Model
 from lmf_sr.profiling import decoder_macs
 from lmf_sr.rendering.tiling import Window
@@ -181,7 +179,7 @@ class Studio:
         about: dict[str, Any] = {"name": shown.name, "mlp": None, "tables": [], "macs": None}
         if drawable(decoder):
             about["mlp"] = render_mlp(decoder)
-        if isinstance(decoder, Conversion):
+        if decoder.is_conversion:
             about["tables"] = tables_as_json(shown.tables)
             macs = decoder_macs(shown.model, COUNTED_ON, plain=False)
             about["macs"] = {"latent": macs.once / (COUNTED_ON[0] * COUNTED_ON[1]), "pixel": macs.per_pixel}
@@ -397,7 +395,7 @@ def _bands(model: Model, picture: ShownPicture, height: int, width: int, table: 
 
 def _is_local(model: Model) -> bool:
     """Whether a window has the same latents when it is encoded alone as in the whole picture."""
-    return model.encoder.tile_multiple == 1 and not isinstance(model.decoder, CiaoSR | LMCiaoSR)
+    return model.encoder.tile_multiple == model.decoder.tile_multiple == 1
 
 
 def _within(window: Window, x: Tensor) -> Tensor:
