@@ -143,10 +143,17 @@ def pictures(encoder: Encoder, benchmark: Path) -> list[Picture]:
 # Training
 
 
-def train(make: Callable[[], Decoder], stream: Stream, ends: Sequence[int], seed: int = 0) -> Iterator[tuple[int, Decoder]]:
+def train(
+    make: Callable[[], Decoder],
+    stream: Stream,
+    ends: Sequence[int],
+    seed: int = 0,
+    teacher: Decoder | None = None,
+) -> Iterator[tuple[int, Decoder]]:
     """Trains a fresh decoder, and yields it after each of the numbers of steps, in growing order.
 
-    The decoder of one length is not that of a longer one cut short: its rate has fallen to nothing.
+    The decoder of one length is not that of a longer one cut short: its rate has fallen to nothing. With a teacher, half of
+    the loss is the difference from what the teacher predicts.
     """
     torch.manual_seed(seed)
     decoder = make().train()
@@ -155,20 +162,27 @@ def train(make: Callable[[], Decoder], stream: Stream, ends: Sequence[int], seed
     for end in sorted(ends):
         constant = round((1 - DECAY) * end)
         for number in range(at, constant):
-            take_step(decoder, optimizer, stream.step(number + seed * SHIFT), min((number + 1) / WARMUP, 1))
+            take_step(decoder, optimizer, stream.step(number + seed * SHIFT), min((number + 1) / WARMUP, 1), teacher)
         at = constant
         branch, its_optimizer = copy.deepcopy((decoder, optimizer))
         for number in range(constant, end):
-            take_step(branch, its_optimizer, stream.step(number + seed * SHIFT), (end - number) / (end - constant))
+            share = (end - number) / (end - constant)
+            take_step(branch, its_optimizer, stream.step(number + seed * SHIFT), share, teacher)
         yield end, branch.eval()
 
 
-def take_step(decoder: Decoder, optimizer: Muon, step: Step, share: float) -> None:
+def take_step(decoder: Decoder, optimizer: Muon, step: Step, share: float, teacher: Decoder | None = None) -> None:
     """One step at a share of the rate."""
     for group in optimizer.param_groups:
         group["lr"] = RATE * share
     optimizer.zero_grad()
-    F.l1_loss(predicted(decoder, step), step.rgb).backward()
+    rgb = predicted(decoder, step)
+    loss = F.l1_loss(rgb, step.rgb)
+    if teacher is not None:
+        with torch.no_grad():
+            taught = predicted(teacher, step)
+        loss = (loss + F.l1_loss(rgb, taught)) / 2
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(decoder.parameters(), CLIP)
     optimizer.step()
 
@@ -204,7 +218,10 @@ def rendered(
     image = ContinuousImage(Model(Encoder(), decoder, {}), encoded)
     if compiled or not Blocked.supports(decoder, encoded.features):
         return image.render(height, width)
-    renderer, out = Blocked(decoder, encoded.features, DEFAULT, use_compiled=False), encoded.lr.new_empty(1, 3, height, width)
+    renderer, out = (
+        Blocked(decoder, encoded.features, DEFAULT, use_compiled=False),
+        encoded.lr.new_empty(1, 3, height, width),
+    )
     for _ in pipeline.render(encoded, Grid.over(height, width), renderer, PIXELS, out, None):
         pass
     return out
