@@ -206,6 +206,8 @@ def report(runs: Path, output: Path) -> None:
     parts = []
     for method, kind in product(SIZES, KINDS):
         ours = [row for row in rows if row.method == method]
+        if not ours:
+            continue
         fronts = {cost: front(ours, kind, cost) for cost in COSTS}
         header = [
             "width/depth/code/latent", "parameters (k)", "MACs (G)", "ms", "ms, PyTorch", "compiled", "steps",
@@ -226,9 +228,10 @@ def report(runs: Path, output: Path) -> None:
                 f"{spread.mean:.3f}" + (f" ± {spread.std:.3f} (of {spread.seeds} seeds)" if spread.seeds > 1 else ""),
                 *("*" if row in found else "" for found in fronts.values()),
             ])  # fmt: skip
-        parts.append(f"{method}, {kind}\n\n{Table.of_text(header, lines).markdown()}")
+        parts.append(f"## {method}, {kind}\n\n{Table.of_text(header, lines).markdown()}")
     write_text(output / "table.md", "\n".join(parts))
-    write_text(output / "longer.md", longer(runs))
+    if any(runs.glob("width *")):
+        write_text(output / "longer.md", longer(runs))
     draw(rows, output / "pareto.svg")
     print("\n".join(parts), end="")
 
@@ -240,6 +243,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     for axes, (key, title) in zip(figure.subplots(1, len(COSTS), sharey=True), COSTS.items(), strict=True):
         for method, colour, marker in zip(SIZES, COLOURS, MARKERS, strict=False):
             ours = [row for row in rows if row.method == method]
+            if not ours:
+                continue
             best = front(ours, kind, key)
             x, y = [row.costs[key] for row in best], [row.mean(kind).mean for row in best]
             axes.step(x, y, where="post", color=colour, linewidth=1, zorder=1, label=method)
