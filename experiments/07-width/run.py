@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from frozen import SCALES, Stream, cost, encoder_of, latencies, pictures, quality, recorded, step_seconds, train
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from lmf_sr.atomic import write_text
 from lmf_sr.building import build
@@ -237,26 +238,33 @@ def report(runs: Path, output: Path) -> None:
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """PSNR against each cost at equal time, each method with its front. The paper's choices are filled."""
-    kind = KINDS[1]
-    figure = Figure(figsize=(12, 5), layout="constrained")
-    for axes, (key, title) in zip(figure.subplots(1, len(COSTS), sharey=True), COSTS.items(), strict=True):
+    """PSNR against MACs and milliseconds, at equal steps and at equal time, with each method's front.
+
+    The paper's choices are filled.
+    """
+    units = {"macs": (1e9, "G MACs"), "ms": (1, "milliseconds")}
+    figure = Figure(figsize=(11, 9), layout="constrained")
+    panels = figure.subplots(len(KINDS), len(units))
+    for (kind, (key, (unit, title))), axes in zip(product(KINDS, units.items()), panels.flat, strict=True):
         for method, colour, marker in zip(SIZES, COLOURS, MARKERS, strict=False):
             ours = [row for row in rows if row.method == method]
             if not ours:
                 continue
             best = front(ours, kind, key)
-            x, y = [row.costs[key] for row in best], [row.mean(kind).mean for row in best]
+            x, y = [row.costs[key] / unit for row in best], [row.mean(kind).mean for row in best]
             axes.step(x, y, where="post", color=colour, linewidth=1, zorder=1, label=method)
             for row in ours:
-                at = row.costs[key], row.mean(kind).mean
+                at = row.costs[key] / unit, row.mean(kind).mean
                 filled = colour if row.name == name_of(method, PAPER[method]) else "white"
                 axes.scatter(*at, color=filled, edgecolors=colour, marker=marker, zorder=2)
                 axes.annotate(row.size, at, xytext=(4, 3), textcoords="offset points", fontsize=6)
-        axes.set(xscale="log", xlabel=title)
+        axes.set(xscale="log", xlabel=title, ylabel=f"mean PSNR at {kind}, dB")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.margins(x=0.12)
         axes.grid(color="#dddddd", linewidth=0.6)
-    figure.axes[0].set_ylabel("mean PSNR of x2 to x12 at equal time, dB")
-    figure.axes[0].legend(frameon=False)
+    panels.flat[0].legend(frameon=False)
     save(figure, path)
 
 
