@@ -252,7 +252,7 @@ def cost(decoder: Decoder, as_run_ms: float, pytorch_ms: float) -> dict[str, Any
 
 @torch.inference_mode()
 def latencies(decoders: Mapping[str, Decoder], rounds: int = 3) -> dict[str, tuple[float, float]]:
-    """Processor milliseconds from features to pixels, as a decoder renders here and by PyTorch: the least of rounds in turn."""
+    """Processor milliseconds from features to pixels, as a decoder renders here and by PyTorch: the least of rounds."""
     height, width = LR_SIZE
     random = torch.Generator().manual_seed(0)
     lr = torch.rand(1, 3, height, width, generator=random)

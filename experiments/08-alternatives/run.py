@@ -46,7 +46,6 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
     "pixel shuffle to x4, bicubic": lambda: Shuffle(CHANNELS, 276),
     "depthwise-separable at HR": lambda: Depthwise(CHANNELS, 272, 32, 4),
     "LIIF, 16 wide": lambda: LIIF(CHANNELS, 16),
-    "LIIF, 20 wide": lambda: LIIF(CHANNELS, 20),
     "LIIF, 32 wide": lambda: LIIF(CHANNELS, 32),
     "LIIF, 64 wide": lambda: LIIF(CHANNELS, 64),
     "LIIF, 150 wide": lambda: LIIF(CHANNELS, 150),
