@@ -21,10 +21,8 @@ from lmf_sr.upscaling.rendering import enlarged
 
 KINDS = Path(__file__).parents[3] / "shared/data/kinds"
 MODELS = [name for name in shipped_models() if "-lm-" in name]
-BOUNDS = {
-    "error diffusion": (13, 9),
-    "stripes, horizontal": (9, 8),
-}  # tones of blocks and of pictures that are hardest to keep
+WORST_BLOCK, WORST_PICTURE = 8, 6  # grey levels, of tones; bicubic interpolation itself errs by up to 6 in a block
+WORST_PICTURE_OF_DEFAULT = 3
 TINY_BOUND = 8  # grey levels
 SIDE = 256  # of a picture's middle, which is what is measured of it
 
@@ -76,8 +74,8 @@ def test_tones_stay(name: str, side: int, seed: int) -> None:
     for pattern, lr in measured_patterns(side, seed).items():
         for scale in (2, 4):
             sr = upscaled(name, lr, scale * side, scale * side)
-            block, whole = BOUNDS.get(pattern, (10, 6))
-            assert tone_error(lr, sr) <= block, (pattern, scale)
+            whole = WORST_PICTURE_OF_DEFAULT if name == DEFAULT_MODEL else WORST_PICTURE
+            assert tone_error(lr, sr) <= WORST_BLOCK, (pattern, scale)
             assert tone_error(lr, sr, block=None) <= whole, (pattern, scale)
 
 
