@@ -168,7 +168,7 @@ def by_itself(page: Page, folder: Path) -> Iterator[dict[str, Any]]:
             page.fill("#save-width", str(2 * width))
             begin = time.perf_counter()
             with page.expect_download(timeout=WAIT) as saved:
-                page.click("#save-now")
+                page.click("#save-now", timeout=WAIT)
             saved.value.path()
             whole = time.perf_counter() - begin
             begin = time.perf_counter()
