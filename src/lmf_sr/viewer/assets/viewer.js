@@ -210,7 +210,7 @@ class Viewer {
 
   draw() {
     this.frame = null;
-    if (!this.picture || !this.canvas.width || !this.canvas.height) return;
+    if (!this.picture) return this.painter.begin(this.background);
     const left = RESTS - (performance.now() - this.lastMove);
     const moving = left > 0;
     let more = false;
@@ -235,8 +235,7 @@ class Viewer {
 
   paint() {
     const { painter } = this;
-    const background = getComputedStyle(byId("stage")).backgroundColor.match(/\d+/g).slice(0, 3).map(Number);
-    painter.begin(background);
+    painter.begin(this.background);
     const places = this.visible().map((layer) => [layer, this.paintedOf(layer)]);
     for (const [layer, rect] of places) layer.paint(rect, this.viewOf(layer, rect));
     byId("probe").textContent = this.probe(); // before the overlay, which is no part of a layer's values
@@ -246,6 +245,10 @@ class Viewer {
     const statuses = this.visible().map((layer) => layer.status);
     byId("status").textContent = `×${precise(this.view.scale)} · ${statuses.join(" | ")}`;
     this.tellCmsr();
+  }
+
+  get background() {
+    return getComputedStyle(byId("stage")).backgroundColor.match(/\d+/g).slice(0, 3).map(Number);
   }
 
   placeDivider() {
