@@ -412,6 +412,7 @@ class Viewer {
     if (!possible.length) return this.tell("This page saves only what a model renders: choose a model on the left or on the right.");
     if (!possible.some((side) => side.checked)) possible[0].checked = true;
     byId("save-dialog").showModal();
+    byId("save-width").focus();
     byId("save-width").select();
   }
 
