@@ -5,6 +5,7 @@ part, and every decoder sees the same samples in the same order. The learning ra
 and falls linearly to nothing over the last DECAY of a run. So runs of several lengths share their constant part.
 """
 
+import argparse
 import copy
 import json
 import time
@@ -172,7 +173,7 @@ def train(
 
 
 def take_step(decoder: Decoder, optimizer: Muon, step: Step, share: float, teacher: Decoder | None = None) -> None:
-    """One step at a share of the rate."""
+    """Takes one step at a share of the rate."""
     for group in optimizer.param_groups:
         group["lr"] = RATE * share
     optimizer.zero_grad()
@@ -250,6 +251,13 @@ def cost(decoder: Decoder, as_run_ms: float, pytorch_ms: float) -> dict[str, Any
     }
 
 
+def costs(makers: Mapping[str, Callable[[], Decoder]]) -> dict[str, Any]:
+    """The costs of decoders (`cost`), by name."""
+    decoders = {name: make().eval() for name, make in makers.items()}
+    milliseconds = latencies(decoders)
+    return {name: cost(decoder, *milliseconds[name]) for name, decoder in decoders.items()}
+
+
 @torch.inference_mode()
 def latencies(decoders: Mapping[str, Decoder], rounds: int = 3) -> dict[str, tuple[float, float]]:
     """Processor milliseconds from features to pixels, as a decoder renders here and by PyTorch: the least of rounds."""
@@ -287,6 +295,21 @@ def step_seconds(makers: Mapping[str, Callable[[], Decoder]], stream: Stream, en
             take_step(decoder, optimizers[name], step, 0.01)
             best[name] = min(best[name], time.process_time() - before)
     return {name: seconds + encoding for name, seconds in best.items()}
+
+
+def parsers(description: str | None) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """The command line of an experiment, which trains or reports, and its part that trains."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    training = verbs.add_parser("train")
+    for name in ("weights", "photographs", "benchmark", "runs"):
+        training.add_argument(name, type=Path)
+    training.add_argument("names", nargs="*", metavar="NAME")
+    training.add_argument("--seeds", type=int, default=1)
+    reporting = verbs.add_parser("report")
+    reporting.add_argument("runs", type=Path)
+    reporting.add_argument("output", type=Path)
+    return parser, training
 
 
 def recorded(path: Path, make: Callable[[], Any]) -> Any:

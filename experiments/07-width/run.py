@@ -18,7 +18,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from frozen import SCALES, Stream, cost, encoder_of, latencies, pictures, quality, recorded, step_seconds, train
+from frozen import SCALES, Stream, costs, encoder_of, parsers, pictures, quality, recorded, step_seconds, train
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
@@ -55,17 +55,8 @@ COSTS = {"macs": "MACs", "ms": "ms", "pytorch_ms": "ms of PyTorch"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    training = verbs.add_parser("train")
-    for name in ("weights", "photographs", "benchmark", "runs"):
-        training.add_argument(name, type=Path)
-    training.add_argument("names", nargs="*", metavar="NAME")
-    training.add_argument("--seeds", type=int, default=1)
+    parser, training = parsers(__doc__)
     training.add_argument("--steps", type=int, default=STEPS, help="longer runs, at equal steps alone")
-    reporting = verbs.add_parser("report")
-    reporting.add_argument("runs", type=Path)
-    reporting.add_argument("output", type=Path)
     options = parser.parse_args()
     if options.verb == "train":
         train_all(options)
@@ -74,14 +65,14 @@ def main() -> None:
 
 
 def makers() -> dict[str, Callable[[], Decoder]]:
-    """What makes each decoder, by its name."""
+    """The functions that make each decoder, by its name."""
     return {
         name_of(method, size): partial(decoder_of, method, *size) for method, sizes in SIZES.items() for size in sizes
     }
 
 
 def folder_of(runs: Path, steps: int) -> Path:
-    """What was found in runs of so many steps."""
+    """The folder of the runs of so many steps."""
     return runs / ("width" if steps == STEPS else f"width {steps}")
 
 
@@ -128,18 +119,11 @@ def equal_time_steps(seconds: dict[str, float], name: str) -> int:
     return min(round(STEPS * seconds[name_of("LM-LIIF", PAPER["LM-LIIF"])] / seconds[name]), STREAM)
 
 
-def costs(every: dict[str, Callable[[], Decoder]]) -> dict[str, Any]:
-    """What each decoder costs, by name."""
-    decoders = {name: make().eval() for name, make in every.items()}
-    milliseconds = latencies(decoders)
-    return {name: cost(decoder, *milliseconds[name]) for name, decoder in decoders.items()}
-
-
 # The report
 
 
 class Row(NamedTuple):
-    """What is known of a decoder: costs, steps by kind, and by kind the PSNR of each seed."""
+    """The findings about a decoder: its costs, its steps by kind, and by kind the PSNR of each seed."""
 
     name: str
     costs: dict[str, Any]
@@ -173,7 +157,7 @@ def found_in(folder: Path) -> list[Row]:
 
 
 def front(rows: Sequence[Row], kind: str, cost: str) -> list[Row]:
-    """Those than which no other costs at most as much and is better, from the cheapest on."""
+    """The decoders that no other beats at the same cost or less, from the cheapest on."""
     best, found = -math.inf, []
     for row in sorted(rows, key=lambda row: (row.costs[cost], -row.mean(kind).mean)):
         if row.mean(kind).mean > best:

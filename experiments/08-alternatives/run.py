@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from alternatives import CodeAlone, Depthwise, Polynomial, Shuffle
-from frozen import SCALES, Stream, cost, encoder_of, latencies, pictures, quality, recorded, train
+from frozen import SCALES, Stream, costs, encoder_of, parsers, pictures, quality, recorded, train
 
 from lmf_sr.atomic import replacing, write_text
 from lmf_sr.building import build
@@ -55,16 +55,7 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    training = verbs.add_parser("train")
-    for name in ("weights", "photographs", "benchmark", "runs"):
-        training.add_argument(name, type=Path)
-    training.add_argument("names", nargs="*", metavar="NAME")
-    training.add_argument("--seeds", type=int, default=1)
-    reporting = verbs.add_parser("report")
-    reporting.add_argument("runs", type=Path)
-    reporting.add_argument("output", type=Path)
+    parser, _ = parsers(__doc__)
     options = parser.parse_args()
     if options.verb == "train":
         train_all(options)
@@ -81,7 +72,7 @@ def train_all(options: argparse.Namespace) -> None:
     measured = pictures(encoder, options.benchmark)
     folder = options.runs / "alternatives"
     folder.mkdir(parents=True, exist_ok=True)
-    recorded(folder / "costs.json", costs)
+    recorded(folder / "costs.json", lambda: costs(DECODERS))
     for seed in range(options.seeds):
         for name in options.names or DECODERS:
             teacher = DECODERS[TEACHER]() if name == TAUGHT else None
@@ -101,13 +92,6 @@ def train_all(options: argparse.Namespace) -> None:
 
 def weights_of(folder: Path, name: str) -> Path:
     return folder / f"{name}.pt"
-
-
-def costs() -> dict[str, Any]:
-    """What each decoder costs, by name."""
-    decoders = {name: make().eval() for name, make in DECODERS.items()}
-    milliseconds = latencies(decoders)
-    return {name: cost(decoder, *milliseconds[name]) for name, decoder in decoders.items()}
 
 
 def report(folder: Path) -> str:

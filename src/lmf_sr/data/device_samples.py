@@ -107,6 +107,7 @@ class DeviceSamples:
         sides = torch.arange(smallest, largest + 1, device=device).split(16)  # fewer at a time need less memory
         weights = [pillow_weights(n, torch.full_like(n, p), largest, p).float() for n in sides]
         self.reductions: Float[Tensor, "S p N"] = torch.cat(weights)
+        self.lr_tones: Float[Tensor, "1 p p"] = tone_weights(torch.tensor([p], device=device), p, p)
 
     def make(self, cuts: Cuts) -> Sample:
         """The samples of a batch whose cuts lie on the device. They differ from a CPU's by rounding, LR by a grey level."""
@@ -165,7 +166,7 @@ class DeviceSamples:
         hr = (nearest * own[:, None, :, None] * own[:, None, None] + up @ lr @ up.mT) / 2
         for _ in range(BACK_PROJECTIONS):
             hr = (hr + up @ (lr - down @ hr @ down.mT) @ up.mT).clamp(-1, 1)
-        before, after = tone_weights(torch.full_like(n, p), p, p)[:, None], tone_weights(n, p, N)[:, None]
+        before, after = self.lr_tones, tone_weights(n, p, N)[:, None]
         hr = mixed(hr, up @ tone_share(before @ lr @ before.mT, after @ hr @ after.mT) @ up.mT)
         place = (row * N + column)[:, None].expand(-1, 3, -1)
         return lr, hr.flatten(2).gather(2, place).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""One thread that computes what pages request, the latest job first.
+"""A single thread computes what pages request, the latest job first.
 
 A job replaces a waiting one of the same name: of ten views requested while one zooms, only the last is computed.
 """
